@@ -1,0 +1,1 @@
+"""Holds openapi/ and schemas/ to the documentation."""
