@@ -1,0 +1,41 @@
+# Two commands, each complete on a fresh machine with Python 3.11 or newer:
+#   make conformance   install, then judge the embedded reference server
+#   make test          install, then everything that proves the suite itself
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: conformance test selftest lint lock clean
+.DEFAULT_GOAL := conformance
+
+$(READY): lock.txt pyproject.toml
+	@"$(PYTHON)" -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	"$(PYTHON)" -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r lock.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $(READY)
+
+conformance: $(READY)
+	$(BIN)/python -m pytest
+
+test: $(READY) lint selftest
+	$(BIN)/python -m pytest --report-dir reports/latest
+
+selftest: $(READY)
+	$(BIN)/python -m pytest -c selftests/pytest.ini --rootdir=selftests --confcutdir=selftests selftests
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# Writes lock.txt anew from pyproject.toml; it names versions and hashes, and no index.
+lock: $(READY)
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	  --no-header --quiet --upgrade --output-file lock.txt
+
+clean:
+	rm -rf $(VENV) build dist reports/latest

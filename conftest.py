@@ -1,0 +1,54 @@
+"""The fixtures that a conformance test may ask for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from meshi_conformance.calls import Calls
+from meshi_conformance.client import Api
+from meshi_conformance.contract import Contract
+from meshi_conformance.given import Given
+from meshi_conformance.world import World
+
+if TYPE_CHECKING:  # imported by name below, so that pytest can rewrite its assertions first
+    from meshi_conformance.pytest_plugin import RunSession
+
+pytest_plugins = ["meshi_conformance.pytest_plugin"]
+
+
+@pytest.fixture
+def api(run_session: RunSession) -> Api:
+    """The 25 operations, sent with the main key: the calls under test."""
+    return run_session.api
+
+
+@pytest.fixture
+def given(run_session: RunSession) -> Given:
+    """Arranges rows; what cannot be arranged leaves the test inconclusive."""
+    return run_session.given
+
+
+@pytest.fixture
+def world(run_session: RunSession) -> World:
+    """The data that was prepared once for the whole run."""
+    return run_session.world
+
+
+@pytest.fixture
+def calls(run_session: RunSession) -> Calls:
+    """A valid call of every operation."""
+    return run_session.calls
+
+
+@pytest.fixture
+def contract(run_session: RunSession) -> Contract:
+    """The contract as data."""
+    return run_session.contract
+
+
+@pytest.fixture
+def target(run_session: RunSession) -> Any:
+    """What is known of the server under test."""
+    return run_session.target

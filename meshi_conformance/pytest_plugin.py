@@ -1,0 +1,495 @@
+"""Runs the suite under pytest: options, selection, the shared target and world, and the accounting.
+
+One process controls the run: it starts or finds the target, looks at it, collects what the tests found and
+writes the report. With xdist the tests run in workers; without it the same process does both.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from . import contract as contracts
+from .calls import Calls
+from .client import Api, Transport
+from .errors import Inconclusive, UsageError
+from .exchange import Exchange, Redaction
+from .given import Given
+from .marks import Judge
+from .preflight import Preflight, look
+from .recorder import Recorder, read_spool
+from .report import results, terminal
+from .target import Embedded, Target, resolve
+from .verdicts import FAIL, INCONCLUSIVE, NOT_RUN, PASS, Judgement
+from .world import PARTS, World
+
+EXIT_CONFORMANT = 0
+EXIT_NONCONFORMANT = 1
+EXIT_INTERRUPTED = 2
+EXIT_INTERNAL = 3
+EXIT_USAGE = 4
+EXIT_NOTHING_JUDGED = 5
+EXIT_GATE = 6
+
+SHOWN_EXCHANGES = 6
+"""How many exchanges of a failed test are printed: the last ones, where the failure stands."""
+
+PROPERTY = "meshi"
+NEEDS = {
+    "read": "MESHI_READ_KEY is not set",
+    "other": "MESHI_OTHER_KEY is not set",
+    "disabled": "MESHI_DISABLED_KEY is not set",
+    "user": "MESHI_USER_KEY is not set",
+    "no_org": "MESHI_NO_ORG_KEY is not set",
+    "large": "large requests are opt-in on this target: --large",
+    "rate_limit": "provoking the rate limit is opt-in on this target: --rate-limit-probe",
+    "legacy_alias": "the target's base URL does not end with /api/v0/partner, so its alias is unknown",
+}
+"""What a requirement can need, and what is said when it is not there."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("conformance", "Meshi Partner API conformance")
+    group.addoption(
+        "--target",
+        metavar="NAME|URL",
+        help="reference (default: an embedded server), staging, production or a base URL; MESHI_BASE works too",
+    )
+    group.addoption("--report-dir", metavar="DIR", help="where the report is written (reports/latest)")
+    group.addoption(
+        "--requirements",
+        metavar="PATTERN",
+        action="append",
+        default=[],
+        help="judge only requirements whose ID fits, e.g. 'runs.*'; may be given several times",
+    )
+    group.addoption(
+        "--fail-on",
+        metavar="WHAT",
+        action="append",
+        default=[],
+        choices=("deviations", "unjudged"),
+        help="also fail the run on deviations (implied requirements) or on unjudged requirements",
+    )
+    group.addoption("--large", action="store_true", help="also send the very large requests")
+    group.addoption("--rate-limit-probe", action="store_true", help="also send requests until the target answers 429")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "requirement(id, ...): the requirements that a test judges")
+    config.pluginmanager.register(Suite(config), "meshi-suite")
+
+
+class Suite:
+    """The run as this process sees it."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.is_worker = hasattr(config, "workerinput")
+        self.contract = contracts.load()
+        self.session: RunSession | None = None
+        self.controller: Controller | None = None
+        self.deselected: set[str] = set()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        if self.is_worker:
+            said = self.config.workerinput["meshi"]  # type: ignore[attr-defined]
+            worker = self.config.workerinput["workerid"]  # type: ignore[attr-defined]
+            self.session = RunSession(
+                self.contract, Target.from_data(said["target"]), said["run"], Path(said["spool"]), worker
+            )
+        elif not self.config.option.collectonly:
+            try:
+                self.controller = Controller(self.config, self.contract)
+            except UsageError as problem:
+                raise pytest.UsageError(str(problem)) from None
+            if not _has_workers(self.config):
+                self.session = self.controller.session()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        assert self.controller is not None
+        node.workerinput["meshi"] = self.controller.for_worker()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: Any) -> None:
+        if error and self.controller is not None:
+            self.controller.problems.append(f"Worker {node.gateway.id} died: {str(error)[:200]}")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        wanted: set[str] | None = None
+        if config.option.requirements:
+            wanted = set()
+            for pattern in config.option.requirements:
+                matching = {one.id for one in self.contract.matching(pattern)}
+                if not matching:
+                    raise pytest.UsageError(
+                        f"--requirements {pattern!r} fits no requirement. "
+                        "docs/requirements.md lists them; patterns work as in the shell."
+                    )
+                wanted |= matching
+        kept: list[pytest.Item] = []
+        dropped: list[pytest.Item] = []
+        for item in items:
+            cited = cited_by(item)
+            unknown = [name for name in cited if name not in self.contract.requirements]
+            if unknown or not cited:
+                raise pytest.UsageError(
+                    f"{item.nodeid} cites "
+                    + (f"the unknown requirement {unknown[0]}" if unknown else "no requirement")
+                    + ". Every test names what it judges, and requirements/ or openapi/ holds it."
+                )
+            (kept if wanted is None or wanted & set(cited) else dropped).append(item)
+        if dropped:
+            config.hook.pytest_deselected(items=dropped)
+            items[:] = kept
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        if self.session is not None:
+            needed = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+            parts = [name for name in PARTS if name in needed]
+            if {"calls", "world"} & needed:
+                parts = list(PARTS)
+            self.session.world.prefetch(parts)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        assert self.session is not None
+        self.session.recorder.start_test(item.nodeid)
+        for name in cited_by(item):
+            for need in self.contract.requirements[name].needs:
+                if not self.session.has(need):
+                    pytest.skip(NEEDS[need])
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        # User properties must stand on the item before the report is made, or xdist loses them.
+        assert self.session is not None
+        judged = _judgements(item, call, self.session)
+        if judged is not None:
+            item.user_properties.append((PROPERTY, json.dumps(judged)))
+        report = yield
+        if judged is None:
+            return report
+        worst = _worst([one["verdict"] for one in judged["judgements"]])
+        if report.when == "call" and worst == FAIL and report.passed:
+            report.outcome = "failed"
+            report.longrepr = "\n\n".join(
+                f"{one['requirement']}: {one['reason']}" for one in judged["judgements"] if one["verdict"] == FAIL
+            )
+        elif worst == INCONCLUSIVE and not judged["error"]:
+            report.outcome = "skipped"
+            reason = next(one["reason"] for one in judged["judgements"] if one["verdict"] == INCONCLUSIVE)
+            report.longrepr = (str(item.path), item.location[1] or 0, f"Inconclusive: {reason}")
+        if worst == FAIL:
+            self._explain(report, judged)
+        return report
+
+    def _explain(self, report: pytest.TestReport, judged: dict[str, Any]) -> None:
+        assert self.session is not None
+        for one in judged["judgements"]:
+            if one["verdict"] == FAIL:
+                requirement = self.contract.requirements[one["requirement"]]
+                report.sections.append(
+                    (
+                        "requirement",
+                        f"{requirement.id} ({requirement.level})\n{requirement.statement}\n{requirement.source}",
+                    )
+                )
+        report.sections.append(
+            (
+                "exchanges",
+                "\n\n".join(self.session.show(one) for one in self.session.recorder.of_test[-SHOWN_EXCHANGES:]),
+            )
+        )
+
+    def pytest_report_teststatus(
+        self, report: pytest.TestReport, config: pytest.Config
+    ) -> tuple[str, str, str | tuple[str, dict[str, bool]]] | None:
+        judged = _property(report)
+        if judged is None:
+            return None
+        worst = _worst([one["verdict"] for one in judged["judgements"]])
+        if worst == INCONCLUSIVE and not judged["error"]:
+            return "inconclusive", "i", ("INCONCLUSIVE", {"yellow": True})
+        if worst == FAIL and all(
+            self.contract.requirements[one["requirement"]].level == "implied"
+            for one in judged["judgements"]
+            if one["verdict"] == FAIL
+        ):
+            return "deviation", "d", ("DEVIATION", {"yellow": True})
+        if worst == NOT_RUN:
+            return "not run", "n", ("NOT RUN", {"yellow": True})
+        return None
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if self.controller is not None:
+            judged = _property(report)
+            if judged is not None:
+                self.controller.judged(report, judged)
+            elif report.failed and report.when != "teardown":
+                self.controller.problems.append(f"{report.nodeid} ended without a judgement")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        if self.session is not None:
+            self.session.close()
+        if self.controller is not None:
+            session.exitstatus = self.controller.finish(int(exitstatus))
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        if self.controller is not None and self.controller.document is not None:
+            terminal.write(terminalreporter, self.controller.document, self.controller.folder)
+
+    def pytest_unconfigure(self) -> None:
+        if self.controller is not None:
+            self.controller.stop()
+
+
+def cited_by(item: pytest.Item) -> list[str]:
+    """The requirements that a test judges, in the order of its marks."""
+    return list(dict.fromkeys(str(name) for mark in item.iter_markers("requirement") for name in mark.args))
+
+
+def _has_workers(config: pytest.Config) -> bool:
+    return bool(getattr(config.option, "numprocesses", None)) or getattr(config.option, "dist", "no") != "no"
+
+
+def _property(report: pytest.TestReport) -> dict[str, Any] | None:
+    for name, value in report.user_properties:
+        if name == PROPERTY:
+            found: dict[str, Any] = json.loads(str(value))
+            return found
+    return None
+
+
+def _worst(verdicts: list[str]) -> str:
+    return next((one for one in (FAIL, INCONCLUSIVE, NOT_RUN) if one in verdicts), PASS)
+
+
+def _judgements(item: pytest.Item, call: pytest.CallInfo[None], session: RunSession) -> dict[str, Any] | None:
+    """What a phase of a test says of each requirement that the test cites; None while that is open."""
+    problem = call.excinfo.value if call.excinfo else None
+    if call.when == "teardown" or (call.when == "setup" and problem is None):
+        if problem is None:
+            return None
+    cited = cited_by(item)
+    judge = item.funcargs.get("judge") if isinstance(item, pytest.Function) else None
+    found: dict[str, tuple[str, str, str]] = dict(judge.found) if isinstance(judge, Judge) else {}
+    error = ""
+    if problem is None:
+        rest = (PASS, "", "")
+        if isinstance(judge, Judge):
+            rest = (INCONCLUSIVE, "the test ended without judging it", "")
+            if set(found) - set(cited):
+                error = f"it judges {sorted(set(found) - set(cited))}, which it does not cite"
+    elif isinstance(problem, Inconclusive):
+        rest = (INCONCLUSIVE, str(problem), problem.cause)
+    elif isinstance(problem, pytest.skip.Exception):
+        rest = (NOT_RUN, str(problem.msg), str(problem.msg))
+    elif isinstance(problem, AssertionError) and call.when == "call":
+        rest = (FAIL, _assertion(call), "")
+    elif isinstance(problem, KeyboardInterrupt):
+        return None
+    else:
+        what = f"{type(problem).__name__}: {str(problem)[:200]}"
+        rest = (INCONCLUSIVE, f"the test itself erred: {what}", "the test itself erred")
+        if not any(one.violations for one in session.recorder.of_test):
+            error = what
+        else:
+            rest = (
+                INCONCLUSIVE,
+                f"an answer has another shape than documented, and the test could not read it: {what}",
+                "answers of another shape than documented",
+            )
+    ids = [one.id for one in session.recorder.of_test]
+    return {
+        "judgements": [
+            asdict(Judgement(name, item.nodeid, *found.get(name, rest), exchanges=tuple(ids[-50:])))
+            for name in cited
+            if name in session.contract.requirements
+        ],
+        "error": error,
+        "seconds": call.duration,
+    }
+
+
+def _assertion(call: pytest.CallInfo[None]) -> str:
+    assert call.excinfo is not None
+    text = str(call.excinfo.value) or "the assertion does not hold"
+    return text[:2000]
+
+
+class RunSession:
+    """What tests in this process use: the client, the world, the recorder."""
+
+    def __init__(self, contract: contracts.Contract, target: Target, run: str, spool: Path, worker: str) -> None:
+        self.contract = contract
+        self.target = target
+        self.redaction = Redaction(target.keys)
+        self.recorder = Recorder(contract, self.redaction, spool / f"{worker}.jsonl", worker)
+        self.transport = Transport(target, contract, self.recorder, run)
+        self.api = Api(self.transport)
+        self.given = Given(self.api, run, worker)
+        self.world = World(self.given, spool)
+        self.calls = Calls(self.given, self.world)
+
+    def has(self, need: str) -> bool:
+        """Whether the target was given what a requirement needs."""
+        if need == "legacy_alias":
+            return self.target.legacy_base is not None
+        return need in self.target.keys or need in self.target.capabilities
+
+    def show(self, exchange: Exchange) -> str:
+        """An exchange for people: a line to paste, the answer and what to quote."""
+        answer = exchange.body[:1500].decode("utf-8", "replace")
+        text = (
+            f"{exchange.curl(self.redaction.text)}\n"
+            f"  -> {exchange.status} in {exchange.elapsed * 1000:.0f} ms, "
+            f"correlation_id {exchange.correlation_id}\n  {answer}"
+        )
+        return terminal.printable(self.redaction.text(text))
+
+    def close(self) -> None:
+        self.transport.close()
+        self.recorder.close()
+
+
+class Controller:
+    """The one process that knows the whole run."""
+
+    def __init__(self, config: pytest.Config, contract: contracts.Contract) -> None:
+        self.config = config
+        self.contract = contract
+        self.started = time.time()
+        self.run = secrets.token_hex(3)
+        self.problems: list[str] = []
+        self.judgements: list[Judgement] = []
+        self.tests: list[dict[str, Any]] = []
+        self.document: dict[str, Any] | None = None
+        self._embedded: Embedded | None = None
+        self.folder = _report_folder(config)
+        self._spool = self.folder / "spool"
+        try:
+            shutil.rmtree(self._spool, ignore_errors=True)
+            self._spool.mkdir(parents=True)
+            (self.folder / "results.json").unlink(missing_ok=True)
+        except OSError as problem:
+            raise UsageError(
+                f"The report directory {self.folder} cannot be written: {problem.strerror}. "
+                "Give another one with --report-dir."
+            ) from None
+        try:
+            self.target = self._find_target()
+            self.preflight: Preflight = look(self.target, contract)
+        except UsageError as problem:
+            self.stop()
+            results.write_invalid(self.folder, contract, str(problem), self.started)
+            raise
+
+    def _find_target(self) -> Target:
+        option = self.config.option
+        capabilities = {name for name, on in (("large", option.large), ("rate_limit", option.rate_limit_probe)) if on}
+        found = resolve(option.target, os.environ, frozenset(capabilities))
+        if found is None:
+            self._embedded = Embedded()
+            found = self._embedded.target()
+        return replace(found, capabilities=found.capabilities | capabilities)
+
+    def session(self) -> RunSession:
+        """The tools of the tests, where they run in this process."""
+        return RunSession(self.contract, self.target, self.run, self._spool, "main")
+
+    def for_worker(self) -> dict[str, Any]:
+        """What a worker needs to make its own tools."""
+        return {"target": self.target.as_data(), "run": self.run, "spool": str(self._spool)}
+
+    def judged(self, report: pytest.TestReport, judged: dict[str, Any]) -> None:
+        """Takes in what a test found."""
+        for one in judged["judgements"]:
+            self.judgements.append(Judgement(**{**one, "exchanges": tuple(one["exchanges"])}))
+        if judged["error"]:
+            self.problems.append(f"The suite erred in {report.nodeid}: {judged['error']}")
+        self.tests.append(
+            {
+                "nodeid": report.nodeid,
+                "verdict": _worst([one["verdict"] for one in judged["judgements"]]),
+                "seconds": round(judged["seconds"], 4),
+                "requirements": [one["requirement"] for one in judged["judgements"]],
+            }
+        )
+
+    def finish(self, exitstatus: int) -> int:
+        """Writes the report and says how the process is to end."""
+        if exitstatus == EXIT_INTERRUPTED:
+            self.problems.append("The run was interrupted.")
+        elif exitstatus == EXIT_INTERNAL:
+            self.problems.append("pytest met an internal error.")
+        elif exitstatus == EXIT_USAGE:
+            self.problems.append("The tests could not be collected.")
+        events = [event for file in sorted(self._spool.glob("*.jsonl")) for event in read_spool(file)]
+        self.document = results.build(
+            self.contract,
+            self.target,
+            self.preflight,
+            self.judgements,
+            self.tests,
+            events,
+            self.problems,
+            started=self.started,
+            selection=self.config.option.requirements,
+        )
+        results.write(self.folder, self.document)
+        outcome = self.document["outcome"]
+        if outcome == "invalid":
+            if exitstatus in (EXIT_INTERRUPTED, EXIT_INTERNAL, EXIT_USAGE):
+                return exitstatus
+            return EXIT_NOTHING_JUDGED if not self.problems else EXIT_INTERNAL
+        if outcome == "nonconformant":
+            return EXIT_NONCONFORMANT
+        gates = set(self.config.option.fail_on)
+        counts = self.document["counts"]
+        if "unjudged" in gates and outcome == "partial":
+            return EXIT_GATE
+        if "deviations" in gates and counts["implied"]["fail"]:
+            return EXIT_GATE
+        return EXIT_CONFORMANT
+
+    def stop(self) -> None:
+        """Ends the embedded server, where this run started one."""
+        if self._embedded is not None:
+            self._embedded.stop()
+            self._embedded = None
+
+
+def _report_folder(config: pytest.Config) -> Path:
+    if config.option.report_dir:
+        return Path(config.option.report_dir).absolute()
+    return config.rootpath / "reports" / "latest"
+
+
+@pytest.fixture
+def run_session(request: pytest.FixtureRequest) -> RunSession:
+    suite = request.config.pluginmanager.get_plugin("meshi-suite")
+    assert isinstance(suite, Suite)
+    assert suite.session is not None
+    return suite.session
+
+
+@pytest.fixture
+def judge() -> Iterator[Judge]:
+    """Judges several requirements in one test."""
+    yield Judge()

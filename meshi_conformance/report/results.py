@@ -1,0 +1,192 @@
+"""results.json: the whole result of a run as one schema-versioned document (docs/results.md)."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..contract import LEVELS, Contract
+from ..preflight import Preflight
+from ..target import Target
+from ..verdicts import FAIL, INVALID, VERDICTS, Judgement, Verdict, causes, judge, outcome
+
+SCHEMA_VERSION = "1.0"
+EVIDENCE = 3
+"""How many exchanges are kept as evidence with a requirement that does not pass."""
+
+
+def build(
+    contract: Contract,
+    target: Target,
+    preflight: Preflight,
+    judgements: Sequence[Judgement],
+    tests: list[dict[str, Any]],
+    events: Iterable[dict[str, Any]],
+    problems: Sequence[str],
+    *,
+    started: float,
+    selection: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The document of a run from what its tests and its exchanges said."""
+    by_type: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for event in events:
+        by_type[event["type"]].append(event)
+    exchanges = sorted(by_type["exchange"], key=lambda one: one["started"])
+    violations = [(name, one["id"], message) for one in exchanges for name, message in one["violations"]]
+    chosen = {one.id for pattern in selection for one in contract.matching(pattern)}
+    unselected = {
+        name: "deselected by --requirements" for name in contract.requirements if selection and name not in chosen
+    }
+    verdicts = judge(
+        contract.requirements.values(),
+        [one for one in judgements if one.requirement not in unselected],
+        violations,
+        unselected,
+    )
+    result, reason = outcome(verdicts, problems)
+    records = {one["id"]: one for one in exchanges}
+    rows = [_row(one, records) for one in verdicts]
+    shown = {name for row in rows for name in row["evidence"]}
+    finished = time.time()
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "suite": {"name": "meshi-conformance", "version": __version__, "python": platform.python_version()},
+        "outcome": result,
+        "outcome_reason": reason,
+        "problems": list(problems),
+        "target": {
+            "name": target.name,
+            "base": target.base,
+            "org_id": preflight.org_id,
+            "scopes": list(preflight.scopes),
+            "keys": sorted(target.keys),
+            "capabilities": sorted(target.capabilities),
+        },
+        "started_at": _moment(started),
+        "finished_at": _moment(finished),
+        "duration_seconds": round(finished - started, 3),
+        "counts": _counts(verdicts),
+        "exchanges": _summary(exchanges, contract),
+        "requirements": rows,
+        "causes": causes(verdicts),
+        "evidence": {name: records[name] for name in sorted(shown) if name in records},
+        "tests": tests,
+        "drift": _drift(exchanges),
+        "created": by_type["created"],
+        "waits": by_type["wait"],
+        "trouble": [one["what"] for one in by_type["trouble"]],
+    }
+
+
+def _row(verdict: Verdict, records: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    requirement = verdict.requirement
+    evidence: list[str] = []
+    if verdict.verdict == FAIL:
+        evidence += [exchange for exchange, _ in verdict.violations[:EVIDENCE]]
+        for one in verdict.judgements:
+            if one.verdict == FAIL:
+                evidence += one.exchanges[-EVIDENCE:]
+    else:
+        for one in verdict.judgements:
+            evidence += one.exchanges[-1:] if verdict.verdict != "pass" else ()
+    return {
+        "id": requirement.id,
+        "family": requirement.family,
+        "level": requirement.level,
+        "statement": requirement.statement,
+        "source": {"page": requirement.page, "section": requirement.section},
+        "operations": list(requirement.operations),
+        "needs": list(requirement.needs),
+        "derived": requirement.derived,
+        "verdict": verdict.verdict,
+        "reason": verdict.reason,
+        "tests": [one.test for one in verdict.judgements],
+        "failures": [
+            {"test": one.test, "message": one.reason, "exchanges": list(one.exchanges[-EVIDENCE:])}
+            for one in verdict.judgements
+            if one.verdict == FAIL
+        ],
+        "violations": [{"exchange": exchange, "message": message} for exchange, message in verdict.violations[:10]],
+        "violation_count": len(verdict.violations),
+        "evidence": list(dict.fromkeys(name for name in evidence if name in records))[: 2 * EVIDENCE],
+    }
+
+
+def _counts(verdicts: Sequence[Verdict]) -> dict[str, dict[str, int]]:
+    found = Counter((one.requirement.level, one.verdict) for one in verdicts)
+    return {level: {verdict: found[level, verdict] for verdict in VERDICTS} for level in LEVELS}
+
+
+def _summary(exchanges: list[dict[str, Any]], contract: Contract) -> dict[str, Any]:
+    by_operation: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for one in exchanges:
+        if one["operation"]:
+            by_operation[one["operation"]].append(one)
+    return {
+        "count": len(exchanges),
+        "operations_called": sum(1 for name in contract.operations if by_operation[name]),
+        "operations": len(contract.operations),
+        "by_operation": {
+            name: {
+                "count": len(by_operation[name]),
+                "statuses": {
+                    str(status): number
+                    for status, number in sorted(Counter(one["status"] for one in by_operation[name]).items())
+                },
+                "milliseconds": _latency([one["elapsed"] * 1000 for one in by_operation[name]]),
+            }
+            for name in contract.operations
+        },
+    }
+
+
+def _latency(values: list[float]) -> dict[str, float] | None:
+    if not values:
+        return None
+    ordered = sorted(values)
+
+    def at(share: float) -> float:
+        return round(ordered[max(0, math.ceil(share * len(ordered)) - 1)], 2)
+
+    return {"p50": at(0.5), "p95": at(0.95), "max": round(ordered[-1], 2)}
+
+
+def _drift(exchanges: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Members that no schema names, per operation, with the first exchange that showed each."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for one in exchanges:
+        for member in one["drift"]:
+            row = found.setdefault(
+                (one["operation"], member),
+                {"operation": one["operation"], "member": member, "exchange": one["id"], "count": 0},
+            )
+            row["count"] += 1
+    return sorted(found.values(), key=lambda row: (row["operation"], row["member"]))
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def write(folder: Path, document: dict[str, Any]) -> None:
+    """Writes results.json as a whole or not at all, so that a cut report cannot be taken for a result."""
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / "results.json.part"
+    draft.write_text(json.dumps(document, indent=1), encoding="utf-8")
+    os.replace(draft, folder / "results.json")
+
+
+def write_invalid(folder: Path, contract: Contract, reason: str, started: float) -> None:
+    """The document of a run that could not start: nothing judged, and why."""
+    nobody = Target("unknown", "", {})
+    document = build(contract, nobody, Preflight(None, ()), [], [], [], [reason], started=started)
+    assert document["outcome"] == INVALID
+    write(folder, document)

@@ -1,0 +1,246 @@
+"""The data that a run prepares once on the target and that its tests share.
+
+The world has parts; each is built by whoever needs it first, in one process, and read by all the others.
+A part that could not be built makes its readers inconclusive, with the one cause.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from filelock import FileLock
+
+from .errors import CouldNotArrange, Inconclusive
+from .exchange import Exchange
+from .given import Given
+
+ATTENDEES = 8
+SMALL_TOP_N = 2
+
+
+class World:
+    """Builds parts on demand and shares them between worker processes through a folder."""
+
+    def __init__(self, given: Given, folder: Path) -> None:
+        self._given = given
+        self._folder = folder
+        self._parts: dict[str, dict[str, Any]] = {}
+        self._locks = {name: threading.Lock() for name in PARTS}
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in PARTS:
+            raise AttributeError(name)
+        return self.get(name)
+
+    def get(self, name: str) -> Any:
+        """A part's data as attributes. Raises CouldNotArrange when it could not be built."""
+        part = self._part(name)
+        if "problem" in part:
+            raise CouldNotArrange(part["problem"], part["cause"])
+        return SimpleNamespace(**part)
+
+    def prefetch(self, names: Iterable[str]) -> None:
+        """Starts building parts, one thread each, so that their asynchronous runs overlap."""
+        for name in names:
+            threading.Thread(target=self._part, args=(name,), daemon=True, name=f"world-{name}").start()
+
+    def _part(self, name: str) -> dict[str, Any]:
+        with self._locks[name]:
+            if name not in self._parts:
+                file = self._folder / f"world-{name}.json"
+                with FileLock(f"{file}.lock"):
+                    if not file.exists():
+                        built = json.dumps(self._build(name))
+                        file.write_text(built, encoding="utf-8")
+                    self._parts[name] = json.loads(file.read_text(encoding="utf-8"))
+            return self._parts[name]
+
+    def _build(self, name: str) -> dict[str, Any]:
+        with self._given.api.transport.recorder.aside():
+            try:
+                return PARTS[name](self._given, self)
+            except Inconclusive as problem:
+                return {"problem": str(problem), "cause": problem.cause}
+            except (AssertionError, TypeError, ValueError, AttributeError) as problem:
+                # A set-up answer of another shape than documented; the checks on that exchange say which.
+                return {
+                    "problem": f"the world's part {name!r} met an answer it cannot read: {problem!r}"[:400],
+                    "cause": f"set-up of {name} met a malformed answer",
+                }
+
+
+def _event(given: Given, world: World) -> dict[str, Any]:
+    """An event with every member set."""
+    request = given.event_request()
+    answer = given.accepted(given.api.create_event(request))
+    return {"id": request["event_id"], "request": request, "created": answer.json}
+
+
+def _sessions(given: Given, world: World) -> dict[str, Any]:
+    """Five sessions of the event, created out of order, two of them starting at the same moment."""
+    event_id = world.event.id
+    requests = []
+    for hour in (11, 9, 12, 10, 9):
+        request = given.session_request(
+            start_timestamp=f"2031-03-10T{hour:02d}:00:00Z", end_timestamp=f"2031-03-10T{hour:02d}:45:00Z"
+        )
+        given.accepted(given.api.create_session(event_id, request))
+        requests.append(request)
+    return {"event_id": event_id, "requests": requests, "ids": [one["session_id"] for one in requests]}
+
+
+def _people(given: Given, world: World) -> dict[str, Any]:
+    """Attendees of the event, imported and the import ended; IDs that every collation orders alike."""
+    event_id = world.event.id
+    base = given.name("person")
+    rows = [given.attendee(attendee_id=f"{base}{number:03d}") for number in range(ATTENDEES)]
+    # Sent in another order than listed, so that a list in order of arrival shows up.
+    request = given.import_request([*rows[3:], *rows[:3]], webhook_url="https://example.com/conformance")
+    return {
+        "event_id": event_id,
+        "rows": rows,
+        "ids": [row["attendee_id"] for row in rows],
+        **_run(given, request, given.api.import_attendees(event_id, request)),
+    }
+
+
+def _enriched(given: Given, world: World) -> dict[str, Any]:
+    """An ended enrichment of the event's attendees."""
+    event_id = world.people.event_id
+    request = given.run_request()
+    return {
+        "event_id": event_id,
+        **_run(given, request, given.api.create_enrichment_run(event_id, request)),
+    }
+
+
+def _matched(given: Given, world: World) -> dict[str, Any]:
+    """An ended match run of the event with the default `top_n`: the older of two."""
+    event_id = world.enriched.event_id
+    request = given.run_request()
+    return {"event_id": event_id, **_run(given, request, given.api.create_match_run(event_id, request))}
+
+
+def _rematched(given: Given, world: World) -> dict[str, Any]:
+    """A later ended match run of the same event with a small `top_n`: the latest one."""
+    event_id = world.matched.event_id
+    request = given.run_request(top_n=SMALL_TOP_N)
+    return {"event_id": event_id, **_run(given, request, given.api.create_match_run(event_id, request))}
+
+
+def _pair(given: Given, world: World) -> dict[str, Any]:
+    """An ordered pair of attendees that has a score in the latest match run."""
+    event_id = world.rematched.event_id
+    page = given.accepted(given.api.list_event_matches(event_id, query={"limit": 1}))
+    rows = page.items
+    if rows and {"principal_attendee_id", "target_attendee_id"} <= set(rows[0]):
+        principal, target = rows[0]["principal_attendee_id"], rows[0]["target_attendee_id"]
+        return {"event_id": event_id, "principal": principal, "target": target}
+    # The members of a listed row are only implied: ask for the pairs themselves.
+    for principal, target in itertools.permutations(world.people.ids, 2):
+        if given.api.get_match(event_id, principal, target).accepted:
+            return {"event_id": event_id, "principal": principal, "target": target}
+    raise CouldNotArrange("no pair of attendees has a match", "matching left no matches")
+
+
+def _second(given: Given, world: World) -> dict[str, Any]:
+    """Another event of the org with attendees and a match run of its own."""
+    event_id = given.event(title="Second Conformance Summit")
+    rows = [given.attendee() for _ in range(3)]
+    given.imported(event_id, rows)
+    request = given.run_request()
+    return {
+        "event_id": event_id,
+        "ids": [row["attendee_id"] for row in rows],
+        **_run(given, request, given.api.create_match_run(event_id, request)),
+    }
+
+
+def _empty(given: Given, world: World) -> dict[str, Any]:
+    """An event that nothing is ever added to."""
+    return {"event_id": given.event(title="Empty Conformance Summit")}
+
+
+def _scratch(given: Given, world: World) -> dict[str, Any]:
+    """An event that any test may write into."""
+    return {"event_id": given.event(title="Scratch Conformance Summit")}
+
+
+def _plain_run(given: Given, world: World) -> dict[str, Any]:
+    """A run outside event scope."""
+    request = given.generic_run_request("enrichment", webhook_url="https://example.com/conformance")
+    answer = given.api.create_run(request)
+    return {"run_id": given.run_id(answer), "request": request, "created": answer.json}
+
+
+def _queue(given: Given, world: World) -> dict[str, Any]:
+    """An event with open reviews that no test resolves."""
+    return _reviews(given, pairs=3)
+
+
+def _decisions(given: Given, world: World) -> dict[str, Any]:
+    """An event with an open review for each of the three decisions."""
+    return _reviews(given, pairs=3)
+
+
+def _merge(given: Given, world: World) -> dict[str, Any]:
+    """An event with one pair of look-alikes, to be merged by one test."""
+    return _reviews(given, pairs=1)
+
+
+def _refusals(given: Given, world: World) -> dict[str, Any]:
+    """An event with one pair of look-alikes whose review stays open: calls on it must be refused."""
+    return _reviews(given, pairs=1)
+
+
+def _reviews(given: Given, pairs: int) -> dict[str, Any]:
+    event_id = given.event(title="Look-alike Conformance Summit")
+    look_alikes = [given.look_alikes() for _ in range(pairs)]
+    stranger = given.attendee()
+    given.imported(event_id, [stranger, *(row for pair in look_alikes for row in pair)])
+    request = given.run_request()
+    run = _run(given, request, given.api.create_enrichment_run(event_id, request))
+    return {
+        "event_id": event_id,
+        "pairs": [[row["attendee_id"] for row in pair] for pair in look_alikes],
+        "stranger": stranger["attendee_id"],
+        "reviews": given.open_reviews(event_id, at_least=pairs),
+        **run,
+    }
+
+
+def _run(given: Given, request: dict[str, Any], answer: Exchange) -> dict[str, Any]:
+    """What the world keeps of a run: its request, the first answer and every poll until its end."""
+    polls = given.polled(answer)
+    return {
+        "request": request,
+        "answer": answer.json,
+        "run_id": answer["run_id"],
+        "polls": [poll.json for poll in polls],
+    }
+
+
+PARTS: dict[str, Callable[[Given, World], dict[str, Any]]] = {
+    "event": _event,
+    "sessions": _sessions,
+    "people": _people,
+    "enriched": _enriched,
+    "matched": _matched,
+    "rematched": _rematched,
+    "pair": _pair,
+    "second": _second,
+    "empty": _empty,
+    "scratch": _scratch,
+    "plain_run": _plain_run,
+    "queue": _queue,
+    "decisions": _decisions,
+    "merge": _merge,
+    "refusals": _refusals,
+}
+"""Part by name. A builder may read other parts; no two read each other."""

@@ -1,0 +1,41 @@
+"""The sequence that the pages recommend, as a partner would walk it."""
+
+from __future__ import annotations
+
+from meshi_conformance.client import Api
+from meshi_conformance.given import Given
+from meshi_conformance.marks import requirement
+from meshi_conformance.polling import poll_to_end
+
+
+@requirement("auth.scopes.listed")
+def test_auth_lists_the_scopes_of_the_key(api: Api) -> None:
+    assert "partner:write" in api.get_auth()["scopes"]
+
+
+@requirement("flow.canonical")
+def test_the_recommended_sequence_works(api: Api, given: Given) -> None:
+    assert api.get_auth().accepted
+    event = given.event_request()
+    event_id = event["event_id"]
+    assert api.create_event(event).accepted
+    context = {
+        "event_details": "Product and engineering people of partner companies.",
+        "objectives": "Useful introductions across companies.",
+        "welcome_instructions": "Say what you are looking for.",
+    }
+    assert api.update_event_context(event_id, context).accepted
+    people = [given.attendee(), given.attendee(email=None, linkedin_url=None, raw_data=None)]
+    steps = [
+        lambda: api.import_attendees(event_id, given.import_request(people)),
+        lambda: api.create_enrichment_run(event_id, given.run_request()),
+        lambda: api.create_match_run(event_id, given.run_request(top_n=10)),
+    ]
+    for step in steps:
+        started = step()
+        assert started.accepted, started.summary
+        poll_to_end(api, started["run_id"])
+    matches = api.list_event_matches(event_id, query={"limit": 50})
+    assert matches.accepted, matches.summary
+    mine = api.list_attendee_matches(event_id, people[0]["attendee_id"], query={"limit": 10})
+    assert mine.accepted, mine.summary

@@ -1,0 +1,153 @@
+"""Who may call what: missing and wrong keys, scopes by method, and walls between orgs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from meshi_conformance.calls import Calls
+from meshi_conformance.client import Api, Call
+from meshi_conformance.contract import load
+from meshi_conformance.given import Given
+from meshi_conformance.marks import requirement
+from meshi_conformance.paging import rows, walk
+from meshi_conformance.world import World
+
+OPERATIONS = load().operations
+READS = [name for name, operation in OPERATIONS.items() if not operation.writes]
+WRITES = [name for name, operation in OPERATIONS.items() if operation.writes]
+
+
+def per_operation(family: str, names: list[str]) -> pytest.MarkDecorator:
+    """One test case for each operation, judging `<family>.<operation>`."""
+    return pytest.mark.parametrize(
+        "operation", [pytest.param(name, marks=requirement(f"{family}.{name}"), id=name) for name in names]
+    )
+
+
+@per_operation("auth", list(OPERATIONS))
+def test_a_call_without_a_usable_key_is_unauthorized(operation: str, api: Api, calls: Calls) -> None:
+    call = calls.of(operation)
+    for refused in (
+        call.but(key=None),
+        call.but(authorization="Basic Y29uZjpjb25m"),
+        call.but(authorization="Bearer conf-token-of-no-key-0000000000"),
+    ):
+        exchange = api.send(refused)
+        assert exchange.refusal == (401, "UNAUTHORIZED"), exchange.summary
+
+
+@per_operation("account", list(OPERATIONS))
+def test_the_key_of_a_disabled_account_is_refused(operation: str, api: Api, calls: Calls) -> None:
+    exchange = api.send(calls.of(operation).but(key="disabled"))
+    assert exchange.refusal == (401, "ACCOUNT_DISABLED"), exchange.summary
+
+
+@per_operation("principal", list(OPERATIONS))
+def test_a_token_of_no_service_account_is_refused(operation: str, api: Api, calls: Calls) -> None:
+    exchange = api.send(calls.of(operation).but(key="user"))
+    assert exchange.refusal == (403, "SERVICE_ACCOUNT_REQUIRED"), exchange.summary
+
+
+@per_operation("org", [name for name in OPERATIONS if name != "getAuth"])
+def test_a_key_without_an_org_is_refused(operation: str, api: Api, calls: Calls) -> None:
+    exchange = api.send(calls.of(operation).but(key="no_org"))
+    # Both codes describe such a key, and the pages do not say which one wins.
+    assert exchange.status == 403, exchange.summary
+    assert exchange.code in ("PARTNER_ORG_REQUIRED", "SERVICE_ACCOUNT_REQUIRED"), exchange.summary
+
+
+@per_operation("scope", READS)
+def test_the_read_scope_is_enough_to_read(operation: str, api: Api, calls: Calls) -> None:
+    exchange = api.send(calls.of(operation).but(key="read"))
+    assert exchange.accepted, exchange.summary
+
+
+@per_operation("scope", WRITES)
+def test_the_read_scope_is_not_enough_to_write(operation: str, api: Api, calls: Calls, given: Given) -> None:
+    call = calls.of(operation)
+    exchange = api.send(call.but(key="read"))
+    assert exchange.refusal == (403, "INSUFFICIENT_SCOPE"), exchange.summary
+    assert not took_effect(call, api), f"{exchange.summary}, and yet the write took effect"
+
+
+def took_effect(call: Call, api: Api) -> bool:
+    """Whether a write that was refused shows in what can be read."""
+    event_id = call.path.get("event_id", "")
+    if call.operation == "createEvent":
+        return api.get_event(call.body["event_id"]).accepted
+    if call.operation == "createSession":
+        return api.get_session(event_id, call.body["session_id"]).accepted
+    if call.operation == "importAttendees":
+        return api.get_id_mapping("attendee", call.body["attendees"][0]["attendee_id"]).accepted
+    if call.operation == "updateEventContext":
+        return call.body["event_details"] in api.get_event_context(event_id)["context"].values()
+    if call.operation in ("resolveReview", "mergeReview"):
+        # The review is still there to be acted upon: a malformed decision is refused for its own reason.
+        answer = api.send(Call("resolveReview", path=call.path, body={"decision": "conf-none"}))
+        return answer.code == "REVIEW_NOT_FOUND"
+    newest = api.list_runs(query={"limit": 100})
+    return any(row.get("idempotency_key") == call.body["idempotency_key"] for row in newest.items)
+
+
+def is_not_found(*codes: str) -> Callable[[Call, Api, Given, World], None]:
+    def check(call: Call, api: Api, given: Given, world: World) -> None:
+        exchange = api.send(call.but(key="other"))
+        assert exchange.status == 404, f"{exchange.summary} to another org's key"
+        assert exchange.code in codes, f"{exchange.summary} to another org's key, not {' or '.join(codes)}"
+        if OPERATIONS[call.operation].writes:
+            assert not took_effect(call, api), f"{exchange.summary}, and yet the write took effect"
+
+    return check
+
+
+def lists_nothing_of_ours(member: str, ours: Callable[[World], set[str]]) -> Callable[[Call, Api, Given, World], None]:
+    """No row that the other org's key sees carries an ID that only this run can have made."""
+
+    def check(call: Call, api: Api, given: Given, world: World) -> None:
+        fetch = lambda query: api.send(call.but(key="other", query=query))  # noqa: E731
+        theirs = rows(walk(fetch, {"limit": 100}, until=lambda seen: len(seen) >= 200))
+        leaked = {row.get(member) for row in theirs if isinstance(row.get(member), str)} & ours(world)
+        assert not leaked, f"{call.operation} shows another org's key our {sorted(leaked)}"
+
+    return check
+
+
+def creates_its_own_event(call: Call, api: Api, given: Given, world: World) -> None:
+    event_id = given.event(title="Ours")
+    request = given.event_request(event_id=event_id, title="Theirs")
+    theirs = api.send(call.but(body=request, key="other"))
+    assert theirs.accepted, f"{theirs.summary}: the ID is mapped in our org alone"
+    assert api.get_event(event_id)["title"] == "Ours", "another org's create changed our event"
+    assert api.as_key("other").get_event(event_id)["title"] == "Theirs"
+
+
+def starts_its_own_run(call: Call, api: Api, given: Given, world: World) -> None:
+    ours = given.run_id(api.send(call))
+    theirs = api.send(call.but(key="other"))
+    assert theirs.accepted, f"{theirs.summary}: the idempotency key was used in our org alone"
+    assert theirs["run_id"] != ours, "another org's key was answered with our run"
+
+
+ISOLATION: dict[str, Callable[[Call, Api, Given, World], None]] = {
+    "getIdMapping": is_not_found("PARTNER_ID_NOT_FOUND"),
+    "createEvent": creates_its_own_event,
+    "listEvents": lists_nothing_of_ours("event_id", lambda world: {world.event.id}),
+    "createRun": starts_its_own_run,
+    "listRuns": lists_nothing_of_ours("run_id", lambda world: {world.plain_run.run_id}),
+    "getRun": is_not_found("RUN_NOT_FOUND"),
+    "listReviews": lists_nothing_of_ours("review_id", lambda world: set(world.queue.reviews)),
+    "resolveReview": is_not_found("REVIEW_NOT_FOUND"),
+    # Neither the review nor the attendees exist in the other org; the pages do not say which is missed first.
+    "mergeReview": is_not_found("REVIEW_NOT_FOUND", "PARTNER_ID_NOT_FOUND"),
+}
+"""How another org's key must be answered; every other operation stands below one event of ours."""
+
+
+@per_operation("isolation", [name for name in OPERATIONS if name != "getAuth"])
+def test_another_org_sees_and_changes_nothing_of_ours(
+    operation: str, api: Api, calls: Calls, given: Given, world: World
+) -> None:
+    check = ISOLATION.get(operation, is_not_found("EVENT_NOT_FOUND"))
+    check(calls.of(operation), api, given, world)

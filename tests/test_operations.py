@@ -1,0 +1,116 @@
+"""Every operation once as documented: its success, and what holds for every answer it gives."""
+
+from __future__ import annotations
+
+import pytest
+
+from meshi_conformance.calls import Calls
+from meshi_conformance.client import Api, Call
+from meshi_conformance.contract import BOUNDARY_OPERATIONS, Operation, load
+from meshi_conformance.given import Given
+from meshi_conformance.marks import Judge, requirement
+
+OPERATIONS = load().operations
+CONSUMING = ("resolveReview", "mergeReview")
+"""Their success uses up a review: test_identity.py judges it."""
+
+
+def cited_on_success(operation: Operation) -> list[str]:
+    """What a first accepted call of an operation judges."""
+    first = max(operation.responses)
+    families = ["status", "schema"] + (["shape"] if operation.responses[first].has_implied else [])
+    names = [f"{family}.{operation.id}.{first}" for family in families]
+    names += [f"{family}.{operation.id}" for family in ("json", "correlation", "content_type", "server_errors")]
+    return names + ([f"boundary.{operation.id}"] if operation.id in BOUNDARY_OPERATIONS else [])
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        pytest.param(operation, marks=requirement(*cited_on_success(operation)), id=operation.id)
+        for operation in OPERATIONS.values()
+        if operation.id not in CONSUMING
+    ],
+)
+def test_a_valid_call_is_accepted_with_the_documented_answer(
+    operation: Operation, api: Api, calls: Calls, given: Given, judge: Judge
+) -> None:
+    exchange = api.send(calls.of(operation.id))
+    first = max(operation.responses)
+    for name in cited_on_success(operation):
+        with judge(name):
+            if name.startswith("status."):
+                assert exchange.status == first, f"{exchange.summary}, documented is {first}"
+            elif name.startswith(("schema.", "shape.", "boundary.")):
+                given.accepted(exchange)
+            assert not exchange.broken(name), exchange.broken(name)[0]
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        pytest.param(
+            operation,
+            marks=requirement(
+                *(f"{family}.{operation.id}.200" for family in ("status", "schema")),
+                *([f"shape.{operation.id}.200"] if operation.responses[200].has_implied else []),
+            ),
+            id=operation.id,
+        )
+        for operation in OPERATIONS.values()
+        if operation.creates_run
+    ],
+)
+def test_a_replayed_write_is_accepted_with_the_documented_answer(
+    operation: Operation, api: Api, calls: Calls, given: Given, judge: Judge
+) -> None:
+    call = calls.of(operation.id)
+    given.accepted(api.send(call))
+    replay = api.send(call)
+    with judge(f"status.{operation.id}.200"):
+        assert replay.status == 200, f"{replay.summary} to the same key again, documented is 200"
+    for family in ("schema", "shape"):
+        name = f"{family}.{operation.id}.200"
+        with judge(name):
+            given.accepted(replay)
+            assert not replay.broken(name), replay.broken(name)[0]
+    if not operation.responses[200].has_implied:
+        judge.found.pop(f"shape.{operation.id}.200")
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        pytest.param(
+            operation,
+            marks=requirement(
+                *(f"{family}.{operation}" for family in ("envelope", "codes")),
+                *(
+                    f"{family}.{operation}"
+                    for family in ("json", "correlation", "content_type", "server_errors")
+                    if operation in CONSUMING
+                ),
+            ),
+            id=operation,
+        )
+        for operation in OPERATIONS
+    ],
+)
+def test_a_refusal_is_the_error_envelope(operation: str, api: Api, calls: Calls, judge: Judge) -> None:
+    call = calls.of(operation)
+    refusals = [api.send(call.but(key=None)), *(api.send(one) for one in malformed(call))]
+    for family in ("envelope", "codes", "json", "correlation", "content_type", "server_errors"):
+        name = f"{family}.{operation}"
+        if family in ("envelope", "codes") or operation in CONSUMING:
+            for exchange in refusals:
+                with judge(name):
+                    assert not exchange.accepted, f"{exchange.summary}: it should be refused"
+                    assert not exchange.broken(name), exchange.broken(name)[0]
+
+
+def malformed(call: Call) -> list[Call]:
+    """The call with its first path ID malformed, where it has one."""
+    for name in ("event_id", "partner_id", "run_id", "review_id"):
+        if name in call.path:
+            return [call.at(**{name: "-conf malformed-"})]
+    return []
