@@ -11,7 +11,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -283,9 +283,8 @@ def _worst(verdicts: list[str]) -> str:
 def _judgements(item: pytest.Item, call: pytest.CallInfo[None], session: RunSession) -> dict[str, Any] | None:
     """What a phase of a test says of each requirement that the test cites; None while that is open."""
     problem = call.excinfo.value if call.excinfo else None
-    if call.when == "teardown" or (call.when == "setup" and problem is None):
-        if problem is None:
-            return None
+    if call.when != "call" and problem is None:
+        return None
     cited = cited_by(item)
     judge = item.funcargs.get("judge") if isinstance(item, pytest.Function) else None
     found: dict[str, tuple[str, str, str]] = dict(judge.found) if isinstance(judge, Judge) else {}
@@ -490,6 +489,6 @@ def run_session(request: pytest.FixtureRequest) -> RunSession:
 
 
 @pytest.fixture
-def judge() -> Iterator[Judge]:
+def judge() -> Judge:
     """Judges several requirements in one test."""
-    yield Judge()
+    return Judge()
