@@ -102,9 +102,7 @@ EVENT = members(
     "event_id title description event_details objectives welcome_instructions start_date end_date timezone"
     " visibility url_slug created_at updated_at"
 )
-CREATED_EVENT = [
-    name for name in EVENT if name not in ("event_details", "objectives", "welcome_instructions")
-]
+CREATED_EVENT = [name for name in EVENT if name not in ("event_details", "objectives", "welcome_instructions")]
 ATTENDEE = members(
     "attendee_id event_id display_name title company event event/role_at_event? event/visibility? event/goal?"
     " event/needs? event/offers? event/onboarded_at? event/joined_at? identity identity/review_required"
@@ -281,9 +279,7 @@ ROWS = [
         body={
             "idempotency_key": KEY,
             "webhook_url": WEBHOOK,
-            "attendees": Field(
-                "INVALID_ATTENDEES", True, {"type": "array", "minItems": 1, "maxItems": 50_000}
-            ),
+            "attendees": Field("INVALID_ATTENDEES", True, {"type": "array", "minItems": 1, "maxItems": 50_000}),
         },
         body_code="INVALID_JSON",
     ),

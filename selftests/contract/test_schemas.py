@@ -115,9 +115,7 @@ def test_the_documented_members_of_an_answer_are_required(row: Row) -> None:
         example = answer["example"]
         documented.validate(example)
         present = {
-            "/".join(str(step) for step in path)
-            for path, _ in walk(example)
-            if path and isinstance(path[-1], str)
+            "/".join(str(step) for step in path) for path, _ in walk(example) if path and isinstance(path[-1], str)
         }
         broken_without = {p for p in present if not documented.is_valid(without(example, f"/{p}"))}
         assert broken_without == {name.rstrip("?") for name in members} | {"correlation_id"}
@@ -131,6 +129,20 @@ def test_the_documented_members_of_an_answer_have_types(row: Row) -> None:
         for name in (*members, "correlation_id"):
             other = with_other(answer["example"], "/" + name.rstrip("?"))
             assert documented.is_valid(other) == name.endswith("?"), name
+
+
+@each_row
+def test_a_refusal_is_an_envelope_with_a_listed_code(row: Row) -> None:
+    for status, listed in operation(row.operation)["responses"].items():
+        if status < "400":
+            continue
+        answer = media(resolve(listed)[0])
+        judge = validator(answer["schema"], implied=False)
+        judge.validate({**answer["example"], "details": ["more"]})
+        for name in ("code", "message", "correlation_id"):
+            assert not judge.is_valid(without(answer["example"], f"/{name}"))
+            assert not judge.is_valid(with_other(answer["example"], f"/{name}"))
+        assert not judge.is_valid({**answer["example"], "code": "SOMETHING_ELSE"})
 
 
 @each_row
