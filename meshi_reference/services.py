@@ -1,0 +1,43 @@
+"""What an operation works with: the parts of one running server, and one call to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .clock import Clock
+from .http import Request
+from .settings import Settings
+from .storage import Storage
+
+if TYPE_CHECKING:
+    from .auth import Limiter, Principal
+    from .work import Runner
+
+
+@dataclass(slots=True)
+class Services:
+    """The parts that one server shares between its requests and its runs."""
+
+    settings: Settings
+    storage: Storage
+    clock: Clock
+    cursor_secret: bytes
+    limiter: Limiter
+    runner: Runner
+
+
+@dataclass(slots=True)
+class Call:
+    """One authorised request to one operation."""
+
+    services: Services
+    principal: Principal
+    request: Request
+    params: dict[str, str]
+    body: dict[str, Any]
+
+    @property
+    def org(self) -> str:
+        """The org that every look-up of this call is scoped to."""
+        return self.principal.org_id

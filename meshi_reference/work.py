@@ -1,0 +1,165 @@
+"""The background side of runs: one task for each run, in small transactions that survive a restart.
+
+Runs of one event follow each other in the order of their acceptance, so that an enrichment asked for right
+after an import sees the imported rows. Runs of different events overlap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable
+from typing import Protocol
+
+from . import runs
+from .enrichment import EnrichmentWork
+from .importing import ImportWork
+from .matching import MatchWork
+from .services import Services
+from .storage import Row
+
+log = logging.getLogger(__name__)
+
+QUEUED_SHARE = 0.3
+"""Part of a run's time that it stays queued."""
+STEPS = 4
+"""A small run reports its progress in about as many steps."""
+
+
+class Work(Protocol):
+    """What one kind of run does. Every method runs inside one transaction."""
+
+    chunk: int
+    """Most units in one step, so that requests are not kept waiting."""
+
+    def begin(self) -> int:
+        """Set the initial progress; the number of units to do."""
+
+    def step(self, size: int) -> bool:
+        """Do up to `size` units and store the progress; True when nothing is left."""
+
+    def finish(self) -> str:
+        """Clean up; the terminal status."""
+
+
+class GenericWork:
+    """A run outside event scope: there is nothing to do, its progress is the client's."""
+
+    chunk = 1
+
+    def __init__(self, services: Services, run: Row) -> None:
+        self.services, self.run = services, run
+
+    def begin(self) -> int:
+        """One unit: to exist."""
+        return 1
+
+    def step(self, size: int) -> bool:
+        """Nothing is left."""
+        return True
+
+    def finish(self) -> str:
+        """It always succeeds."""
+        return "succeeded"
+
+
+WORK: dict[str, Callable[[Services, Row], Work]] = {
+    "import": ImportWork,
+    "enrichment": EnrichmentWork,
+    "match": MatchWork,
+}
+
+
+def work_of(services: Services, run: Row) -> Work:
+    """The work that a run stands for."""
+    return (GenericWork if run["event_seq"] is None else WORK[run["kind"]])(services, run)
+
+
+def step_size(total: int, chunk: int) -> int:
+    """Units in each step: few enough that progress is seen to grow, and never more than a chunk."""
+    return max(1, min(chunk, math.ceil(total / STEPS)))
+
+
+async def execute(services: Services, seq: int) -> None:
+    """Take a run from wherever it stands to its end. Cancelling leaves it where the last step ended."""
+    storage, seconds = services.storage, services.settings.run_seconds
+    run = runs.load_run(services, seq)
+    work = work_of(services, run)
+    if run["status"] != "running":
+        await asyncio.sleep(seconds * QUEUED_SHARE)
+        for status in runs.states_before_running(services.settings):
+            with storage.transaction():
+                runs.transition(services, seq, status)
+            await asyncio.sleep(0)
+    with storage.transaction():
+        if run["status"] != "running":
+            runs.transition(services, seq, "running")
+        total = work.begin()
+    size = step_size(total, work.chunk)
+    pause = seconds * (1 - QUEUED_SHARE) / max(1, math.ceil(total / size))
+    done = False
+    while not done:
+        await asyncio.sleep(pause)
+        with storage.transaction():
+            done = work.step(size)
+    with storage.transaction():
+        runs.transition(services, seq, work.finish())
+
+
+def fail_run(services: Services, seq: int, error: Exception) -> None:
+    """End a run whose work broke: `failed`, with an error that says so."""
+    log.error("run %s failed", seq, exc_info=error)
+    with services.storage.transaction():
+        runs.transition(
+            services, seq, "failed", {"code": "INTERNAL_ERROR", "message": "the run broke; start another one"}
+        )
+
+
+class Runner:
+    """Keeps the tasks of the runs that have not ended."""
+
+    def __init__(self) -> None:
+        self._services: Services | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._last_of_event: dict[int, asyncio.Task[None]] = {}
+
+    def start(self, services: Services) -> None:
+        """Begin to work, first on the runs that an earlier server left unfinished."""
+        self._services = services
+        for row in services.storage.all(
+            "SELECT seq, event_seq FROM runs WHERE terminal_at IS NULL ORDER BY seq"
+        ):
+            self.schedule(row["seq"], row["event_seq"])
+
+    def schedule(self, seq: int, event_seq: int | None) -> None:
+        """Work on a run as soon as the earlier ones of its event have ended."""
+        assert self._services is not None
+        if event_seq is None and not self._services.settings.generic_runs_end:
+            return
+        before = None if event_seq is None else self._last_of_event.get(event_seq)
+        task = asyncio.get_running_loop().create_task(self._run(self._services, seq, before))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        if event_seq is not None:
+            self._last_of_event[event_seq] = task
+            task.add_done_callback(lambda ended: self._forget(event_seq, ended))
+
+    def _forget(self, event_seq: int, task: asyncio.Task[None]) -> None:
+        if self._last_of_event.get(event_seq) is task:
+            del self._last_of_event[event_seq]
+
+    async def _run(self, services: Services, seq: int, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait([before])
+        try:
+            await execute(services, seq)
+        except Exception as error:
+            fail_run(services, seq, error)
+
+    async def close(self) -> None:
+        """Stop working; unfinished runs stay as they are and go on at the next start."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
