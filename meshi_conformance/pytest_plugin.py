@@ -272,7 +272,8 @@ def _property(report: pytest.TestReport) -> dict[str, Any] | None:
     for name, value in report.user_properties:
         if name == PROPERTY:
             found: dict[str, Any] = json.loads(str(value))
-            return found
+            if found["when"] == report.when:  # properties stay on the item, so later phases repeat them
+                return found
     return None
 
 
@@ -321,6 +322,7 @@ def _judgements(item: pytest.Item, call: pytest.CallInfo[None], session: RunSess
             for name in cited
             if name in session.contract.requirements
         ],
+        "when": call.when,
         "error": error,
         "seconds": call.duration,
     }
