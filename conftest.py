@@ -15,7 +15,7 @@ from meshi_conformance.world import World
 if TYPE_CHECKING:  # imported by name below, so that pytest can rewrite its assertions first
     from meshi_conformance.pytest_plugin import RunSession
 
-pytest_plugins = ["meshi_conformance.pytest_plugin"]
+pytest_plugins = ["meshi_conformance.pytest_options", "meshi_conformance.pytest_plugin"]
 
 
 @pytest.fixture

@@ -57,33 +57,6 @@ NEEDS = {
 """What a requirement can need, and what is said when it is not there."""
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("conformance", "Meshi Partner API conformance")
-    group.addoption(
-        "--target",
-        metavar="NAME|URL",
-        help="reference (default: an embedded server), staging, production or a base URL; MESHI_BASE works too",
-    )
-    group.addoption("--report-dir", metavar="DIR", help="where the report is written (reports/latest)")
-    group.addoption(
-        "--requirements",
-        metavar="PATTERN",
-        action="append",
-        default=[],
-        help="judge only requirements whose ID fits, e.g. 'runs.*'; may be given several times",
-    )
-    group.addoption(
-        "--fail-on",
-        metavar="WHAT",
-        action="append",
-        default=[],
-        choices=("deviations", "unjudged"),
-        help="also fail the run on deviations (implied requirements) or on unjudged requirements",
-    )
-    group.addoption("--large", action="store_true", help="also send the very large requests")
-    group.addoption("--rate-limit-probe", action="store_true", help="also send requests until the target answers 429")
-
-
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "requirement(id, ...): the requirements that a test judges")
     config.pluginmanager.register(Suite(config), "meshi-suite")

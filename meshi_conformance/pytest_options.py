@@ -1,0 +1,64 @@
+"""The command-line options of a run, known to pytest before it looks for the project.
+
+pytest takes the value of an option that it does not know yet for a path, and looks for the project above it:
+`pytest --report-dir /somewhere/else` would miss this one. Installed as an entry point, this module is loaded
+early enough to look again with the options known.
+"""
+
+from __future__ import annotations
+
+import pytest
+from _pytest.config.findpaths import determine_setup
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("conformance", "Meshi Partner API conformance")
+    group.addoption(
+        "--target",
+        metavar="NAME|URL",
+        help="reference (default: an embedded server), staging, production or a base URL; MESHI_BASE works too",
+    )
+    group.addoption("--report-dir", metavar="DIR", help="where the report is written (reports/latest)")
+    group.addoption(
+        "--requirements",
+        metavar="PATTERN",
+        action="append",
+        default=[],
+        help="judge only requirements whose ID fits, e.g. 'runs.*'; may be given several times",
+    )
+    group.addoption(
+        "--fail-on",
+        metavar="WHAT",
+        action="append",
+        default=[],
+        choices=("deviations", "unjudged"),
+        help="also fail the run on deviations (implied requirements) or on unjudged requirements",
+    )
+    group.addoption("--large", action="store_true", help="also send the very large requests")
+    group.addoption(
+        "--rate-limit-probe", action="store_true", help="also send requests until the target answers 429"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
+    """Looks for the project again, now that values of options are not taken for paths."""
+    known = early_config.known_args_namespace
+    if known.inifilename or known.rootdir:
+        return
+    root, file, settings, ignored = determine_setup(
+        inifile=None,
+        override_ini=known.override_ini,
+        args=known.file_or_dir,
+        rootdir_cmd_arg=None,
+        invocation_dir=early_config.invocation_params.dir,
+    )
+    if file is None or file == early_config.inipath:
+        return
+    early_config._rootpath, early_config._inipath = root, file
+    early_config._inicfg, early_config._ignored_config_files = settings, ignored
+    early_config._inicache.clear()
+    args[:] = [*early_config.getini("addopts"), *args]
+    parser = early_config._parser
+    early_config.known_args_namespace = parser.parse_known_args(args, namespace=early_config.option)
+    early_config.known_args_namespace.confcutdir = str(file.parent)
