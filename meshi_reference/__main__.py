@@ -43,7 +43,9 @@ def _rate_limit(text: str) -> RateLimit | None:
     try:
         return RateLimit.parse(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not REQUESTS/SECONDS, such as 20/1, nor 'none'") from None
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not REQUESTS/SECONDS, such as 20/1, nor 'none'"
+        ) from None
 
 
 _port.__name__ = "port"

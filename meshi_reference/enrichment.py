@@ -92,10 +92,15 @@ class EnrichmentWork:
     def __init__(self, services: Services, run: Row) -> None:
         self.services, self.run = services, run
 
+    def prepare(self) -> bool:
+        """Nothing to load."""
+        return False
+
     def begin(self) -> int:
         """Count the attendees; after a restart leave the progress as it is."""
         total: int = self.services.storage.scalar(
-            "SELECT count(*) FROM attendees WHERE event_seq = ? AND merged_into IS NULL", (self.run["event_seq"],)
+            "SELECT count(*) FROM attendees WHERE event_seq = ? AND merged_into IS NULL",
+            (self.run["event_seq"],),
         )
         if self.run["status"] != "running":
             runs.save_progress(self.services, self.run["seq"], initial_progress(total), {"after": ""})

@@ -76,7 +76,9 @@ def combine(existing: Row | None, row: dict[str, Any], settings: Settings) -> di
     if combined["raw_data"] is not None:
         combined["raw_data"] = json.dumps(combined["raw_data"], ensure_ascii=False)
     if existing is not None and settings.import_keeps_omitted:
-        combined = {member: existing[member] if value is None else value for member, value in combined.items()}
+        combined = {
+            member: existing[member] if value is None else value for member, value in combined.items()
+        }
     return combined
 
 
@@ -141,6 +143,10 @@ class ImportWork:
 
     def __init__(self, services: Services, run: Row) -> None:
         self.services, self.run = services, run
+
+    def prepare(self) -> bool:
+        """Nothing to load."""
+        return False
 
     def begin(self) -> int:
         """Count the rows; after a restart leave the progress as it is."""

@@ -6,6 +6,7 @@ Goal texts have no source yet, so the goal scores come from a digest; similarity
 
 from __future__ import annotations
 
+import bisect
 import heapq
 import json
 import zlib
@@ -23,7 +24,9 @@ ALGORITHM_VERSION = "reference-1"
 POLICY_VERSION = "policy-1"
 CHUNK = 25
 """Principals in one step."""
-CANDIDATES = 200
+LOAD = 1000
+"""Attendees that are read together before a run begins."""
+CANDIDATES = 100
 """Most targets that are scored for one principal, so that the work grows with the event, not its square."""
 
 
@@ -154,14 +157,20 @@ class MatchWork:
         self.services, self.run = services, run
         self._population: list[Profile] = []
 
+    def prepare(self) -> bool:
+        """Load a part of the population; whether there may be more."""
+        if not self.services.settings.matches_enabled:
+            return False
+        rows = self.services.storage.all(
+            "SELECT * FROM attendees WHERE event_seq = ? AND merged_into IS NULL AND attendee_id > ?"
+            " ORDER BY attendee_id LIMIT ?",
+            (self.run["event_seq"], self._population[-1].attendee_id if self._population else "", LOAD),
+        )
+        self._population += [profile(row) for row in rows]
+        return len(rows) == LOAD
+
     def begin(self) -> int:
-        """Load the population; after a restart leave the progress as it is."""
-        if self.services.settings.matches_enabled:
-            rows = self.services.storage.all(
-                "SELECT * FROM attendees WHERE event_seq = ? AND merged_into IS NULL ORDER BY attendee_id",
-                (self.run["event_seq"],),
-            )
-            self._population = [profile(row) for row in rows]
+        """Set the initial progress; after a restart leave it as it is."""
         if self.run["status"] != "running":
             progress = initial_progress(len(self._population))
             runs.save_progress(self.services, self.run["seq"], progress, {"after": ""})
@@ -172,11 +181,8 @@ class MatchWork:
         run = runs.load_run(self.services, self.run["seq"])
         progress, checkpoint = json.loads(run["progress"]), json.loads(run["checkpoint"])
         top_n = json.loads(run["options"])["top_n"]
-        waiting = [
-            index
-            for index, principal in enumerate(self._population)
-            if principal.attendee_id > checkpoint["after"]
-        ][:size]
+        start = bisect.bisect_right(self._population, checkpoint["after"], key=lambda one: one.attendee_id)
+        waiting = range(start, min(start + size, len(self._population)))
         for index in waiting:
             progress["pairs"] += self._store(index, top_n)
             progress["processed"] += 1
@@ -300,7 +306,13 @@ def choose_run(call: Call, event: Row, pinned: str | None = None) -> Row | None:
 
 
 def match_page(
-    call: Call, list_name: str, scope: str, head: dict[str, Any], event: Row, where: str, parameters: list[Any]
+    call: Call,
+    list_name: str,
+    scope: str,
+    head: dict[str, Any],
+    event: Row,
+    where: str,
+    parameters: list[Any],
 ) -> Response:
     """A page of matches. All pages of one walk read the same run, even when a newer one ends meanwhile."""
     scope = "|".join([event["event_id"], scope, call.request.query.get("run_id", "")])

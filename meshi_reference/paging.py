@@ -172,7 +172,9 @@ def fetch_page(
     sql = f"{select} WHERE {where} ORDER BY {order_clause(order)} LIMIT ?"
     rows = call.services.storage.all(sql, [*values, limit + 1])
     bound = list_scope(call, list_name, scope)
-    return cut_page(rows, limit, lambda row: encode_cursor(position_of(row, order), pin, bound, call.services))
+    return cut_page(
+        rows, limit, lambda row: encode_cursor(position_of(row, order), pin, bound, call.services)
+    )
 
 
 def cut_page(rows: list[Row], limit: int, cursor_after: Callable[[Row], str]) -> Page:

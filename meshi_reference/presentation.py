@@ -45,5 +45,3 @@ def in_order(
         checked = check_body()
         return require_event(), checked
     return require_event(), check_body()
-
-

@@ -200,9 +200,7 @@ def transition(services: Services, seq: int, status: str, error: dict[str, Any] 
     )
 
 
-def save_progress(
-    services: Services, seq: int, progress: dict[str, Any], checkpoint: dict[str, Any]
-) -> None:
+def save_progress(services: Services, seq: int, progress: dict[str, Any], checkpoint: dict[str, Any]) -> None:
     """Store how far a run has come; in the transaction of the work itself, so that both hold or neither."""
     services.storage.execute(
         "UPDATE runs SET progress = ?, checkpoint = ?, updated_at = ? WHERE seq = ?",
@@ -233,9 +231,7 @@ async def create_enrichment_run(call: Call) -> Response:
     event, common = presentation.in_order(
         call, lambda: events.require_event(call), lambda: common_fields(call)
     )
-    row, replay = accept_run(
-        call.services, NewRun(org=call.org, kind="enrichment", event=event, **common)
-    )
+    row, replay = accept_run(call.services, NewRun(org=call.org, kind="enrichment", event=event, **common))
     return accepted_response(row, replay, 202, call.services.settings)
 
 
@@ -255,9 +251,7 @@ async def list_runs(call: Call) -> Response:
 async def get_run(call: Call) -> Response:
     """endpoint-reference, GET /runs/:run_id."""
     run_id = validation.check_run_id(call.params["run_id"])
-    row = call.services.storage.one(
-        f"{SELECT} WHERE runs.org_id = ? AND runs.run_id = ?", (call.org, run_id)
-    )
+    row = call.services.storage.one(f"{SELECT} WHERE runs.org_id = ? AND runs.run_id = ?", (call.org, run_id))
     if row is None:
         raise ApiError("RUN_NOT_FOUND", f"run {run_id} does not exist in this org")
     return Response(200, serialize_run(row, call.services.settings))

@@ -33,6 +33,9 @@ class Work(Protocol):
     chunk: int
     """Most units in one step, so that requests are not kept waiting."""
 
+    def prepare(self) -> bool:
+        """Load a part of what the work needs; True while there is more."""
+
     def begin(self) -> int:
         """Set the initial progress; the number of units to do."""
 
@@ -50,6 +53,10 @@ class GenericWork:
 
     def __init__(self, services: Services, run: Row) -> None:
         self.services, self.run = services, run
+
+    def prepare(self) -> bool:
+        """Nothing to load."""
+        return False
 
     def begin(self) -> int:
         """One unit: to exist."""
@@ -92,6 +99,8 @@ async def execute(services: Services, seq: int) -> None:
             with storage.transaction():
                 runs.transition(services, seq, status)
             await asyncio.sleep(0)
+    while work.prepare():
+        await asyncio.sleep(0)
     with storage.transaction():
         if run["status"] != "running":
             runs.transition(services, seq, "running")
