@@ -73,7 +73,8 @@ BUILDERS: dict[str, Callable[[Given, World], Call]] = {
         "updateEventContext",
         path={"event_id": world.scratch.event_id},
         body={
-            "event_details": "People who test interfaces.",
+            # Unlike what any other call wrote, so that it shows whether this one took effect.
+            "event_details": f"People who test interfaces: {given.name('context')}.",
             "objectives": "Meet.",
             "welcome_instructions": "Hi.",
         },
@@ -88,7 +89,7 @@ BUILDERS: dict[str, Callable[[Given, World], Call]] = {
     ),
     "listAttendees": _event("listAttendees"),
     "importAttendees": lambda given, world: Call(
-        "importAttendees", path={"event_id": world.scratch.event_id}, body=given.import_request()
+        "importAttendees", path={"event_id": world.imports.event_id}, body=given.import_request()
     ),
     "listAttendeeIdentity": _attendee("listAttendeeIdentity"),
     "createEnrichmentRun": lambda given, world: Call(

@@ -21,7 +21,11 @@ from .exchange import Exchange
 from .given import Given
 
 ATTENDEES = 8
+CROWD = 120
+"""Attendees of the event whose list needs more than one page of any size."""
 SMALL_TOP_N = 2
+LONGEST_ID = 128
+"""Characters of the longest partner ID (identity-and-ids, Field patterns)."""
 
 
 class World:
@@ -172,6 +176,24 @@ def _scratch(given: Given, world: World) -> dict[str, Any]:
     return {"event_id": given.event(title="Scratch Conformance Summit")}
 
 
+def _imports(given: Given, world: World) -> dict[str, Any]:
+    """An event that any test may import into, and that nobody matches: matching grows with the square."""
+    return {"event_id": given.event(title="Import Conformance Summit")}
+
+
+def _long_ids(given: Given, world: World) -> dict[str, Any]:
+    """An event, a session of it and two attendees whose IDs are as long as allowed, with every mark in them."""
+
+    def longest(what: str) -> str:
+        return f"{given.name(what)}.A_z:0-9".ljust(LONGEST_ID, "x")
+
+    event_id = given.event(event_id=longest("event"), url_slug=None, title="Long-named Conformance Summit")
+    session_id = given.session(event_id, session_id=longest("session"))
+    rows = [given.attendee(attendee_id=longest("attendee")) for _ in range(2)]
+    given.imported(event_id, rows)
+    return {"event_id": event_id, "session_id": session_id, "attendees": [row["attendee_id"] for row in rows]}
+
+
 def _plain_run(given: Given, world: World) -> dict[str, Any]:
     """A run outside event scope."""
     request = given.generic_run_request("enrichment", webhook_url="https://example.com/conformance")
@@ -197,6 +219,45 @@ def _merge(given: Given, world: World) -> dict[str, Any]:
 def _refusals(given: Given, world: World) -> dict[str, Any]:
     """An event with one pair of look-alikes whose review stays open: calls on it must be refused."""
     return _reviews(given, pairs=1)
+
+
+def _waves(given: Given, world: World) -> dict[str, Any]:
+    """An event with open reviews, to which one test adds later ones; none is resolved."""
+    return _reviews(given, pairs=2)
+
+
+def _crowd(given: Given, world: World) -> dict[str, Any]:
+    """An event with more attendees than the largest page holds; IDs that every collation orders alike."""
+    event_id = given.event(title="Crowded Conformance Summit")
+    base = given.name("crowd")
+    rows = [given.attendee(attendee_id=f"{base}{number:03d}") for number in range(CROWD)]
+    return {
+        "event_id": event_id,
+        "ids": [row["attendee_id"] for row in rows],
+        "run": given.imported(event_id, [*rows[50:], *rows[:50]]),
+    }
+
+
+def _history(given: Given, world: World) -> dict[str, Any]:
+    """Three attendees who look alike, with the identity history of each before and after every decision."""
+    event_id = given.event(title="Look-alike Conformance Summit")
+    one = given.attendee()
+    people = [one, *({**one, "attendee_id": given.name("attendee")} for _ in range(2))]
+    ids = [row["attendee_id"] for row in people]
+    given.imported(event_id, people)
+    given.enriched(event_id)
+
+    def histories() -> dict[str, list[Any]]:
+        pages = [given.api.list_attendee_identity(event_id, one, query={"limit": 100}) for one in ids]
+        return {one: given.accepted(page).items for one, page in zip(ids, pages, strict=True)}
+
+    reviews = given.open_reviews(event_id)
+    seen = [histories()]
+    for review in reviews:
+        # A decision may settle the next review too: whatever is left is decided.
+        given.api.resolve_review(review, {"decision": "distinct", "reason": "Checked."})
+        seen.append(histories())
+    return {"event_id": event_id, "ids": ids, "histories": seen}
 
 
 def _reviews(given: Given, pairs: int) -> dict[str, Any]:
@@ -237,10 +298,15 @@ PARTS: dict[str, Callable[[Given, World], dict[str, Any]]] = {
     "second": _second,
     "empty": _empty,
     "scratch": _scratch,
+    "imports": _imports,
+    "long_ids": _long_ids,
     "plain_run": _plain_run,
     "queue": _queue,
     "decisions": _decisions,
     "merge": _merge,
     "refusals": _refusals,
+    "waves": _waves,
+    "crowd": _crowd,
+    "history": _history,
 }
 """Part by name. A builder may read other parts; no two read each other."""
