@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from .errors import Inconclusive
@@ -12,6 +12,32 @@ MOST_PAGES = 600
 """Where a walk gives up: enough for 50,000 rows at 100 a page."""
 
 
+def steps(
+    fetch: Callable[[Mapping[str, Any]], Exchange],
+    query: Mapping[str, Any] | None = None,
+    *,
+    most_pages: int = MOST_PAGES,
+) -> Iterator[Exchange]:
+    """Fetches page after page until a null cursor, each cursor sent back verbatim.
+
+    A refused page or a cursor that comes back a second time fails the calling check; a list longer than
+    `most_pages` raises Inconclusive. Between two pages the caller may do what it likes.
+    """
+    cursors: set[str] = set()
+    asked = dict(query or {})
+    for number in range(1, most_pages + 1):
+        page = fetch(asked)
+        assert page.accepted, f"page {number} of the walk: {page.summary}"
+        yield page
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+        assert cursor not in cursors, f"the walk runs in a circle: page {number} repeats an earlier cursor"
+        cursors.add(cursor)
+        asked["cursor"] = cursor
+    raise Inconclusive(f"the list goes on after {most_pages} pages; {page.summary}", "a list too long to walk")
+
+
 def walk(
     fetch: Callable[[Mapping[str, Any]], Exchange],
     query: Mapping[str, Any] | None = None,
@@ -19,29 +45,19 @@ def walk(
     until: Callable[[list[JsonObject]], bool] | None = None,
     most_pages: int = MOST_PAGES,
 ) -> list[Exchange]:
-    """Fetches page after page, each cursor sent back verbatim, and returns the pages.
+    """The pages of a list down to its end, as `steps` fetches them.
 
-    Stops at a null cursor, or once `until` says that the rows so far are enough: on a shared org the rest
-    belongs to others. A refused page or a cursor that comes back a second time fails the calling check;
-    a list longer than `most_pages` raises Inconclusive.
+    Stops before the end once `until` says that the rows so far are enough: on a shared org the rest belongs
+    to others.
     """
     pages: list[Exchange] = []
-    cursors: set[str] = set()
     found: list[JsonObject] = []
-    asked = dict(query or {})
-    while True:
-        page = fetch(asked)
-        assert page.accepted, f"page {len(pages) + 1} of the walk: {page.summary}"
+    for page in steps(fetch, query, most_pages=most_pages):
         pages.append(page)
         found += page.items
-        cursor = page.next_cursor
-        if cursor is None or (until is not None and until(found)):
-            return pages
-        assert cursor not in cursors, f"the walk runs in a circle: page {len(pages)} repeats an earlier cursor"
-        cursors.add(cursor)
-        if len(pages) >= most_pages:
-            raise Inconclusive(f"the list goes on after {most_pages} pages; {page.summary}", "a list too long to walk")
-        asked["cursor"] = cursor
+        if until is not None and until(found):
+            break
+    return pages
 
 
 def rows(pages: list[Exchange]) -> list[JsonObject]:

@@ -1,0 +1,28 @@
+"""Reading timestamps of any RFC 3339 form, so that they can be compared."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+RFC_3339 = re.compile(
+    r"(?P<date>\d{4}-\d{2}-\d{2})[Tt ](?P<time>\d{2}:\d{2}:\d{2})(?:\.(?P<fraction>\d+))?(?P<zone>[Zz]|[+-]\d{2}:\d{2})"
+)
+
+
+def instant(value: Any) -> Decimal | None:
+    """Seconds since 1970 of a timestamp, with every digit of its fraction; None for what is no timestamp.
+
+    Whether a member has to be a timestamp is for its schema to say: a check of an order skips what is none.
+    """
+    match = RFC_3339.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return None
+    zone = "+00:00" if match["zone"] in "Zz" else match["zone"]
+    try:
+        moment = datetime.fromisoformat(f"{match['date']}T{match['time']}{zone}")
+    except ValueError:
+        return None
+    return int(moment.timestamp()) + Decimal(f"0.{match['fraction'] or 0}")
