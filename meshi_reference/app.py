@@ -13,6 +13,7 @@ from types import ModuleType
 from . import (
     attendees,
     auth,
+    enrichment,
     events,
     http,
     identity,
@@ -61,7 +62,7 @@ ROUTES: list[Route] = [
     Route("GET", "/events/:event_id/attendees", attendees, "list_attendees"),
     Route("PUT", "/events/:event_id/attendees:import", importing, "import_attendees"),
     Route("GET", "/events/:event_id/attendees/:attendee_id/identity", identity, "list_identity"),
-    Route("POST", "/events/:event_id/enrichment-runs", runs, "create_enrichment_run"),
+    Route("POST", "/events/:event_id/enrichment-runs", enrichment, "create_enrichment_run"),
     Route("POST", "/events/:event_id/match-runs", matching, "create_match_run"),
     Route("GET", "/events/:event_id/attendees/:attendee_id/matches", matching, "list_attendee_matches"),
     Route("GET", "/events/:event_id/matches", matching, "list_matches"),

@@ -6,8 +6,9 @@ import json
 import re
 from typing import Any
 
-from . import identity, lookalikes, runs
-from .services import Services
+from . import events, identity, lookalikes, presentation, runs
+from .http import Response
+from .services import Call, Services
 from .settings import Settings
 from .storage import Row
 
@@ -84,6 +85,25 @@ def final_status(progress: dict[str, Any], settings: Settings) -> str:
     return "partial" if progress["error_count"] and settings.partial_on_row_codes else "succeeded"
 
 
+def count_attendees(services: Services, event_seq: int) -> int:
+    """Attendees of an event, without those that were merged away."""
+    count: int = services.storage.scalar(
+        "SELECT count(*) FROM attendees WHERE event_seq = ? AND merged_into IS NULL", (event_seq,)
+    )
+    return count
+
+
+async def create_enrichment_run(call: Call) -> Response:
+    """endpoint-reference, POST /events/:event_id/enrichment-runs. Counters are there from the start."""
+    event, common = presentation.in_order(
+        call, lambda: events.require_event(call), lambda: runs.common_fields(call)
+    )
+    progress = initial_progress(count_attendees(call.services, event["seq"]))
+    new = runs.NewRun(org=call.org, kind="enrichment", event=event, progress=progress, **common)
+    row, replay = runs.accept_run(call.services, new)
+    return runs.accepted_response(row, replay, 202, call.services.settings)
+
+
 class EnrichmentWork:
     """Assesses every attendee of the event once, in the order of their IDs."""
 
@@ -98,10 +118,7 @@ class EnrichmentWork:
 
     def begin(self) -> int:
         """Count the attendees; after a restart leave the progress as it is."""
-        total: int = self.services.storage.scalar(
-            "SELECT count(*) FROM attendees WHERE event_seq = ? AND merged_into IS NULL",
-            (self.run["event_seq"],),
-        )
+        total = count_attendees(self.services, self.run["event_seq"])
         if self.run["status"] != "running":
             runs.save_progress(self.services, self.run["seq"], initial_progress(total), {"after": ""})
         return total

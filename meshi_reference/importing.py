@@ -47,12 +47,12 @@ async def check_rows(rows: list[Any], settings: Settings) -> tuple[str, ...]:
     return tuple(batches)
 
 
-async def check_import(call: Call) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The whole body of an import: its common members and its rows in batches."""
+async def check_import(call: Call) -> dict[str, Any]:
+    """The whole body of an import as members of a new run: its rows in batches, its progress at none."""
     settings = call.services.settings
-    common = runs.common_fields(call)
+    members = runs.common_fields(call)
     rows = validation.check_attendees(call.body.get("attendees"), settings)
-    return common, await check_rows(rows, settings)
+    return {**members, "inputs": await check_rows(rows, settings), "progress": initial_progress(len(rows))}
 
 
 async def import_attendees(call: Call) -> Response:
@@ -60,12 +60,12 @@ async def import_attendees(call: Call) -> Response:
     settings = call.services.settings
     events.check_event_id(call)
     if settings.body_before_event:
-        common, batches = await check_import(call)
+        members = await check_import(call)
         event = events.require_event(call)
     else:
         event = events.require_event(call)
-        common, batches = await check_import(call)
-    new = runs.NewRun(org=call.org, kind="import", event=event, inputs=batches, **common)
+        members = await check_import(call)
+    new = runs.NewRun(org=call.org, kind="import", event=event, **members)
     row, replay = runs.accept_run(call.services, new)
     return runs.accepted_response(row, replay, 202, settings)
 

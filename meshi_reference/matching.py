@@ -134,6 +134,7 @@ async def create_match_run(call: Call) -> Response:
         org=call.org,
         kind="match",
         event=event,
+        progress=initial_progress(enrichment.count_attendees(call.services, event["seq"])),
         options={"top_n": top_n},
         snapshot_metadata={"context_snapshot_id": context_snapshot_id(event), "top_n": top_n},
         version_metadata={"algorithm_version": ALGORITHM_VERSION, "policy_version": POLICY_VERSION},

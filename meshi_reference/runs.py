@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import clock, events, ids, paging, presentation, validation
+from . import clock, ids, paging, presentation, validation
 from .errors import ApiError
 from .http import Response
 from .services import Call, Services
@@ -224,15 +224,6 @@ async def create_run(call: Call) -> Response:
     )
     row, replay = accept_run(call.services, new)
     return accepted_response(row, replay, 201, call.services.settings)
-
-
-async def create_enrichment_run(call: Call) -> Response:
-    """endpoint-reference, POST /events/:event_id/enrichment-runs."""
-    event, common = presentation.in_order(
-        call, lambda: events.require_event(call), lambda: common_fields(call)
-    )
-    row, replay = accept_run(call.services, NewRun(org=call.org, kind="enrichment", event=event, **common))
-    return accepted_response(row, replay, 202, call.services.settings)
 
 
 async def list_runs(call: Call) -> Response:

@@ -177,6 +177,7 @@ def test_a_key_starts_one_run(api: Api, kind: str) -> None:
     first = writes[kind](key)
     assert (first.status_code, first.json()["status"], first.json()["kind"]) == (202, "queued", kind)
     assert first.json()["idempotent_replay"] is False
+    assert {"total", "processed", "error_count", "errors"} <= first.json()["progress"].keys()
     again = writes[kind](key)
     assert (again.status_code, again.json()["idempotent_replay"]) == (200, True)
     assert again.json()["run_id"] == first.json()["run_id"]

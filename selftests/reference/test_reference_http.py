@@ -18,6 +18,7 @@ import pytest
 from reference_api import Api, person, unique
 
 from meshi_reference import importing, server, settings
+from meshi_reference.__main__ import main
 from meshi_reference.settings import RateLimit, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -266,7 +267,7 @@ def test_a_killed_server_loses_nothing(tmp_path: Path) -> None:
     process.communicate(timeout=5)
 
 
-def test_bad_arguments_end_with_one_message(tmp_path: Path) -> None:
+def test_bad_arguments_end_with_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
         server.running(Settings(db=str(tmp_path / "in-use"))),
@@ -287,19 +288,13 @@ def test_bad_arguments_end_with_one_message(tmp_path: Path) -> None:
             ["--db", str(tmp_path / "in-use")],
             ["--unknown"],
         ]
-        processes = [
-            subprocess.Popen(
-                [sys.executable, "-m", "meshi_reference", *command],
-                cwd=ROOT,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for command in commands
-        ]
-        for command, process in zip(commands, processes, strict=True):
-            output, errors = process.communicate(timeout=10)
-            assert (process.returncode, output, errors.count("\n")) == (2, "", 1), (command, errors)
+        for command in commands:
+            try:
+                status = main(command)
+            except SystemExit as end:
+                status = end.code
+            output, errors = capsys.readouterr()
+            assert (status, output, errors.count("\n")) == (2, "", 1), (command, errors)
             assert errors.startswith("meshi_reference: ")
 
 
