@@ -31,7 +31,9 @@ def poll_to_end(api: Api, run_id: str) -> list[Exchange]:
             raise CouldNotArrange(f"polling run {run_id}: {poll.summary}", f"getRun answered {poll.status}")
         polls.append(poll)
         status = poll["status"]
-        if not seen or seen[-1].split(" ")[0] != str(status):
+        if not isinstance(status, str):
+            raise CouldNotArrange(f"run {run_id} has status {status!r}"[:200], "runs have a status that is no text")
+        if not seen or seen[-1].split(" ")[0] != status:
             seen.append(f"{status} at {waited:.1f} s")
         if status in TERMINAL:
             api.transport.recorder.waited(f"run {run_id} to end", waited, seen)
