@@ -8,13 +8,15 @@ will do.
 from __future__ import annotations
 
 import itertools
+import re
 import secrets
 import time
 from typing import Any
 
-from .client import Api
+from .client import Api, Call
 from .errors import CouldNotArrange
 from .exchange import Exchange, JsonObject
+from .paging import rows, walk
 from .polling import poll_to_end
 
 
@@ -34,6 +36,22 @@ class Given:
     def idempotency_key(self) -> str:
         """A key for one logical write."""
         return f"{self._prefix}-{secrets.token_hex(8)}"
+
+    def never_used(self, issued: str) -> str:
+        """An ID of the same form as one that the target made up, which it has not issued.
+
+        The last characters are turned around, which keeps the alphabet and the length of any random ID; a short
+        one is taken for a running number and moved far ahead.
+        """
+        places = [place for place, letter in enumerate(issued) if letter.isalnum()][-10:]
+        number = re.search(r"[0-9]{1,9}\Z", issued)
+        if number and (len(places) < 10 or len(number[0]) == len(issued) or not issued[number.start() - 1].isalnum()):
+            return issued[: number.start()] + f"{int(number[0]) + 900_000_000}"
+        letters = list(issued)
+        for place, other in zip(places, reversed(places), strict=True):
+            letters[place] = issued[other]
+        turned = "".join(letters)
+        return turned if turned != issued else issued[:-1] + ("0" if issued[-1] != "0" else "1")
 
     def event_request(self, **members: Any) -> dict[str, Any]:
         """A request for a new event with every documented member; None leaves a member out."""
@@ -169,6 +187,14 @@ class Given:
     def matched(self, event_id: str, **members: Any) -> JsonObject:
         """The ended match run of an event."""
         return self.ended(self.api.create_match_run(event_id, self.run_request(**members)))
+
+    def listed(self, call: Call) -> list[JsonObject]:
+        """Every row of a list, from pages of the largest size."""
+        fetch = lambda query: self.api.send(call.but(query={**call.query, **query}))  # noqa: E731
+        try:
+            return rows(walk(fetch, {"limit": 100}))
+        except AssertionError as problem:
+            raise CouldNotArrange(str(problem), f"{call.operation} cannot be walked") from None
 
     def open_reviews(self, event_id: str, at_least: int = 1) -> list[str]:
         """The IDs of the open reviews of an event of ours. Raises CouldNotArrange where too few appear."""
