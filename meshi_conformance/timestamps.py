@@ -26,3 +26,21 @@ def instant(value: Any) -> Decimal | None:
     except ValueError:
         return None
     return int(moment.timestamp()) + Decimal(f"0.{match['fraction'] or 0}")
+
+
+def after(first: Any, second: Any) -> bool:
+    """Whether one timestamp lies after another beyond doubt.
+
+    They are compared with the digits that both have, for a server may cut one of them short; what is no
+    timestamp is after nothing.
+    """
+    one, other = instant(first), instant(second)
+    if one is None or other is None:
+        return False
+    unit = Decimal(1).scaleb(-min(_digits(first), _digits(second)))
+    return one // unit > other // unit
+
+
+def _digits(timestamp: str) -> int:
+    match = RFC_3339.fullmatch(timestamp)
+    return len(match["fraction"] or "") if match else 0

@@ -16,6 +16,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from .client import Call
 from .errors import CouldNotArrange, Inconclusive
 from .exchange import Exchange
 from .given import Given
@@ -24,6 +25,10 @@ ATTENDEES = 8
 CROWD = 120
 """Attendees of the event whose list needs more than one page of any size."""
 SMALL_TOP_N = 2
+RANKED = 12
+"""Attendees of the event that shows the default `top_n`: each has more possible targets than that."""
+DEFAULT_TOP_N = 10
+"""What leaving `top_n` out stands for (endpoint-reference, POST /events/:event_id/match-runs)."""
 LONGEST_ID = 128
 """Characters of the longest partner ID (identity-and-ids, Field patterns)."""
 
@@ -260,6 +265,72 @@ def _history(given: Given, world: World) -> dict[str, Any]:
     return {"event_id": event_id, "ids": ids, "histories": seen}
 
 
+def _spent(given: Given, world: World) -> dict[str, Any]:
+    """An event with an ended run of each kind, whose idempotency keys any test may send again."""
+    event_id = given.event(title="Repeated Conformance Summit")
+    rows = [given.attendee() for _ in range(3)]
+    webhook = "https://example.com/conformance"
+    requests = {
+        "importAttendees": given.import_request(rows, webhook_url=webhook),
+        "createEnrichmentRun": given.run_request(webhook_url=webhook),
+        "createMatchRun": given.run_request(webhook_url=webhook, top_n=5),
+    }
+    path = {"event_id": event_id}
+    runs = {
+        operation: _run(given, request, given.api.send(Call(operation, path=path, body=request)))
+        for operation, request in requests.items()
+    }
+    return {"event_id": event_id, "ids": [row["attendee_id"] for row in rows], "runs": runs}
+
+
+def _ranked(given: Given, world: World) -> dict[str, Any]:
+    """An event matched twice, with `top_n` left out and spelt out, that one more attendee joined afterwards."""
+    event_id = given.event(title="Ranked Conformance Summit")
+    rows = [given.attendee() for _ in range(RANKED)]
+    given.imported(event_id, rows)
+    left_out = given.matched(event_id)["run_id"]
+    spelt_out = given.matched(event_id, top_n=DEFAULT_TOP_N)["run_id"]
+    late = given.attendee()
+    # Sent along with everybody else: whether an import could also take people away is not documented.
+    given.imported(event_id, [*rows, late])
+    return {
+        "event_id": event_id,
+        "ids": [row["attendee_id"] for row in rows],
+        "late": late["attendee_id"],
+        "left_out": left_out,
+        "spelt_out": spelt_out,
+    }
+
+
+def _roster(given: Given, world: World) -> dict[str, Any]:
+    """An event imported into twice, never enriched or matched, with its attendees as listed after each import."""
+    event_id = given.event(title="Roster Conformance Summit")
+    full = given.attendee()
+    bare = given.attendee(email=None, linkedin_url=None, title=None, company=None, raw_data=None)
+    accented = given.attendee(name="Zoë Nuñez-Łukasik", title="Ingénieure", company="Ørsted & Søn")
+    changed = {**full, "name": "Conny Changed", "title": "Changed Title", "company": "Changed Company"}
+    added = given.attendee()
+    imports = []
+    for rows in ([full, bare, accented], [changed, bare, accented, added]):
+        request = given.import_request(rows)
+        run = _run(given, request, given.api.import_attendees(event_id, request))
+        listed = given.accepted(given.api.list_attendees(event_id, query={"limit": 100})).items
+        imports.append({"rows": rows, "listed": listed, **run})
+    return {
+        "event_id": event_id,
+        "full": full["attendee_id"],
+        "bare": bare["attendee_id"],
+        "accented": accented["attendee_id"],
+        "added": added["attendee_id"],
+        "imports": imports,
+    }
+
+
+def _rejections(given: Given, world: World) -> dict[str, Any]:
+    """An event with one pair of look-alikes, for merges that make no sense and, at the end, one that does."""
+    return _reviews(given, pairs=1)
+
+
 def _reviews(given: Given, pairs: int) -> dict[str, Any]:
     event_id = given.event(title="Look-alike Conformance Summit")
     look_alikes = [given.look_alikes() for _ in range(pairs)]
@@ -308,5 +379,9 @@ PARTS: dict[str, Callable[[Given, World], dict[str, Any]]] = {
     "waves": _waves,
     "crowd": _crowd,
     "history": _history,
+    "spent": _spent,
+    "ranked": _ranked,
+    "roster": _roster,
+    "rejections": _rejections,
 }
 """Part by name. A builder may read other parts; no two read each other."""
