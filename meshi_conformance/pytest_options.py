@@ -7,8 +7,12 @@ early enough to look again with the options known.
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 from _pytest.config.findpaths import determine_setup
+
+from .gate import FAIL_ON
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,13 +35,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="WHAT",
         action="append",
         default=[],
-        choices=("deviations", "unjudged"),
+        choices=FAIL_ON,
         help="also fail the run on deviations (implied requirements) or on unjudged requirements",
     )
+    group.addoption("--waivers", metavar="FILE", help="known failures that do not fail the run for now (docs/ci.md)")
     group.addoption("--large", action="store_true", help="also send the very large requests")
-    group.addoption(
-        "--rate-limit-probe", action="store_true", help="also send requests until the target answers 429"
-    )
+    group.addoption("--rate-limit-probe", action="store_true", help="also send requests until the target answers 429")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -60,5 +63,5 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
     early_config._inicache.clear()
     args[:] = [*early_config.getini("addopts"), *args]
     parser = early_config._parser
-    early_config.known_args_namespace = parser.parse_known_args(args, namespace=early_config.option)
+    early_config.known_args_namespace = parser.parse_known_args(args, namespace=copy.copy(early_config.option))
     early_config.known_args_namespace.confcutdir = str(file.parent)

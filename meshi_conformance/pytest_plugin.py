@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from . import contract as contracts
+from . import gate, waivers
 from .calls import Calls
 from .client import Api, Transport
 from .errors import Inconclusive, UsageError
@@ -31,14 +32,6 @@ from .report import results, terminal
 from .target import Embedded, Target, resolve
 from .verdicts import FAIL, INCONCLUSIVE, NOT_RUN, PASS, Judgement
 from .world import PARTS, World
-
-EXIT_CONFORMANT = 0
-EXIT_NONCONFORMANT = 1
-EXIT_INTERRUPTED = 2
-EXIT_INTERNAL = 3
-EXIT_USAGE = 4
-EXIT_NOTHING_JUDGED = 5
-EXIT_GATE = 6
 
 SHOWN_EXCHANGES = 6
 """How many exchanges of a failed test are printed: the last ones, where the failure stands."""
@@ -367,6 +360,8 @@ class Controller:
                 "Give another one with --report-dir."
             ) from None
         try:
+            file = self.config.option.waivers
+            self.waivers = waivers.load(Path(file)) if file else []
             self.target = self._find_target()
             self.preflight: Preflight = look(self.target, contract)
         except UsageError as problem:
@@ -408,11 +403,11 @@ class Controller:
 
     def finish(self, exitstatus: int) -> int:
         """Writes the report and says how the process is to end."""
-        if exitstatus == EXIT_INTERRUPTED:
+        if exitstatus == gate.EXIT_INTERRUPTED:
             self.problems.append("The run was interrupted.")
-        elif exitstatus == EXIT_INTERNAL:
+        elif exitstatus == gate.EXIT_INTERNAL:
             self.problems.append("pytest met an internal error.")
-        elif exitstatus == EXIT_USAGE:
+        elif exitstatus == gate.EXIT_USAGE:
             self.problems.append("The tests could not be collected.")
         events = [event for file in sorted(self._spool.glob("*.jsonl")) for event in read_spool(file)]
         self.document = results.build(
@@ -425,22 +420,13 @@ class Controller:
             self.problems,
             started=self.started,
             selection=self.config.option.requirements,
+            waived=self.waivers,
         )
+        fail_on = self.config.option.fail_on
+        decision = gate.decide(self.document, fail_on, exitstatus)
+        self.document["gate"] = gate.section(self.document["gate"]["waivers"], fail_on, decision)
         results.write(self.folder, self.document)
-        outcome = self.document["outcome"]
-        if outcome == "invalid":
-            if exitstatus in (EXIT_INTERRUPTED, EXIT_INTERNAL, EXIT_USAGE):
-                return exitstatus
-            return EXIT_NOTHING_JUDGED if not self.problems else EXIT_INTERNAL
-        if outcome == "nonconformant":
-            return EXIT_NONCONFORMANT
-        gates = set(self.config.option.fail_on)
-        counts = self.document["counts"]
-        if "unjudged" in gates and outcome == "partial":
-            return EXIT_GATE
-        if "deviations" in gates and counts["implied"]["fail"]:
-            return EXIT_GATE
-        return EXIT_CONFORMANT
+        return decision.exit_code
 
     def stop(self) -> None:
         """Ends the embedded server, where this run started one."""

@@ -12,6 +12,9 @@ from .contract import Requirement
 PASS, FAIL, INCONCLUSIVE, NOT_RUN, WAIVED = "pass", "fail", "inconclusive", "not_run", "waived"
 VERDICTS = (PASS, FAIL, INCONCLUSIVE, NOT_RUN, WAIVED)
 
+DESELECTED = "deselected by --requirements"
+"""The reason of a requirement that the selection left out."""
+
 CONFORMANT, PARTIAL, NONCONFORMANT, INVALID = "conformant", "partial", "nonconformant", "invalid"
 OUTCOMES = (CONFORMANT, PARTIAL, NONCONFORMANT, INVALID)
 
@@ -112,7 +115,8 @@ def outcome(verdicts: Sequence[Verdict], problems: Sequence[str]) -> tuple[str, 
             f"No documented requirement failed; {open_ones} could not be judged "
             f"({counts[INCONCLUSIVE]} inconclusive, {counts[NOT_RUN]} not run).",
         )
-    return CONFORMANT, f"All {_count(sum(counts.values()), 'documented requirement')} hold."
+    waived = f", {counts[WAIVED]} of them waived" if counts[WAIVED] else ""
+    return CONFORMANT, f"All {_count(sum(counts.values()), 'documented requirement')} hold{waived}."
 
 
 def _count(number: int, what: str) -> str:

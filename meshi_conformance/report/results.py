@@ -9,14 +9,15 @@ import platform
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
+from .. import __version__, gate, waivers
 from ..contract import LEVELS, Contract
 from ..preflight import Preflight
 from ..target import Target
-from ..verdicts import FAIL, INVALID, VERDICTS, Judgement, Verdict, causes, judge, outcome
+from ..verdicts import DESELECTED, FAIL, INVALID, VERDICTS, WAIVED, Judgement, Verdict, causes, judge, outcome
 
 SCHEMA_VERSION = "1.0"
 EVIDENCE = 3
@@ -34,6 +35,7 @@ def build(
     *,
     started: float,
     selection: Sequence[str] = (),
+    waived: Sequence[waivers.Waiver] = (),
 ) -> dict[str, Any]:
     """The document of a run from what its tests and its exchanges said."""
     by_type: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -42,15 +44,14 @@ def build(
     exchanges = sorted(by_type["exchange"], key=lambda one: one["started"])
     violations = [(name, one["id"], message) for one in exchanges for name, message in one["violations"]]
     chosen = {one.id for pattern in selection for one in contract.matching(pattern)}
-    unselected = {
-        name: "deselected by --requirements" for name in contract.requirements if selection and name not in chosen
-    }
+    unselected = {name: DESELECTED for name in contract.requirements if selection and name not in chosen}
     verdicts = judge(
         contract.requirements.values(),
         [one for one in judgements if one.requirement not in unselected],
         violations,
         unselected,
     )
+    applied = waivers.apply(verdicts, waived, target.name, target.base, datetime.fromtimestamp(started, UTC).date())
     result, reason = outcome(verdicts, problems)
     records = {one["id"]: one for one in exchanges}
     rows = [_row(one, records) for one in verdicts]
@@ -73,7 +74,8 @@ def build(
         "started_at": _moment(started),
         "finished_at": _moment(finished),
         "duration_seconds": round(finished - started, 3),
-        "counts": _counts(verdicts),
+        "counts": counts(verdicts),
+        "gate": gate.section(applied),
         "exchanges": _summary(exchanges, contract),
         "requirements": rows,
         "causes": causes(verdicts),
@@ -89,7 +91,7 @@ def build(
 def _row(verdict: Verdict, records: dict[str, dict[str, Any]]) -> dict[str, Any]:
     requirement = verdict.requirement
     evidence: list[str] = []
-    if verdict.verdict == FAIL:
+    if verdict.verdict in (FAIL, WAIVED):
         evidence += [exchange for exchange, _ in verdict.violations[:EVIDENCE]]
         for one in verdict.judgements:
             if one.verdict == FAIL:
@@ -120,7 +122,8 @@ def _row(verdict: Verdict, records: dict[str, dict[str, Any]]) -> dict[str, Any]
     }
 
 
-def _counts(verdicts: Sequence[Verdict]) -> dict[str, dict[str, int]]:
+def counts(verdicts: Sequence[Verdict]) -> dict[str, dict[str, int]]:
+    """How many requirements of each level have each verdict."""
     found = Counter((one.requirement.level, one.verdict) for one in verdicts)
     return {level: {verdict: found[level, verdict] for verdict in VERDICTS} for level in LEVELS}
 

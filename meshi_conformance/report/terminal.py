@@ -39,6 +39,8 @@ def write(reporter: Any, document: dict[str, Any], folder: Path) -> None:
     _rows(reporter, document, "documented", "FAILED", "red")
     _rows(reporter, document, "implied", "deviation", "yellow")
     _unjudged(reporter, document)
+    for reason in document["gate"]["reasons"]:
+        reporter.write_line(printable(f"exit {document['gate']['exit_code']}    {reason}"), red=True)
     reporter.write_line(f"report    {folder / 'results.json'}")
 
 

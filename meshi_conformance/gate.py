@@ -1,0 +1,89 @@
+"""From the document of a run to the exit code of the process, with the reasons (docs/exit-codes.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .verdicts import FAIL, INCONCLUSIVE, INVALID, NONCONFORMANT, NOT_RUN
+from .waivers import PROBLEM
+
+EXIT_CONFORMANT = 0
+EXIT_NONCONFORMANT = 1
+EXIT_INTERRUPTED = 2
+EXIT_INTERNAL = 3
+EXIT_USAGE = 4
+EXIT_NOTHING_JUDGED = 5
+EXIT_GATE = 6
+
+DEVIATIONS, UNJUDGED = "deviations", "unjudged"
+FAIL_ON = (DEVIATIONS, UNJUDGED)
+"""What `--fail-on` can name beside failed documented requirements, which always fail a run."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The exit code and every reason for it, the deciding one first; no reasons where it is 0."""
+
+    exit_code: int
+    reasons: tuple[str, ...] = ()
+
+
+def decide(document: Mapping[str, Any], fail_on: Sequence[str] = (), stopped: int = 0) -> Decision:
+    """How the process is to end.
+
+    `stopped` is the code (2, 3 or 4) with which the run was cut short; 0 where it came to its end. A run that
+    is invalid or nonconformant says so whatever the gate finds; the gate's reasons are told all the same.
+    """
+    gate = [*waiver_problems(document["gate"]["waivers"]), *_crossed(document, fail_on)]
+    outcome, why = document["outcome"], document["outcome_reason"]
+    if outcome == INVALID:
+        if stopped in (EXIT_INTERRUPTED, EXIT_INTERNAL, EXIT_USAGE):
+            code = stopped
+        else:
+            code = EXIT_INTERNAL if document["problems"] else EXIT_NOTHING_JUDGED
+    elif outcome == NONCONFORMANT:
+        code = EXIT_NONCONFORMANT
+    elif gate:
+        return Decision(EXIT_GATE, tuple(gate))
+    else:
+        return Decision(EXIT_CONFORMANT)
+    return Decision(code, (why, *gate))
+
+
+def waiver_problems(waivers: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What is wrong with the waivers of a run, as sentences."""
+    return [
+        f"The waiver for {one['requirement']} (owner {one['owner']}, {one['issue']}) does not hold: {one['note']}."
+        for one in waivers
+        if one["state"] == PROBLEM
+    ]
+
+
+def _crossed(document: Mapping[str, Any], fail_on: Sequence[str]) -> list[str]:
+    counts = document["counts"]
+    found = []
+    deviations = counts["implied"][FAIL]
+    if DEVIATIONS in fail_on and deviations:
+        found.append(f"--fail-on deviations: {deviations} implied requirements fail.")
+    unjudged = {verdict: sum(level[verdict] for level in counts.values()) for verdict in (INCONCLUSIVE, NOT_RUN)}
+    if UNJUDGED in fail_on and sum(unjudged.values()):
+        found.append(
+            f"--fail-on unjudged: {unjudged[INCONCLUSIVE]} requirements are inconclusive and "
+            f"{unjudged[NOT_RUN]} were not run."
+        )
+    return found
+
+
+def section(
+    waivers: Sequence[Mapping[str, Any]] = (), fail_on: Sequence[str] = (), decision: Decision | None = None
+) -> dict[str, Any]:
+    """The `gate` member of results.json: what was asked, what became of each waiver, and the decision."""
+    decision = decision or Decision(EXIT_CONFORMANT)
+    return {
+        "fail_on": list(fail_on),
+        "waivers": list(waivers),
+        "exit_code": decision.exit_code,
+        "reasons": list(decision.reasons),
+    }
