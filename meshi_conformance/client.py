@@ -165,7 +165,7 @@ class Transport:
                     f"{exchange.summary} for {waited:.0f} s in spite of waiting as Retry-After said",
                     "the target's rate limit did not lift",
                 )
-            time.sleep(_pause(exchange.header("retry-after")))
+            time.sleep(retry_delay(exchange.header("retry-after")))
         raise TransportTrouble(f"{method} {path} was answered 429 a thousand times", "the rate limit stays")
 
     def _once(
@@ -228,15 +228,19 @@ class Transport:
         return [future.result() for future in [self._pool.submit(one) for one in calls]]
 
 
-def _pause(retry_after: str | None) -> float:
+LONGEST_PAUSE = 60.0
+"""Seconds between two tries at most, whatever Retry-After says."""
+
+
+def retry_delay(retry_after: str | None) -> float:
     """Seconds to wait before the next try; one second where the header says nothing usable."""
     if retry_after and retry_after.strip().isdigit():
-        return min(max(float(retry_after), 0.05), 60.0)
+        return min(max(float(retry_after), 0.05), LONGEST_PAUSE)
     try:
         moment = parsedate_to_datetime(retry_after or "").timestamp()
     except ValueError:
         return 1.0
-    return min(max(moment - time.time(), 0.05), 60.0)
+    return min(max(moment - time.time(), 0.05), LONGEST_PAUSE)
 
 
 class Api:

@@ -1,0 +1,146 @@
+"""What the whole API promises besides its 25 operations: unknown paths, wrong methods, and the rate limit."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+from meshi_conformance.checks import USABLE_CORRELATION_ID, retry_after_is_valid
+from meshi_conformance.client import LONGEST_PAUSE, Api, Call, retry_delay
+from meshi_conformance.contract import load
+from meshi_conformance.errors import CouldNotArrange, Inconclusive
+from meshi_conformance.exchange import Exchange
+from meshi_conformance.given import Given
+from meshi_conformance.marks import Judge, requirement
+from meshi_conformance.target import Target
+from meshi_conformance.world import World
+
+PATHS = {operation.path for operation in load().operations.values()}
+OFFERED = {(operation.method, operation.path) for operation in load().operations.values()}
+
+PROBE_REQUESTS = 3000
+PROBE_SECONDS = 20.0
+PROBE_BATCH = 40
+"""How hard the rate limit is looked for before the probe gives up."""
+
+HONOURED_WAITS = 3
+"""How often the probe waits as told: whole seconds are coarse, and others may use the same key."""
+
+
+def is_enveloped(exchange: Exchange) -> bool:
+    """Whether a refusal carries the members of the error envelope that clients read."""
+    return isinstance(exchange["code"], str) and exchange["code"] != "" and isinstance(exchange["message"], str)
+
+
+def is_correlated(exchange: Exchange) -> bool:
+    """Whether header and body agree on one correlation ID, the client's own where it was usable."""
+    found = exchange.header("x-correlation-id")
+    sent = exchange.request_headers.get("x-correlation-id", "")
+    return (
+        bool(found) and found == exchange["correlation_id"] and (not USABLE_CORRELATION_ID.match(sent) or found == sent)
+    )
+
+
+def refused(exchange: Exchange) -> Exchange:
+    """The exchange itself, given that it was refused."""
+    if exchange.accepted:
+        raise CouldNotArrange(f"{exchange.summary}: there is no refusal to judge", "undocumented routes are accepted")
+    return exchange
+
+
+@requirement("routes.unknown.envelope", "routes.unknown.correlation", "routes.unknown.not_found")
+def test_an_unknown_path_is_refused_like_everything_else(api: Api, world: World, judge: Judge) -> None:
+    exchanges = [
+        api.request("GET", "/conf-nothing"),
+        api.request("GET", "/conf-nothing/conf-deeper"),
+        api.request("POST", "/conf-nothing", content=b"{}", headers={"Content-Type": "application/json"}),
+        api.request("GET", f"/events/{world.event.id}/conf-nothing"),
+        api.request("GET", "/review-queue/conf-nothing/conf-deeper"),
+        api.request("GET", "/conf-nothing", headers={"x-correlation-id": "conf-unknown-path"}),
+    ]
+    for exchange in exchanges:
+        with judge("routes.unknown.not_found"):
+            assert exchange.status in (404, 405), exchange.summary
+        with judge("routes.unknown.envelope"):
+            assert is_enveloped(refused(exchange)), f"{exchange.summary} without the error envelope"
+        with judge("routes.unknown.correlation"):
+            assert is_correlated(refused(exchange)), f"{exchange.summary}: its correlation IDs differ"
+
+
+@requirement("routes.method.envelope", "routes.method.correlation", "routes.method.not_offered")
+def test_a_method_that_a_path_does_not_offer_is_refused(api: Api, given: Given, judge: Judge) -> None:
+    for path in sorted(PATHS):
+        method = next(name for name in ("PUT", "POST", "GET") if (name, path) not in OFFERED)
+        # Nothing that exists is named: who knows what an undocumented method would do to it.
+        named = path.replace("{kind}", "event")
+        for parameter in ("event_id", "session_id", "attendee_id", "partner_id", "run_id", "review_id"):
+            named = named.replace("{" + parameter + "}", given.name("nowhere"))
+        named = named.replace("{principal_partner_id}", given.name("nowhere"))
+        named = named.replace("{target_partner_id}", given.name("nowhere"))
+        content = None if method == "GET" else b"{}"
+        headers = {} if content is None else {"Content-Type": "application/json"}
+        exchanges = [api.request(method, named, content=content, headers=headers)]
+        if "{" not in path:
+            with judge("routes.method.not_offered"):
+                assert exchanges[0].status in (404, 405), exchanges[0].summary
+        else:
+            exchanges.append(api.request("DELETE", named))
+        for exchange in exchanges:
+            with judge("routes.method.envelope"):
+                assert is_enveloped(refused(exchange)), f"{exchange.summary} without the error envelope"
+            with judge("routes.method.correlation"):
+                assert is_correlated(refused(exchange)), f"{exchange.summary}: its correlation IDs differ"
+
+
+@requirement("routes.head.read_key", "routes.options.read_key")
+def test_the_read_scope_covers_head_and_options(api: Api, world: World, judge: Judge) -> None:
+    for path in ("/auth", "/events", f"/events/{world.event.id}", "/runs"):
+        for method in ("HEAD", "OPTIONS"):
+            exchange = api.as_key("read").request(method, path)
+            with judge(f"routes.{method.lower()}.read_key"):
+                assert exchange.status not in (401, 403), f"{exchange.summary} to a key with partner:read"
+
+
+@requirement("rate_limit.code", "rate_limit.retry_after", "rate_limit.lifts")
+def test_an_exhausted_window_is_refused_until_it_opens_again(
+    api: Api, given: Given, target: Target, judge: Judge
+) -> None:
+    call = Call("getAuth", key="probe" if "probe" in target.keys else "main")
+    given.accepted(api.send(call))
+    exchange = exhausted(api, call)
+    with judge("rate_limit.code"):
+        assert exchange.refusal == (429, "PARTNER_RATE_LIMIT_EXCEEDED"), exchange.summary
+    with judge("rate_limit.retry_after"):
+        wait = exchange.header("retry-after")
+        assert retry_after_is_valid(wait), f"a 429 has Retry-After {wait!r}: neither seconds nor a date"
+    with judge("rate_limit.lifts"):
+        for _ in range(HONOURED_WAITS):
+            wait = told_to_wait(exchange)
+            time.sleep(wait)
+            exchange = api.transport.call(call, patient=False)
+            if exchange.status != 429:
+                break
+        if exchange.status == 429 and wait >= LONGEST_PAUSE:
+            raise Inconclusive(f"the wait is longer than {wait:.0f} s", "the rate limit's wait is too long")
+        assert exchange.accepted, f"{exchange.summary} after waiting {HONOURED_WAITS} times as Retry-After said"
+
+
+def exhausted(api: Api, call: Call) -> Exchange:
+    """The last 429 of a burst of calls. Raises Inconclusive where none comes."""
+    deadline = time.monotonic() + PROBE_SECONDS
+    sent = 0
+    while sent < PROBE_REQUESTS and time.monotonic() < deadline:
+        answers = api.together([partial(api.transport.call, call, patient=False)] * PROBE_BATCH)
+        sent += len(answers)
+        found = [exchange for exchange in answers if exchange.status == 429]
+        if found:
+            return max(found, key=lambda exchange: exchange.started + exchange.elapsed)
+    raise Inconclusive(f"{sent} requests at full speed met no rate limit", "no rate limit was met")
+
+
+def told_to_wait(exchange: Exchange) -> float:
+    """Seconds that a 429 asks to wait. Raises Inconclusive where it does not say."""
+    told = exchange.header("retry-after")
+    if not retry_after_is_valid(told):
+        raise Inconclusive(f"Retry-After is {told!r}", "a 429 does not say how long to wait")
+    return retry_delay(told)
