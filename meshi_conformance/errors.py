@@ -4,7 +4,12 @@ from __future__ import annotations
 
 
 class Inconclusive(Exception):
-    """A requirement could not be judged. The message says why; `cause` groups equal reasons in a report."""
+    """A requirement could not be judged. The message says why; `cause` groups equal reasons in a report.
+
+    `verdict` is what the requirement gets: `inconclusive`, or `not_run` where the check was never to be made.
+    """
+
+    verdict = "inconclusive"
 
     def __init__(self, message: str, cause: str | None = None) -> None:
         super().__init__(message)
@@ -21,6 +26,16 @@ class TransportTrouble(Inconclusive):
 
 class DeadlinePassed(Inconclusive):
     """A condition that was waited for did not come true in time."""
+
+
+class CeilingReached(Inconclusive):
+    """The run has sent as many requests, or created as many rows, as it was allowed to."""
+
+
+class NotPermitted(Inconclusive):
+    """The check needs something that must not be done to this target, such as a write; nothing was sent."""
+
+    verdict = "not_run"
 
 
 class MissingMember(AssertionError):

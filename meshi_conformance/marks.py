@@ -30,13 +30,13 @@ class Judge:
         except AssertionError as problem:
             self.found[name] = ("fail", str(problem) or "the assertion does not hold", "")
         except Inconclusive as problem:
-            self._keep(name, ("inconclusive", str(problem), problem.cause))
+            self._keep(name, (problem.verdict, str(problem), problem.cause))
         else:
             self._keep(name, ("pass", "", ""))
 
     def _keep(self, name: str, entry: tuple[str, str, str]) -> None:
         """A requirement judged several times keeps its worst verdict."""
-        order = ("pass", "inconclusive", "fail")
+        order = ("pass", "not_run", "inconclusive", "fail")
         before = self.found.get(name)
         if before is None or order.index(entry[0]) > order.index(before[0]):
             self.found[name] = entry
