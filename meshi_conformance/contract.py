@@ -21,6 +21,18 @@ from .errors import UsageError
 
 LEVELS = ("documented", "implied")
 
+NEEDS = {
+    "read": "MESHI_READ_KEY is not set",
+    "other": "MESHI_OTHER_KEY is not set",
+    "disabled": "MESHI_DISABLED_KEY is not set",
+    "user": "MESHI_USER_KEY is not set",
+    "no_org": "MESHI_NO_ORG_KEY is not set",
+    "large": "large requests are opt-in on this target: --large",
+    "rate_limit": "provoking the rate limit is opt-in on this target: --rate-limit-probe",
+    "legacy_alias": "the target's base URL does not end with /api/v0/partner, so its alias is unknown",
+}
+"""What a requirement can need, and what is said when it is not there."""
+
 COMMON_CODES = frozenset(
     {
         "INVALID_JSON",

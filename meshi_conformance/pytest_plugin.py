@@ -37,17 +37,6 @@ SHOWN_EXCHANGES = 6
 """How many exchanges of a failed test are printed: the last ones, where the failure stands."""
 
 PROPERTY = "meshi"
-NEEDS = {
-    "read": "MESHI_READ_KEY is not set",
-    "other": "MESHI_OTHER_KEY is not set",
-    "disabled": "MESHI_DISABLED_KEY is not set",
-    "user": "MESHI_USER_KEY is not set",
-    "no_org": "MESHI_NO_ORG_KEY is not set",
-    "large": "large requests are opt-in on this target: --large",
-    "rate_limit": "provoking the rate limit is opt-in on this target: --rate-limit-probe",
-    "legacy_alias": "the target's base URL does not end with /api/v0/partner, so its alias is unknown",
-}
-"""What a requirement can need, and what is said when it is not there."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -136,7 +125,7 @@ class Suite:
         for name in cited_by(item):
             for need in self.contract.requirements[name].needs:
                 if not self.session.has(need):
-                    pytest.skip(NEEDS[need])
+                    pytest.skip(contracts.NEEDS[need])
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(

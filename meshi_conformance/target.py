@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from json import loads
 from typing import Any
@@ -119,12 +120,29 @@ def _quick(target: Target) -> Target:
     )
 
 
+REFERENCE = "meshi_reference"
+"""The module that serves the reference; nothing else of it is known here."""
+
+
+def serve_reference(arguments: Sequence[str]) -> int:
+    """Serves the reference in this process until a signal ends it; returns its exit code."""
+    before = sys.argv
+    sys.argv = [REFERENCE, *arguments]
+    try:
+        runpy.run_module(REFERENCE, run_name="__main__")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    finally:
+        sys.argv = before
+    return 0
+
+
 class Embedded:
     """The reference server as a child process: the default target, and the only place that knows it."""
 
     def __init__(self, arguments: tuple[str, ...] = ()) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "meshi_reference", "--port", "0", *arguments],
+            [sys.executable, "-m", REFERENCE, "--port", "0", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={name: value for name, value in os.environ.items() if not name.startswith("MESHI_")},

@@ -1,0 +1,59 @@
+"""`meshi-conformance`: run the suite, serve the reference, explain requirements, compare runs (docs/ci.md)."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import NoReturn
+
+from .commands import COMMANDS
+from .errors import UsageError
+from .gate import EXIT_INTERRUPTED, EXIT_USAGE
+
+
+class _Parser(argparse.ArgumentParser):
+    """Ends with the exit code of a usage error."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USAGE, f"{self.prog}: {message}\n{self.format_usage()}")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line; commands that pass their options on are listed here and read them themselves."""
+    made = _Parser(
+        prog="meshi-conformance",
+        description="Decides whether a server keeps the Meshi Partner API contract.",
+        epilog="Exit codes: docs/exit-codes.md.",
+    )
+    commands = made.add_subparsers(metavar="COMMAND", required=True)
+    for name, module in COMMANDS.items():
+        said = (module.__doc__ or "").splitlines()[0]
+        command = commands.add_parser(name, help=said, description=module.__doc__)
+        if hasattr(module, "options"):
+            module.options(command)
+        command.set_defaults(run=module.run)
+    return made
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command and returns its exit code; a mistake of the user is one message and code 4."""
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        module = COMMANDS.get(words[0]) if words else None
+        if module is not None and not hasattr(module, "options"):
+            return int(module.run(words[1:]))
+        options = parser().parse_args(words)
+        return int(options.run(options))
+    except UsageError as problem:
+        print(f"meshi-conformance: {problem}", file=sys.stderr)
+        return EXIT_USAGE
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe has seen enough, as in `… explain 'runs.*' | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""Show requirements: level, statement, source, operations, needs and the tests that judge each.
+
+PATTERN is an ID or a shell pattern such as 'runs.*'.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import textwrap
+from collections.abc import Sequence
+
+from .. import contract, suite
+from ..contract import NEEDS, Contract, Requirement
+from ..errors import UsageError
+
+SHOWN_TESTS = 12
+"""How many tests of one requirement are named."""
+
+WIDTH = 110
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("patterns", metavar="ID|PATTERN", nargs="+", help="e.g. error.createEvent.INVALID_TITLE")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prints every requirement that fits, in the catalogue's order."""
+    catalogue = contract.load()
+    chosen = {one.id: one for pattern in options.patterns for one in fitting(catalogue, pattern)}
+    tests = suite.tests_by_requirement()
+    print("\n\n".join(described(one, tests.get(one.id, []), catalogue) for one in chosen.values()))
+    return 0
+
+
+def fitting(catalogue: Contract, pattern: str) -> list[Requirement]:
+    """The requirements that a pattern means. Raises UsageError, with near IDs, where there is none."""
+    found = catalogue.matching(pattern)
+    if not found:
+        near = difflib.get_close_matches(pattern, catalogue.requirements, n=3, cutoff=0.5)
+        hint = f" Did you mean {', '.join(near)}?" if near else " docs/requirements.md lists them."
+        raise UsageError(f"{pattern!r} fits no requirement.{hint}")
+    return found
+
+
+def described(one: Requirement, tests: Sequence[str], catalogue: Contract) -> str:
+    """A requirement as text for a terminal."""
+    operations = [
+        f"{name} ({catalogue.operations[name].method} {catalogue.operations[name].path})" for name in one.operations
+    ]
+    if len(operations) == len(catalogue.operations):
+        operations = [f"all {len(operations)}"]
+    more = [f"... and {len(tests) - SHOWN_TESTS} more"] if len(tests) > SHOWN_TESTS else []
+    rows = [
+        ("level", [one.level]),
+        ("source", [one.source]),
+        ("operations", operations),
+        ("needs", [f"{need} (not run where {NEEDS[need]})" for need in one.needs] or ["nothing beside the main key"]),
+        ("stands in", ["openapi/ (derived)" if one.derived else "requirements/"]),
+        ("tests", [*tests[:SHOWN_TESTS], *more] or ["none"]),
+        ("judge it", [f"meshi-conformance run --requirements '{one.id}'"]),
+    ]
+    lines = [one.id, *textwrap.wrap(one.statement, WIDTH, initial_indent="  ", subsequent_indent="  ")]
+    for label, values in rows:
+        lines += [f"  {label if not number else '':<11} {value}" for number, value in enumerate(values)]
+    return "\n".join(lines)
