@@ -67,10 +67,10 @@ def _crossed(document: Mapping[str, Any], fail_on: Sequence[str]) -> list[str]:
     deviations = counts["implied"][FAIL]
     if DEVIATIONS in fail_on and deviations:
         found.append(f"--fail-on deviations: {deviations} implied requirements fail.")
-    unjudged = {verdict: sum(level[verdict] for level in counts.values()) for verdict in (INCONCLUSIVE, NOT_RUN)}
-    if UNJUDGED in fail_on and sum(unjudged.values()):
+    unjudged = counts["documented"]
+    if UNJUDGED in fail_on and unjudged[INCONCLUSIVE] + unjudged[NOT_RUN]:
         found.append(
-            f"--fail-on unjudged: {unjudged[INCONCLUSIVE]} requirements are inconclusive and "
+            f"--fail-on unjudged: of the documented requirements {unjudged[INCONCLUSIVE]} are inconclusive and "
             f"{unjudged[NOT_RUN]} were not run."
         )
     return found

@@ -36,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         choices=FAIL_ON,
-        help="also fail the run on deviations (implied requirements) or on unjudged requirements",
+        help="also fail the run on deviations (implied requirements) or on unjudged documented requirements",
     )
     group.addoption("--waivers", metavar="FILE", help="known failures that do not fail the run for now (docs/ci.md)")
     group.addoption("--large", action="store_true", help="also send the very large requests")
