@@ -188,6 +188,15 @@ class Given:
         """The ended match run of an event."""
         return self.ended(self.api.create_match_run(event_id, self.run_request(**members)))
 
+    def page(self, call: Call) -> Exchange:
+        """A page of a list, with rows and a cursor that can be read."""
+        page = self.accepted(self.api.send(call))
+        try:
+            _ = page.items, page.next_cursor
+        except AssertionError as problem:
+            raise CouldNotArrange(str(problem), f"{call.operation} answers with no page") from None
+        return page
+
     def listed(self, call: Call) -> list[JsonObject]:
         """Every row of a list, from pages of the largest size."""
         fetch = lambda query: self.api.send(call.but(query={**call.query, **query}))  # noqa: E731

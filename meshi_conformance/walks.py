@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
@@ -34,7 +35,7 @@ class Walked:
         ranked = [(value, row) for row in self.rows if (value := rank(row)) is not None]
         if len(ranked) < 2:
             raise Inconclusive("fewer than two rows show what they are ordered by", "rows do not show their order")
-        for (before, _), (after, row) in zip(ranked, ranked[1:], strict=False):
+        for (before, _), (after, row) in itertools.pairwise(ranked):
             wrong = before < after if descending else before > after
             assert not wrong, f"{after} stands after {before}, in the row {json.dumps(row)[:200]}"
 

@@ -1,0 +1,248 @@
+"""Lists: their documented order, and that following the cursors shows every row once and comes to an end.
+
+Lists below an event of ours are walked whole. Lists of the whole org hold strangers' rows too: there our own
+newest rows are looked for, from the top.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from meshi_conformance.client import Api, Call
+from meshi_conformance.errors import CouldNotArrange, Inconclusive
+from meshi_conformance.exchange import JsonObject
+from meshi_conformance.given import Given
+from meshi_conformance.marks import Judge, requirement
+from meshi_conformance.timestamps import instant
+from meshi_conformance.walks import created, member, pair, score, walked, whole
+from meshi_conformance.world import World
+
+TRIES = 5
+"""How often a walk through a list of the whole org is begun anew because the list moved under it."""
+
+
+# Lists below an event
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A list of ours: how to ask for it, its rows of ours, what names a row and what it is ordered by."""
+
+    call: Call
+    ours: list[Hashable]
+    key: Callable[[JsonObject], Hashable]
+    rank: Callable[[JsonObject], Any] | None = None
+    descending: bool = False
+    limit: int = 1
+
+
+def sessions(given: Given, world: World) -> Listed:
+    starts = {one["session_id"]: instant(one["start_timestamp"]) for one in world.sessions.requests}
+    return Listed(
+        Call("listSessions", path={"event_id": world.sessions.event_id}),
+        ours=world.sessions.ids,
+        key=member("session_id"),
+        rank=lambda row: starts.get(str(row.get("session_id"))),
+    )
+
+
+def attendees(given: Given, world: World) -> Listed:
+    people = world.people
+    call = Call("listAttendees", path={"event_id": people.event_id})
+    # An import may end `partial`: who is listed at all is judged elsewhere.
+    ours = [row.get("attendee_id") for row in given.listed(call) if row.get("attendee_id") in people.ids]
+    return Listed(
+        call,
+        ours=ours,
+        key=member("attendee_id"),
+        # All our IDs begin alike and end with as many digits, so every collation orders them in this way.
+        rank=lambda row: row.get("attendee_id") if row.get("attendee_id") in people.ids else None,
+    )
+
+
+def event_matches(given: Given, world: World) -> Listed:
+    matched = world.matched
+    call = Call("listEventMatches", path={"event_id": matched.event_id}, query={"run_id": matched.run_id})
+    ours = [pair(row) for row in given.listed(call)]
+    return Listed(call, ours, key=pair, rank=score, descending=True, limit=9)
+
+
+def attendee_matches(given: Given, world: World) -> Listed:
+    path = {"event_id": world.matched.event_id, "attendee_id": world.people.ids[0]}
+    call = Call("listAttendeeMatches", path=path, query={"run_id": world.matched.run_id})
+    ours = [pair(row) for row in given.listed(call)]
+    return Listed(call, ours, key=pair, rank=score, descending=True)
+
+
+def event_reviews(given: Given, world: World) -> Listed:
+    call = Call("listEventReviews", path={"event_id": world.queue.event_id})
+    return Listed(call, ours=world.queue.reviews, key=member("review_id"))
+
+
+def identity(given: Given, world: World) -> Listed:
+    last = world.history.histories[-1]
+    longest = max(last, key=lambda one: len(last[one]))
+    call = Call("listAttendeeIdentity", path={"event_id": world.history.event_id, "attendee_id": longest})
+    return Listed(call, ours=[whole(row) for row in last[longest]], key=whole)
+
+
+ARRANGED: dict[str, Callable[[Given, World], Listed]] = {
+    "sessions": sessions,
+    "attendees": attendees,
+    "event_matches": event_matches,
+    "attendee_matches": attendee_matches,
+    "event_reviews": event_reviews,
+    "identity": identity,
+}
+"""The lists below an event; what the rows of the last two are ordered by is judged by tests of their own."""
+
+
+def cited(name: str) -> list[str]:
+    aspects = ["complete", "end", "page_size"]
+    aspects += [] if name in ("event_reviews", "identity") else ["order"]
+    aspects += ["run_filter"] if name.endswith("_matches") else []
+    return [f"lists.{name}.{aspect}" for aspect in aspects]
+
+
+@pytest.mark.parametrize("name", [pytest.param(one, marks=requirement(*cited(one)), id=one) for one in ARRANGED])
+def test_small_pages_show_every_row_once_and_in_order(
+    name: str, api: Api, given: Given, world: World, judge: Judge
+) -> None:
+    listed = ARRANGED[name](given, world)
+    if len(listed.ours) < 2:
+        raise CouldNotArrange(f"{listed.call.operation} has no two rows", f"{listed.call.operation} has too few rows")
+    found = walked(api, listed.call, listed.limit)
+    with judge(f"lists.{name}.complete"):
+        found.check_once_each(listed.ours, listed.key)
+    with judge(f"lists.{name}.end"):
+        found.check_end()
+    with judge(f"lists.{name}.page_size"):
+        found.check_page_size()
+    if listed.rank:
+        with judge(f"lists.{name}.order"):
+            found.check_order(listed.rank, listed.descending)
+    if name.endswith("_matches"):
+        with judge(f"lists.{name}.run_filter"):
+            run_id = listed.call.query["run_id"]
+            for number, page in enumerate(found.pages, 1):
+                assert page["run_id"] == run_id, f"page {number} is of run {page['run_id']}, asked for {run_id}"
+            others = {row.get("run_id", run_id) for row in found.rows} - {run_id}
+            assert not others, f"rows of the run {others} were shown, asked for {run_id}"
+
+
+@requirement("lists.identity.order")
+def test_the_identity_history_is_newest_first(api: Api, world: World) -> None:
+    history = world.history
+    last = history.histories[-1]
+    longest = max(last, key=lambda one: len(last[one]))
+    path = {"event_id": history.event_id, "attendee_id": longest}
+    found = walked(api, Call("listAttendeeIdentity", path=path), limit=1)
+    if len(found.rows) > 1 and all(created(row) is not None for row in found.rows):
+        found.check_order(created, descending=True)
+        return
+    # What an item holds is not documented. Where it shows no time, what a decision added has to come first.
+    grown = [
+        (before[one], after[one])
+        for before, after in zip(history.histories, history.histories[1:], strict=False)
+        for one in history.ids
+        if before[one] and len(after[one]) > len(before[one]) and all(row in after[one] for row in before[one])
+    ]
+    if not grown:
+        raise Inconclusive("no attendee got a second entry", "no identity history with two entries")
+    for before, after in grown:
+        assert after[-len(before) :] == before, "an entry that a decision added stands below older ones"
+
+
+# Lists of the whole org
+
+
+def three_events(given: Given) -> list[Hashable]:
+    base = given.name("event")
+    # In an order of time that is neither that of the IDs nor its reverse.
+    return [given.event(event_id=f"{base}-{letter}", title=f"Summit {letter}") for letter in "bac"]
+
+
+def three_runs(given: Given) -> list[Hashable]:
+    kinds = ("match", "import", "enrichment")
+    return [given.run_id(given.api.create_run(given.generic_run_request(kind))) for kind in kinds]
+
+
+ORG_WIDE: dict[str, tuple[str, str, Callable[[Given, World], list[Hashable]]]] = {
+    "events": ("listEvents", "event_id", lambda given, world: three_events(given)),
+    "runs": ("listRuns", "run_id", lambda given, world: three_runs(given)),
+    "reviews": ("listReviews", "review_id", lambda given, world: world.queue.reviews),
+}
+"""Operation, what names a row, and rows of ours that stand near the top."""
+
+
+def of_org(name: str, *aspects: str) -> list[str]:
+    return [f"lists.{name}.{aspect}" for aspect in aspects]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("events", marks=requirement(*of_org("events", "complete", "page_size", "order")), id="events"),
+        pytest.param("runs", marks=requirement(*of_org("runs", "complete", "page_size", "order")), id="runs"),
+        pytest.param("reviews", marks=requirement(*of_org("reviews", "complete", "page_size")), id="reviews"),
+    ],
+)
+def test_small_pages_of_the_whole_org_show_each_of_our_rows_once(
+    name: str, api: Api, given: Given, world: World, judge: Judge
+) -> None:
+    operation, named, arrange = ORG_WIDE[name]
+    call, key, ours = Call(operation), member(named), arrange(given, world)
+
+    def until(rows: list[JsonObject]) -> bool:
+        return set(ours) <= {key(row) for row in rows}
+
+    def top() -> list[Hashable]:
+        found = [key(row) for row in walked(api, call, 100, until=until, most_pages=20).rows]
+        return found[: max((place for place, one in enumerate(found, 1) if one in ours), default=len(found))]
+
+    # Rows of others that appear or vanish meanwhile may move ours, which is no fault of a walk. So a walk
+    # counts against the server only where the list stood still around it.
+    for _ in range(TRIES):
+        before = top()
+        found = walked(api, call, max(1, math.ceil(len(before) / 40)), until=until)
+        with judge(f"lists.{name}.page_size"):
+            found.check_page_size()
+        try:
+            found.check_once_each(ours, key)
+        except AssertionError:
+            if top() != before:
+                continue
+        break
+    else:
+        raise Inconclusive(f"{operation} never stood still", f"{operation} moves too fast to be walked")
+    with judge(f"lists.{name}.complete"):
+        found.check_once_each(ours, key)
+    if name != "reviews":
+        with judge(f"lists.{name}.order"):
+            found.check_order(created, descending=True)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("events", marks=requirement(*of_org("events", "end", "order")), id="events"),
+        pytest.param("runs", marks=requirement(*of_org("runs", "end", "order")), id="runs"),
+        pytest.param("reviews", marks=requirement(*of_org("reviews", "end")), id="reviews"),
+    ],
+)
+def test_a_list_of_the_whole_org_comes_to_an_end_and_is_newest_first(
+    name: str, api: Api, given: Given, world: World, judge: Judge
+) -> None:
+    operation, _, arrange = ORG_WIDE[name]
+    arrange(given, world)
+    found = walked(api, Call(operation), limit=100)
+    with judge(f"lists.{name}.end"):
+        found.check_end()
+    if name != "reviews":
+        with judge(f"lists.{name}.order"):
+            found.check_order(created, descending=True)
