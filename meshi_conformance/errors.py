@@ -38,6 +38,10 @@ class NotPermitted(Inconclusive):
     verdict = "not_run"
 
 
+class EndedOtherwise(CouldNotArrange):
+    """A run says when it ended and has none of the three statuses in which a run can have ended."""
+
+
 class MissingMember(AssertionError):
     """An answer lacks a member that a check reads: the server's fault, so it counts as a failed assertion."""
 

@@ -6,18 +6,22 @@ import time
 from typing import Any
 
 from .client import Api
-from .errors import CouldNotArrange, DeadlinePassed
+from .errors import CouldNotArrange, DeadlinePassed, EndedOtherwise
 from .exchange import Exchange
 
 TERMINAL = frozenset({"succeeded", "partial", "failed"})
 """The statuses in which a run has ended (overview; canonical-flow, 5)."""
+
+SURELY_ENDED = 6
+"""Polls in a row with a `terminal_at` after which a run has surely ended, whatever its status says."""
 
 
 def poll_to_end(api: Api, run_id: str) -> list[Exchange]:
     """Polls a run until its status is terminal and returns every poll, the last one being terminal.
 
     The pause doubles from the target's first to its longest one, as canonical-flow advises. Raises
-    DeadlinePassed with the states seen, and CouldNotArrange when a poll is not answered with a run.
+    DeadlinePassed with the states seen, EndedOtherwise when the run has ended in no documented status, and
+    CouldNotArrange when a poll is not answered with a run.
     """
     target = api.transport.target
     started = time.monotonic()
@@ -38,6 +42,11 @@ def poll_to_end(api: Api, run_id: str) -> list[Exchange]:
         if status in TERMINAL:
             api.transport.recorder.waited(f"run {run_id} to end", waited, seen)
             return polls
+        if len(polls) >= SURELY_ENDED and all(one.json.get("terminal_at") for one in polls[-SURELY_ENDED:]):
+            raise EndedOtherwise(
+                f"run {run_id} ended at {poll['terminal_at']} and its status is {status!r}"[:300],
+                "runs end in a status that is not documented",
+            )
         if waited + pause > target.run_deadline:
             api.transport.recorder.waited(f"run {run_id} to end", waited, seen)
             raise DeadlinePassed(
