@@ -27,8 +27,9 @@ from .exchange import Exchange, Redaction
 from .given import Given
 from .marks import Judge
 from .preflight import Preflight, look
-from .recorder import Recorder, read_spool
-from .report import results, terminal
+from .recorder import Recorder, Spool
+from .report import results, terminal, write_all
+from .report.text import visible
 from .target import Embedded, Target, resolve
 from .verdicts import FAIL, INCONCLUSIVE, NOT_RUN, PASS, Judgement
 from .world import PARTS, World
@@ -207,7 +208,9 @@ class Suite:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self.controller is not None and self.controller.document is not None:
-            terminal.write(terminalreporter, self.controller.document, self.controller.folder)
+            terminal.write(
+                terminalreporter, self.controller.document, self.controller.folder, self.controller.unwritten
+            )
 
     def pytest_unconfigure(self) -> None:
         if self.controller is not None:
@@ -224,7 +227,7 @@ def _has_workers(config: pytest.Config) -> bool:
 
 
 def _property(report: pytest.TestReport) -> dict[str, Any] | None:
-    for name, value in report.user_properties:
+    for name, value in getattr(report, "user_properties", ()):  # reports of collecting have none
         if name == PROPERTY:
             found: dict[str, Any] = json.loads(str(value))
             if found["when"] == report.when:  # properties stay on the item, so later phases repeat them
@@ -317,7 +320,7 @@ class RunSession:
             f"  -> {exchange.status} in {exchange.elapsed * 1000:.0f} ms, "
             f"correlation_id {exchange.correlation_id}\n  {answer}"
         )
-        return terminal.printable(self.redaction.text(text))
+        return visible(self.redaction.text(text))
 
     def close(self) -> None:
         self.transport.close()
@@ -336,6 +339,7 @@ class Controller:
         self.judgements: list[Judgement] = []
         self.tests: list[dict[str, Any]] = []
         self.document: dict[str, Any] | None = None
+        self.unwritten: list[str] = []
         self._embedded: Embedded | None = None
         self.folder = _report_folder(config)
         self._spool = self.folder / "spool"
@@ -355,7 +359,7 @@ class Controller:
             self.preflight: Preflight = look(self.target, contract)
         except UsageError as problem:
             self.stop()
-            results.write_invalid(self.folder, contract, str(problem), self.started)
+            write_all(self.folder, results.invalid(contract, str(problem), self.started), ())
             raise
 
     def _find_target(self) -> Target:
@@ -398,7 +402,7 @@ class Controller:
             self.problems.append("pytest met an internal error.")
         elif exitstatus == gate.EXIT_USAGE:
             self.problems.append("The tests could not be collected.")
-        events = [event for file in sorted(self._spool.glob("*.jsonl")) for event in read_spool(file)]
+        events = Spool(self._spool)
         self.document = results.build(
             self.contract,
             self.target,
@@ -414,7 +418,7 @@ class Controller:
         fail_on = self.config.option.fail_on
         decision = gate.decide(self.document, fail_on, exitstatus)
         self.document["gate"] = gate.section(self.document["gate"]["waivers"], fail_on, decision)
-        results.write(self.folder, self.document)
+        self.unwritten = write_all(self.folder, self.document, events)
         return decision.exit_code
 
     def stop(self) -> None:

@@ -90,13 +90,23 @@ class Recorder:
             self._stream.close()
 
 
-def read_spool(file: Path) -> list[dict[str, Any]]:
+def read_spool(file: Path) -> Iterator[dict[str, Any]]:
     """The events of a spool file; a last line that was cut by a crash is left out."""
-    events = []
     with file.open(encoding="utf-8") as stream:
         for line in stream:
             try:
-                events.append(json.loads(line))
+                event = json.loads(line)
             except ValueError:
                 continue
-    return events
+            yield event
+
+
+class Spool:
+    """The events of all processes of a run, read from disk anew each time they are gone through."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for file in sorted(self._folder.glob("*.jsonl")):
+            yield from read_spool(file)

@@ -1,1 +1,52 @@
-"""What a run leaves behind for people and machines; everything here reads the results document alone."""
+"""What a run leaves behind for people and machines; everything here reads the results document alone.
+
+`write_all` writes every file of a report. The formats are imported when they are written: a run that is not
+at its end yet pays nothing for them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+FILES = {
+    "report.html": "html",
+    "summary.md": "summary",
+    "junit.xml": "junit",
+    "exchanges.har": "har",
+    "badge.svg": "badge",
+}
+"""The files besides results.json, with the module that makes each: `parts(document, events)` yields its text."""
+
+
+def write_all(folder: Path, document: dict[str, Any], events: Iterable[dict[str, Any]]) -> list[str]:
+    """Writes results.json and then every other file of a report; says what could not be written and why.
+
+    `events` are the spool's. results.json is written first and its failure is raised: without it there is no
+    result. No other file can take it away again.
+    """
+    from . import results
+
+    results.write(folder, document)
+    problems = []
+    for name, module in FILES.items():
+        try:
+            write_parts(folder / name, import_module(f"{__name__}.{module}").parts(document, events))
+        except Exception as problem:  # a report file must never cost the result of a run
+            (folder / name).unlink(missing_ok=True)
+            problems.append(f"{name}: {type(problem).__name__}: {str(problem)[:200]}")
+    return problems
+
+
+def write_parts(file: Path, parts: Iterator[str]) -> None:
+    """Writes a file part by part, as a whole or not at all."""
+    draft = file.with_name(file.name + ".part")
+    try:
+        with draft.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
+            stream.writelines(parts)
+        os.replace(draft, file)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -6,18 +6,22 @@ import json
 import math
 import os
 import platform
+import shlex
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from .. import __version__, gate, waivers
 from ..contract import LEVELS, Contract
+from ..exchange import Redaction
 from ..preflight import Preflight
 from ..target import Target
 from ..verdicts import DESELECTED, FAIL, INVALID, VERDICTS, WAIVED, Judgement, Verdict, causes, judge, outcome
+from . import ledger
 
 SCHEMA_VERSION = "1.0"
 EVIDENCE = 3
@@ -37,10 +41,24 @@ def build(
     selection: Sequence[str] = (),
     waived: Sequence[waivers.Waiver] = (),
 ) -> dict[str, Any]:
-    """The document of a run from what its tests and its exchanges said."""
+    """The document of a run from what its tests and its exchanges said.
+
+    `events` is gone through twice, so that of 20,000 exchanges only those that are evidence are held whole.
+    Texts that tests took from answers may carry a key that the server echoed: it is taken out here.
+    """
+    redaction = Redaction(target.keys)
+    judgements = [
+        replace(one, reason=redaction.text(one.reason), cause=redaction.text(one.cause)) for one in judgements
+    ]
+    problems = [redaction.text(one) for one in problems]
     by_type: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    created: list[dict[str, Any]] = []
     for event in events:
-        by_type[event["type"]].append(event)
+        if event["type"] == "exchange":
+            created += ledger.created(event)
+            by_type["exchange"].append({name: event[name] for name in _SUMMARIZED})
+        else:
+            by_type[event["type"]].append(redaction.apply(event))
     exchanges = sorted(by_type["exchange"], key=lambda one: one["started"])
     violations = [(name, one["id"], message) for one in exchanges for name, message in one["violations"]]
     chosen = {one.id for pattern in selection for one in contract.matching(pattern)}
@@ -53,9 +71,10 @@ def build(
     )
     applied = waivers.apply(verdicts, waived, target.name, target.base, datetime.fromtimestamp(started, UTC).date())
     result, reason = outcome(verdicts, problems)
-    records = {one["id"]: one for one in exchanges}
-    rows = [_row(one, records) for one in verdicts]
+    known = {one["id"] for one in exchanges}
+    rows = [_row(one, known) for one in verdicts]
     shown = {name for row in rows for name in row["evidence"]}
+    evidence = {one["id"]: one for one in events if one["type"] == "exchange" and one["id"] in shown}
     finished = time.time()
     return {
         "schema_version": SCHEMA_VERSION,
@@ -66,29 +85,46 @@ def build(
         "target": {
             "name": target.name,
             "base": target.base,
-            "org_id": preflight.org_id,
-            "scopes": list(preflight.scopes),
+            "org_id": redaction.apply(preflight.org_id),
+            "scopes": redaction.apply(preflight.scopes),
             "keys": sorted(target.keys),
             "capabilities": sorted(target.capabilities),
         },
         "started_at": _moment(started),
         "finished_at": _moment(finished),
         "duration_seconds": round(finished - started, 3),
+        "selection": list(selection),
+        "rerun": _rerun(target),
         "counts": counts(verdicts),
         "gate": gate.section(applied),
         "exchanges": _summary(exchanges, contract),
         "requirements": rows,
         "causes": causes(verdicts),
-        "evidence": {name: records[name] for name in sorted(shown) if name in records},
+        "evidence": {name: evidence[name] for name in sorted(evidence)},
         "tests": tests,
         "drift": _drift(exchanges),
-        "created": by_type["created"],
+        "created": ledger.joined([*by_type["created"], *created]),
         "waits": by_type["wait"],
         "trouble": [one["what"] for one in by_type["trouble"]],
     }
 
 
-def _row(verdict: Verdict, records: dict[str, dict[str, Any]]) -> dict[str, Any]:
+_SUMMARIZED = ("id", "operation", "status", "started", "elapsed", "violations", "drift")
+"""What is kept of an exchange that is no evidence."""
+
+
+def _rerun(target: Target) -> str:
+    """The command that judges one requirement again on the same target; its ID is to be appended."""
+    words = ["pytest", "--target", target.name]
+    if target.name != "reference":
+        words += [option for name, option in _OPT_INS if name in target.capabilities]
+    return shlex.join([*words, "--requirements"])
+
+
+_OPT_INS = (("large", "--large"), ("rate_limit", "--rate-limit-probe"))
+
+
+def _row(verdict: Verdict, known: set[str]) -> dict[str, Any]:
     requirement = verdict.requirement
     evidence: list[str] = []
     if verdict.verdict in (FAIL, WAIVED):
@@ -118,7 +154,7 @@ def _row(verdict: Verdict, records: dict[str, dict[str, Any]]) -> dict[str, Any]
         ],
         "violations": [{"exchange": exchange, "message": message} for exchange, message in verdict.violations[:10]],
         "violation_count": len(verdict.violations),
-        "evidence": list(dict.fromkeys(name for name in evidence if name in records))[: 2 * EVIDENCE],
+        "evidence": list(dict.fromkeys(name for name in evidence if name in known))[: 2 * EVIDENCE],
     }
 
 
@@ -187,9 +223,9 @@ def write(folder: Path, document: dict[str, Any]) -> None:
     os.replace(draft, folder / "results.json")
 
 
-def write_invalid(folder: Path, contract: Contract, reason: str, started: float) -> None:
+def invalid(contract: Contract, reason: str, started: float) -> dict[str, Any]:
     """The document of a run that could not start: nothing judged, and why."""
     nobody = Target("unknown", "", {})
     document = build(contract, nobody, Preflight(None, ()), [], [], [], [reason], started=started)
     assert document["outcome"] == INVALID
-    write(folder, document)
+    return document

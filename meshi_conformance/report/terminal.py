@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from .text import visible
 
 COLORS = {"conformant": "green", "partial": "yellow", "nonconformant": "red", "invalid": "red"}
 LISTED = 40
 
 
-def printable(text: str) -> str:
-    """Text without control characters: what a server sends must not steer the terminal."""
-    return "".join(letter if letter in "\n\t" or (letter.isprintable()) else f"\\x{ord(letter):02x}" for letter in text)
-
-
-def write(reporter: Any, document: dict[str, Any], folder: Path) -> None:
-    """Prints target, outcome, counts, causes, failures and where the report is."""
+def write(reporter: Any, document: dict[str, Any], folder: Path, unwritten: Sequence[str] = ()) -> None:
+    """Prints target, outcome, counts, causes, failures, where the report is and what of it could not be written."""
     color = {COLORS[document["outcome"]]: True}
     reporter.write_sep("=", f"conformance: {document['outcome']}", **color)
     target = document["target"]
-    reporter.write_line(printable(f"target    {target['name']} {target['base']} (org {target['org_id']})"))
-    reporter.write_line(printable(f"outcome   {document['outcome']}: {document['outcome_reason']}"), **color)
+    reporter.write_line(visible(f"target    {target['name']} {target['base']} (org {target['org_id']})"))
+    reporter.write_line(visible(f"outcome   {document['outcome']}: {document['outcome_reason']}"), **color)
     exchanges = document["exchanges"]
     reporter.write_line(
         f"exchanges {exchanges['count']}, {exchanges['operations_called']} of {exchanges['operations']} "
@@ -30,25 +28,28 @@ def write(reporter: Any, document: dict[str, Any], folder: Path) -> None:
         shown = ", ".join(f"{number} {verdict.replace('_', ' ')}" for verdict, number in counts.items() if number)
         reporter.write_line(f"{level:<10}{shown}")
     for problem in document["problems"][1:6]:
-        reporter.write_line(printable(f"problem   {problem}"), red=True)
+        reporter.write_line(visible(f"problem   {problem}"), red=True)
     for cause in document["causes"][:10]:
         reporter.write_line(
-            printable(f"inconclusive: {cause['cause']} -> holds up {len(cause['requirements'])} requirements"),
+            visible(f"inconclusive: {cause['cause']} -> holds up {len(cause['requirements'])} requirements"),
             yellow=True,
         )
     _rows(reporter, document, "documented", "FAILED", "red")
     _rows(reporter, document, "implied", "deviation", "yellow")
     _unjudged(reporter, document)
     for reason in document["gate"]["reasons"]:
-        reporter.write_line(printable(f"exit {document['gate']['exit_code']}    {reason}"), red=True)
-    reporter.write_line(f"report    {folder / 'results.json'}")
+        reporter.write_line(visible(f"exit {document['gate']['exit_code']}    {reason}"), red=True)
+    for problem in unwritten:
+        reporter.write_line(visible(f"report    not written: {problem}"), red=True)
+    page = folder / "report.html"
+    reporter.write_line(f"report    {page if page.exists() else folder / 'results.json'}")
 
 
 def _rows(reporter: Any, document: dict[str, Any], level: str, word: str, color: str) -> None:
     failed = [row for row in document["requirements"] if row["level"] == level and row["verdict"] == "fail"]
     for row in failed[:LISTED]:
         reason = row["reason"].splitlines()[0][:200] if row["reason"] else ""
-        reporter.write_line(printable(f"{word} {row['id']}: {reason}"), **{color: True})
+        reporter.write_line(visible(f"{word} {row['id']}: {reason}"), **{color: True})
     if len(failed) > LISTED:
         reporter.write_line(f"... and {len(failed) - LISTED} more, all in the report")
 
@@ -60,4 +61,4 @@ def _unjudged(reporter: Any, document: dict[str, Any]) -> None:
         if row["verdict"] == "not_run":
             reasons[row["reason"]] = reasons.get(row["reason"], 0) + 1
     for reason, number in sorted(reasons.items(), key=lambda entry: -entry[1])[:10]:
-        reporter.write_line(printable(f"not run   {number} requirements: {reason}"), yellow=True)
+        reporter.write_line(visible(f"not run   {number} requirements: {reason}"), yellow=True)

@@ -1,0 +1,244 @@
+"""report.html: the whole result on one page that works offline, without JavaScript, and against hostile answers.
+
+The template gets plain data only. Every text passes `visible` and Jinja's escaping; the content security
+policy lets nothing run or load but the page's own style and script, named by their hashes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from .rows import DOCUMENTED, IMPLIED, MEANING, failed, rerun, unjudged
+from .text import counted, pretty, visible
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+SHOWN_BODY = 6_000
+"""How many characters of an answer or a curl line the page holds; results.json and the HAR hold more."""
+SHOWN_REASON = 1_500
+EXCHANGES_BUDGET = 4_000_000
+"""How many bytes of exchanges the page holds in all; those past it are named only, and stand in the HAR."""
+LISTED = 300
+"""Rows of a long table (waits, created rows, trouble) that the page holds; results.json holds all."""
+
+VERDICTS = {
+    "fail": ("F", "failed"),
+    "deviation": ("D", "deviates"),
+    "inconclusive": ("?", "inconclusive"),
+    "not_run": ("–", "not run"),
+    "waived": ("W", "waived"),
+    "pass": ("✓", "passed"),
+}
+"""What a cell of the grid can say, the most serious first: sign and word. A deviation is an implied failure."""
+
+
+def parts(document: dict[str, Any], events: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """The page as HTML text."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style, script = (_asset(name) for name in ("report.css", "report.js"))
+    yield from environment.get_template("report.html.j2").generate(
+        policy=_policy(style, script),
+        style=Markup(style),
+        script=Markup(script),
+        verdicts=VERDICTS,
+        counted=counted,
+        listed=LISTED,
+        **_view(document),
+    )
+
+
+def _shown(value: Any) -> Any:
+    return visible(value) if type(value) is str else value
+
+
+def _asset(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    return (
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+        "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _view(document: dict[str, Any]) -> dict[str, Any]:
+    """The document as the template needs it."""
+    exchanges = _Exchanges(document["evidence"])
+    seconds = {test["nodeid"]: test["seconds"] for test in document["tests"]}
+    # Failures first: they are the first to get a share of what the page may hold.
+    cards = {level: [_card(row, document, exchanges) for row in failed(document, level)] for level in LEVELS}
+    rows = [
+        {
+            **row,
+            "shown": shown(row),
+            "rerun": rerun(document, row["id"]),
+            "tests": [{"nodeid": name, "seconds": seconds.get(name)} for name in dict.fromkeys(row["tests"])],
+            "exchanges": [] if row["verdict"] == "fail" else exchanges.take(row["evidence"]),
+        }
+        for row in document["requirements"]
+    ]
+    return {
+        "document": document,
+        "meaning": MEANING[document["outcome"]],
+        "failures": cards[DOCUMENTED],
+        "deviations": cards[IMPLIED],
+        "unjudged": unjudged(document),
+        "grid": _grid(document),
+        "rows": rows,
+        "families": sorted({row["family"] for row in rows}),
+        "operations": list(document["exchanges"]["by_operation"]),
+        "shown_counts": Counter(row["shown"] for row in rows),
+        "latency": _latency(document),
+        "created": Counter(one["kind"] for one in document["created"]),
+        "waits": sorted(document["waits"], key=lambda one: -one["seconds"]),
+        "trouble": Counter(document["trouble"]).most_common(),
+    }
+
+
+LEVELS = (DOCUMENTED, IMPLIED)
+
+
+def shown(row: dict[str, Any]) -> str:
+    """The verdict as the page words it: an implied requirement that fails is a deviation."""
+    return "deviation" if row["verdict"] == "fail" and row["level"] == IMPLIED else str(row["verdict"])
+
+
+def _card(row: dict[str, Any], document: dict[str, Any], exchanges: _Exchanges) -> dict[str, Any]:
+    """A failed requirement with all that is needed to act on it."""
+    first, _, rest = row["reason"].partition("\n")
+    return {
+        **row,
+        "shown": shown(row),
+        "came": first[:SHOWN_REASON],
+        "details": rest[:SHOWN_REASON],
+        "rerun": rerun(document, row["id"]),
+        "exchanges": exchanges.take(row["evidence"]),
+    }
+
+
+class _Exchanges:
+    """Hands out exchanges for showing: each whole once, after that, and past the page's budget, by name."""
+
+    def __init__(self, records: dict[str, dict[str, Any]]) -> None:
+        self._records = records
+        self._whole: set[str] = set()
+        self._room = EXCHANGES_BUDGET
+
+    def take(self, names: list[str]) -> list[dict[str, Any]]:
+        return [self._one(self._records[name]) for name in names if name in self._records]
+
+    def _one(self, record: dict[str, Any]) -> dict[str, Any]:
+        name = record["id"]
+        head = {
+            "id": name,
+            "title": f"{record['method']} {_cut(record['path'], 200)[0]}",
+            "status": record["status"],
+            "milliseconds": record["elapsed"] * 1000,
+            "correlation_id": record["correlation_id"],
+            "whole": False,
+            "above": name in self._whole,
+        }
+        if name in self._whole:
+            return head
+        curl, curl_cut = _cut(record["curl"], SHOWN_BODY)
+        body, body_cut = _cut(pretty(record["body"]), SHOWN_BODY)
+        headers = "\n".join(f"{key}: {value}" for key, value in record["headers"])[:SHOWN_BODY]
+        size = sum(len(escape(visible(text)).encode("utf-8", "replace")) for text in (curl, body, headers))
+        if size > self._room:
+            return head
+        self._room -= size
+        self._whole.add(name)
+        return {
+            **head,
+            "whole": True,
+            "curl": curl,
+            "curl_cut": curl_cut,
+            "headers": headers,
+            "body": body,
+            "body_cut": body_cut or record["body_bytes"] > len((record["body"] or "").encode("utf-8", "replace")),
+            "body_bytes": record["body_bytes"],
+        }
+
+
+def _cut(text: str, most: int) -> tuple[str, bool]:
+    return (text, False) if len(text) <= most else (text[:most], True)
+
+
+def _grid(document: dict[str, Any]) -> dict[str, Any]:
+    """Operations by families: each cell the most serious verdict of its requirements, and how many they are."""
+    cells: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    families: dict[str, None] = {}
+    for row in document["requirements"]:
+        for operation in row["operations"]:
+            cells[operation, row["family"]].append(row)
+        if row["operations"]:
+            families[row["family"]] = None
+    return {
+        "families": list(families),
+        "rows": [
+            (operation, [_cell(cells.get((operation, family), [])) for family in families])
+            for operation in document["exchanges"]["by_operation"]
+        ],
+    }
+
+
+def _cell(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
+    if not rows:
+        return None
+    by_verdict = defaultdict(list)
+    for row in rows:
+        by_verdict[shown(row)].append(row)
+    worst = next(verdict for verdict in VERDICTS if verdict in by_verdict)
+    return {
+        "verdict": worst,
+        "count": len(by_verdict[worst]),
+        "of": len(rows),
+        "first": by_verdict[worst][0]["id"],
+    }
+
+
+def _latency(document: dict[str, Any]) -> dict[str, Any]:
+    """The plot's rows with positions from 0 to 100 on a logarithmic scale of milliseconds, and its ticks."""
+    found = [
+        {"operation": name, "count": one["count"], "statuses": one["statuses"], **one["milliseconds"]}
+        for name, one in document["exchanges"]["by_operation"].items()
+        if one["milliseconds"]
+    ]
+    values = [max(one[name], 0.1) for one in found for name in ("p50", "max")]
+    low = math.floor(math.log10(min(values, default=1)))
+    high = max(math.ceil(math.log10(max(values, default=10))), low + 1)
+
+    def place(value: float) -> float:
+        return round(100 * (math.log10(max(value, 0.1)) - low) / (high - low), 2)
+
+    for one in found:
+        one["at"] = {name: place(one[name]) for name in ("p50", "p95", "max")}
+    return {
+        "rows": found,
+        "ticks": [(place(10**power), _duration(10**power)) for power in range(low, high + 1)],
+    }
+
+
+def _duration(milliseconds: float) -> str:
+    return f"{milliseconds / 1000:g} s" if milliseconds >= 1000 else f"{milliseconds:g} ms"

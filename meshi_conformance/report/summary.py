@@ -1,0 +1,90 @@
+"""summary.md: the result for a pull request or a job summary.
+
+Everything a server sent stands in code spans: there Markdown has no markup, no mention and no link.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from .rows import DOCUMENTED, IMPLIED, MEANING, failed, rerun, unjudged
+from .text import counted, one_line
+
+LISTED = 30
+"""Failures, deviations and causes that are listed each: a comment on a pull request holds 65,536 characters."""
+
+SIGNS = {"conformant": "✅", "partial": "🟡", "nonconformant": "❌", "invalid": "⛔"}
+
+
+def parts(document: dict[str, Any], events: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """The Markdown text, section by section."""
+    target = document["target"]
+    outcome = document["outcome"]
+    yield f"## {SIGNS[outcome]} Partner API conformance: {outcome}\n\n"
+    yield f"{MEANING[outcome]} {code(document['outcome_reason'])}\n\n"
+    yield (
+        f"Target {code(target['name'])} at {code(target['base'])}, {document['started_at']}, "
+        f"{document['duration_seconds']:.0f} s, {counted(document['exchanges']['count'], 'exchange')}, "
+        f"suite {document['suite']['version']}\n\n"
+    )
+    yield from _counts(document)
+    yield from _problems(document)
+    yield from _failed(document, "Failures", failed(document, DOCUMENTED))
+    yield from _failed(document, "Deviations", failed(document, IMPLIED))
+    yield from _unjudged(document)
+
+
+def code(text: str) -> str:
+    """A text as a Markdown code span that nothing in it can end."""
+    line = one_line(text) or " "
+    fence = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
+    return f"{fence} {line} {fence}" if "`" in line else f"{fence}{line}{fence}"
+
+
+def _counts(document: dict[str, Any]) -> Iterator[str]:
+    verdicts = list(document["counts"][DOCUMENTED])
+    yield "| | " + " | ".join(name.replace("_", " ") for name in verdicts) + " |\n"
+    yield "|---|" + "---:|" * len(verdicts) + "\n"
+    for level, counts in document["counts"].items():
+        yield f"| {level} | " + " | ".join(str(counts[name]) for name in verdicts) + " |\n"
+    yield "\n"
+
+
+def _problems(document: dict[str, Any]) -> Iterator[str]:
+    if document["problems"]:
+        yield "### Why the run is invalid\n\n"
+        yield from (f"- {code(problem)}\n" for problem in document["problems"][:LISTED])
+        yield "\n"
+
+
+def _failed(document: dict[str, Any], title: str, rows: list[dict[str, Any]]) -> Iterator[str]:
+    if not rows:
+        return
+    yield f"### {title} ({len(rows)})\n\n"
+    for row in rows[:LISTED]:
+        yield f"- **{code(row['id'])}** {code(row['statement'])}\n"
+        yield f"  - came: {code(row['reason'])}\n"
+        yield f"  - source: {code(row['source']['page'] + ', ' + row['source']['section'])}\n"
+        for name in row["evidence"][:1]:
+            one = document["evidence"][name]
+            yield (
+                f"  - exchange: {code(one['method'] + ' ' + one['path'])} → {one['status']}, correlation ID "
+                f"{code(one['correlation_id'] or 'none')}\n"
+            )
+        yield f"  - again: {code(rerun(document, row['id']))}\n"
+    if len(rows) > LISTED:
+        yield f"- and {len(rows) - LISTED} more, all in report.html\n"
+    yield "\n"
+
+
+def _unjudged(document: dict[str, Any]) -> Iterator[str]:
+    groups = unjudged(document)
+    if not groups:
+        return
+    yield f"### Not judged ({sum(len(group['rows']) for group in groups)})\n\n"
+    for group in groups[:LISTED]:
+        yield f"- {counted(len(group['rows']), 'requirement')}: {code(group['cause'])}. {' '.join(group['advice'])}\n"
+    if len(groups) > LISTED:
+        yield f"- and {counted(len(groups) - LISTED, 'more cause')}, all in report.html\n"
