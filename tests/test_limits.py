@@ -1,0 +1,323 @@
+"""Every documented bound from both sides: at the bound accepted, past it refused with the field's code.
+
+The bounds come from openapi/ and schemas/; here stands which values lie at a bound and which past it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from meshi_conformance.calls import Calls
+from meshi_conformance.client import Api, Call
+from meshi_conformance.contract import Limit, describe_bounds, load
+from meshi_conformance.errors import CouldNotArrange
+from meshi_conformance.exchange import Exchange
+from meshi_conformance.given import Given
+from meshi_conformance.marks import requirement
+from meshi_conformance.world import LONGEST_ID, World
+
+CONTRACT = load()
+LIMITS = [limit for limit in CONTRACT.limits() if describe_bounds(limit.schema)]
+
+REVIEW_WRITES = ("resolveReview", "mergeReview")
+"""Their success uses up a review, so the accepted side is judged by what they are not refused for."""
+
+LONGEST_KIND = 64
+
+BAD_FIRST = tuple(mark + "conf" for mark in "-._:")
+BAD_INSIDE = ("conf id", "conf+id", "conf@id", "conf\u00e9", "\u00e9conf", "conf\u0663")
+"""Values that the ID pattern rules out: letters and digits of other scripts are none of its own."""
+
+NO_TEXT: Any = {"conf": "no text"}
+
+
+def non_ascii(length: int) -> str:
+    """Text that is longer in bytes than in characters; every character counts as one in UTF-16 as well."""
+    return ("Ein Gespräch über 会議 – " * (length // 20 + 1))[: length - 1] + "é"
+
+
+# Text of a form that servers may insist on; which forms they accept beyond the length is their choice.
+
+
+def time_zone(length: int) -> str:
+    return "Conference/Hall".ljust(length, "x")
+
+
+def visibility(length: int) -> str:
+    return "invited".ljust(length, "x")
+
+
+def slug(length: int) -> str:
+    return f"conf-{uuid.uuid4().hex[:8]}-".ljust(length, "x")
+
+
+def email(length: int) -> str:
+    """An address whose local part and labels stay within what RFC 5321 allows."""
+    local = f"conf-{uuid.uuid4().hex[:8]}".ljust(min(64, length // 3), "x")
+    room = max(length - len(local) - len("@.com"), len("example"))
+    labels = [("x" * 63) for _ in range(room // 64)]
+    labels.append("x" * (room - sum(len(label) + 1 for label in labels)))
+    return f"{local}@{'.'.join(labels)}.com"
+
+
+def linkedin_url(length: int) -> str:
+    return f"https://www.linkedin.com/in/conf-{uuid.uuid4().hex[:8]}-".ljust(length, "x")
+
+
+FORMS: dict[str, Callable[[int], str]] = {
+    "timezone": time_zone,
+    "visibility": visibility,
+    "url_slug": slug,
+    "email": email,
+    "linkedin_url": linkedin_url,
+}
+"""By field: text of a given length, or of the least length that the form needs."""
+
+FORMATS: dict[str, tuple[str, str]] = {
+    "start_date": ("2031-03-09", "not a date"),
+    "end_date": ("2032-02-29", "not a date"),
+    "start_timestamp": ("2031-03-10T08:30:00Z", "not a timestamp"),
+    "end_timestamp": ("2031-03-10T10:30:00Z", "not a timestamp"),
+    "webhook_url": ("https://example.com/conformance?from=limits", "not a url"),
+}
+"""By field: a value of its format, and text that is none by any reading."""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Values within a bound and past it."""
+
+    within: list[Any]
+    past: list[Any]
+    assuming: Any = None
+    """A short value of the same made-up form: where that is refused, the server minds the form and not the length."""
+
+
+def sides(limit: Limit, given: Given) -> Sides:
+    """What to send to a field of a body or of a row."""
+    schema, name = limit.schema, limit.name
+    empty = [""] if limit.required else []
+    if "pattern" in schema:
+        if name.endswith("_kind"):
+            return Sides(["k" * LONGEST_KIND], ["k" * (LONGEST_KIND + 1), "1conf", "conf.kind", "", NO_TEXT])
+        longest = f"{given.name(name.replace('_', '-'))}.A_z:0-9".ljust(LONGEST_ID, "x")
+        return Sides([longest, "0" + given.name("digit")], [longest + "x", *BAD_FIRST, *BAD_INSIDE, "", NO_TEXT])
+    if name in FORMS:
+        form, most = FORMS[name], schema["maxLength"]
+        return Sides([form(most)], [form(most + 1)], assuming=form(0))
+    if "maxLength" in schema:
+        return Sides([non_ascii(schema["maxLength"])], [*empty, "x" * (schema["maxLength"] + 1)])
+    if "enum" in schema:
+        return Sides(list(schema["enum"]), ["conference", ""])
+    if name in FORMATS:
+        good, bad = FORMATS[name]
+        return Sides([good], [bad])
+    if "maximum" in schema:
+        least, most = schema["minimum"], schema["maximum"]
+        return Sides([least, most], [least - 1, most + 1, -1, "ten", NO_TEXT])
+    if name == "idempotency_key":
+        return Sides([str(uuid.uuid4())], ["", NO_TEXT])
+    if name == "attendees":
+        # The other end of this bound takes a very large request: test_large.py.
+        return Sides([[given.attendee()]], [[]])
+    if "minLength" in schema:
+        return Sides(["x"], ["", NO_TEXT])
+    raise LookupError(f"no values for the bound of {limit.requirement}: {describe_bounds(schema)}")
+
+
+def holding(call: Call, limit: Limit, value: Any, given: Given) -> Call:
+    """The call with a value in the limited field."""
+    if limit.place == "body":
+        return call.with_body(**{limit.name: value})
+    row = given.attendee()
+    row[limit.name] = value
+    return call.with_body(attendees=[row])
+
+
+def cases(*limits: Limit) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(
+        "limit",
+        [
+            pytest.param(limit, marks=requirement(limit.requirement), id=limit.requirement.removeprefix("limits."))
+            for limit in limits
+        ],
+    )
+
+
+def assert_refused(exchange: Exchange, limit: Limit, value: Any) -> None:
+    if limit.code is None:
+        assert exchange.status == 400, f"{exchange.summary}; documented is a range, so 400"
+    elif limit.place == "row" and limit.name == "attendee_id" and value in ("", NO_TEXT):
+        # A row that has no ID worth the name may also be called a malformed row.
+        assert exchange.refusal in ((400, limit.code), (400, "INVALID_ATTENDEE")), exchange.summary
+    else:
+        assert exchange.refusal == (400, limit.code), f"{exchange.summary}; documented: 400 {limit.code}"
+
+
+@cases(*(limit for limit in LIMITS if limit.place != "path" and limit.operation not in REVIEW_WRITES))
+def test_a_field_is_accepted_up_to_its_bound_and_refused_past_it(
+    limit: Limit, api: Api, calls: Calls, given: Given
+) -> None:
+    values = sides(limit, given)
+    within = values.within
+    if values.assuming is not None:
+        short = api.send(holding(calls.of(limit.operation), limit, values.assuming, given))
+        if short.refusal == (400, limit.code):
+            within = []
+    for exchange in api.together(holding(calls.of(limit.operation), limit, value, given) for value in within):
+        if not exchange.accepted:
+            given.accepted(api.send(calls.of(limit.operation)))
+        assert exchange.accepted, f"{exchange.summary}, though `{limit.name}` keeps to {describe_bounds(limit.schema)}"
+    if not within:
+        given.accepted(api.send(calls.of(limit.operation)))
+    refused = api.together(holding(calls.of(limit.operation), limit, value, given) for value in values.past)
+    for exchange, value in zip(refused, values.past, strict=True):
+        assert_refused(exchange, limit, value)
+
+
+@cases(*(limit for limit in LIMITS if limit.operation in REVIEW_WRITES))
+def test_a_field_of_a_decision_is_accepted_up_to_its_bound_and_refused_past_it(
+    limit: Limit, api: Api, calls: Calls, given: Given
+) -> None:
+    call = calls.of(limit.operation)
+    # On a review that does not exist a good value changes nothing, and is not what the call is refused for.
+    nowhere = call.at(review_id=given.never_used(call.path["review_id"]))
+    values = sides(limit, given)
+    for value in values.within:
+        exchange = api.send(holding(nowhere, limit, value, given))
+        assert exchange.code != limit.code, f"{exchange.summary}: {value!r} is a good `{limit.name}`"
+    # Whether a malformed source is malformed first, or first another one than the review's, is open.
+    right = {(400, limit.code)} | ({(400, "REVIEW_SOURCE_MISMATCH")} if limit.name.startswith("source_") else set())
+    for refused in [*(holding(call, limit, value, given) for value in values.past), call.without(limit.name)]:
+        exchange = api.send(refused)
+        assert exchange.refusal in right, f"{exchange.summary}; documented: 400 {limit.code}"
+
+
+THOROUGH = ("getIdMapping", "getEvent", "getSession", "listAttendeeIdentity")
+"""Where every kind of bad ID is sent; elsewhere a few, as the rule is the same."""
+
+BEFORE_A_MATCH_RUN = (404, "MATCH_RUN_NOT_FOUND"), (404, "MATCH_NOT_FOUND")
+"""What reading matches earns where nothing was matched yet: the IDs themselves were fine."""
+
+
+@cases(*(limit for limit in LIMITS if limit.place == "path"))
+def test_an_id_in_a_path_is_accepted_up_to_its_bound_and_refused_past_it(
+    limit: Limit, api: Api, calls: Calls, given: Given, world: World
+) -> None:
+    call = calls.of(limit.operation)
+    if limit.name == "kind":
+        # No kind of that name need exist; it is well-formed, so it is not what the call is refused for.
+        exchange = api.send(call.at(kind="k-_0".ljust(LONGEST_KIND, "k")))
+        if exchange.status not in (400, 404):
+            given.accepted(api.send(call))
+        assert exchange.status != 400, exchange.summary
+        past = [
+            "k" * (LONGEST_KIND + 1),
+            "1conf",
+            "-conf",
+            "_conf",
+            "conf.kind",
+            "conf:kind",
+            "conf kind",
+            "conf\u00e9",
+        ]
+    else:
+        exchange = api.send(call.at(**longest_ids(call, world)))
+        if not exchange.accepted and exchange.refusal not in BEFORE_A_MATCH_RUN:
+            given.accepted(api.send(calls.of(limit.operation)))
+            raise AssertionError(f"{exchange.summary}: these IDs of {LONGEST_ID} characters are in use")
+        past = [longest_ids(call, world)[limit.name] + "x", BAD_FIRST[0], BAD_INSIDE[0]]
+        if limit.operation in THOROUGH:
+            past += [*BAD_FIRST[1:], *BAD_INSIDE[1:]]
+    refused = api.together(calls.of(limit.operation).at(**{limit.name: value}) for value in past)
+    for exchange, value in zip(refused, past, strict=True):
+        assert_refused(exchange, limit, value)
+
+
+def longest_ids(call: Call, world: World) -> dict[str, str]:
+    """The IDs of greatest length that stand for the IDs in a call's path."""
+    long = world.long_ids
+    found = {
+        "event_id": long.event_id,
+        "partner_id": long.event_id,
+        "session_id": long.session_id,
+        "attendee_id": long.attendees[0],
+        "principal_partner_id": long.attendees[0],
+        "target_partner_id": long.attendees[1],
+    }
+    return {name: value for name, value in found.items() if name in call.path}
+
+
+@pytest.mark.parametrize("operation", [one.id for one in CONTRACT.operations.values() if one.creates_run])
+@requirement("limits.idempotency_key.too_long")
+def test_an_endless_idempotency_key_is_refused(operation: str, api: Api, calls: Calls, given: Given) -> None:
+    given.accepted(api.send(calls.of(operation)))
+    exchange = api.send(calls.of(operation).with_body(idempotency_key=given.name("key").ljust(10_000, "x")))
+    assert exchange.refusal == (400, "INVALID_IDEMPOTENCY_KEY"), exchange.summary
+
+
+@requirement("limits.attendee_id.missing")
+def test_a_row_needs_an_attendee_id(api: Api, calls: Calls, given: Given) -> None:
+    given.accepted(api.send(calls.of("importAttendees")))
+    row = given.attendee()
+    del row["attendee_id"]
+    exchange = api.send(calls.of("importAttendees").with_body(attendees=[given.attendee(), row]))
+    assert exchange.status == 400, exchange.summary
+    assert exchange.code in ("INVALID_PARTNER_ID", "INVALID_ATTENDEE"), exchange.summary
+
+
+@requirement("limits.ids.line_break")
+def test_a_line_break_at_its_end_spoils_an_id(api: Api, calls: Calls, given: Given) -> None:
+    row = given.attendee(attendee_id=given.name("attendee") + "\n")
+    spoiled = [
+        calls.of("createEvent").with_body(event_id=given.name("event") + "\n"),
+        calls.of("createSession").with_body(session_id=given.name("session") + "\n"),
+        calls.of("importAttendees").with_body(attendees=[row]),
+        calls.of("getEvent").at(event_id=calls.of("getEvent").path["event_id"] + "\n"),
+    ]
+    for call in spoiled:
+        given.accepted(api.send(calls.of(call.operation)))
+        exchange = api.send(call)
+        assert exchange.refusal == (400, "INVALID_PARTNER_ID"), exchange.summary
+
+
+@pytest.mark.parametrize("text", ["conf%2Fid", "conf%5Cid", "conf%3Fid", "conf%23id", "%25", "%20", "%2E%2E"])
+@requirement("limits.ids.path_like")
+def test_what_looks_like_a_path_is_no_id(text: str, api: Api, world: World) -> None:
+    event = f"/events/{world.event.id}"
+    paths = ["/id-map/event/{}", "/events/{}/context", event + "/sessions/{}", event + "/attendees/{}/identity"]
+    paths += [event + "/matches/{}/{}", "/runs/{}"]
+    for path in paths:
+        exchange = api.request("GET", path.replace("{}", text))
+        if text == "%2E%2E":
+            # Any proxy may resolve dot segments on the way; then another path was asked for.
+            assert exchange.status < 500, exchange.summary
+        else:
+            assert 400 <= exchange.status < 500, exchange.summary
+            assert isinstance(exchange["code"], str), f"{exchange.summary} without the error envelope"
+
+
+@requirement("limits.text.kept_whole")
+def test_the_longest_text_is_given_back_whole(api: Api, given: Given) -> None:
+    fields = {(limit.operation, limit.name): limit.schema.get("maxLength") for limit in LIMITS}
+    event = {name: non_ascii(fields["createEvent", name]) for name in ("title", "description")}
+    names = ("event_details", "objectives", "welcome_instructions")
+    context = {name: non_ascii(fields["updateEventContext", name]) for name in names}
+    row = {name: non_ascii(fields["importAttendees", name]) for name in ("name", "title", "company")}
+    event_id = given.event(**event)
+    given.accepted(api.update_event_context(event_id, context))
+    given.imported(event_id, [given.attendee(**row)])
+    read = given.accepted(api.get_event(event_id)).json
+    assert {name: read[name] for name in event} == event
+    kept = given.accepted(api.get_event_context(event_id))["context"]
+    assert isinstance(kept, dict), "the context is no object"
+    assert {name: kept.get(name) for name in context} == context
+    listed = given.accepted(api.list_attendees(event_id)).items
+    if len(listed) != 1:
+        raise CouldNotArrange(f"{len(listed)} attendees are listed after an import of one", "imports list other rows")
+    assert (listed[0]["display_name"], listed[0]["title"], listed[0]["company"]) == tuple(row.values())
