@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import sys
+import threading
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from . import server
+from . import faults, server
+from .faults import Patch
 from .settings import RateLimit, Settings
 from .storage import StorageError
+from .variations import VARIATIONS
 
 
 class _Parser(argparse.ArgumentParser):
@@ -43,9 +47,7 @@ def _rate_limit(text: str) -> RateLimit | None:
     try:
         return RateLimit.parse(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not REQUESTS/SECONDS, such as 20/1, nor 'none'"
-        ) from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not REQUESTS/SECONDS, such as 20/1, nor 'none'") from None
 
 
 _port.__name__ = "port"
@@ -54,23 +56,26 @@ _port.__name__ = "port"
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     defaults = Settings()
-    made = _Parser(prog="python -m meshi_reference", description="A Meshi Partner API server on SQLite.")
+    made = _Parser(
+        prog="python -m meshi_reference",
+        description="A Meshi Partner API server on SQLite.",
+        # What is not given stays as the fault or the variation has it.
+        argument_default=argparse.SUPPRESS,
+    )
     made.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     made.add_argument("--port", type=_port, default=0, help="port to listen on; 0 takes a free one")
     made.add_argument("--db", metavar="FILE", help="keep the data in this SQLite file (default: in memory)")
     made.add_argument(
         "--run-seconds",
         type=_number(0, 86_400),
-        default=defaults.run_seconds,
         metavar="S",
-        help="time a run takes from queued to terminal (default: %(default)s)",
+        help=f"time a run takes from queued to terminal (default: {defaults.run_seconds})",
     )
     made.add_argument(
         "--latency-ms",
         type=_number(0, 60_000),
-        default=defaults.latency_ms,
         metavar="N",
-        help="extra time before each answer (default: %(default)s)",
+        help=f"extra time before each answer (default: {defaults.latency_ms})",
     )
     made.add_argument(
         "--rate-limit",
@@ -81,11 +86,22 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--probe-rate-limit",
         type=_rate_limit,
-        default=defaults.probe_rate_limit,
         metavar="REQUESTS/SECONDS",
         help="limit of MESHI_PROBE_KEY (default: 20/1)",
     )
+    made.add_argument("--fault", metavar="NAME", default=None, help="break the contract in one way; see --list-faults")
+    made.add_argument("--variation", metavar="NAME", default=None, help="choose otherwise where the pages are silent")
+    made.add_argument(
+        "--list-faults", action="store_true", default=False, help="list all faults and variations, and end"
+    )
     return made
+
+
+def list_choices() -> None:
+    """Every fault and every variation with its sentence, on stdout."""
+    for kind, entries in (("fault", faults.load()), ("variation", VARIATIONS)):
+        for name, entry in entries.items():
+            print(f"{kind} {name}: {entry.sentence}")
 
 
 def announce(address: server.Address) -> None:
@@ -96,25 +112,43 @@ def announce(address: server.Address) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT: 0. Bad arguments, a port in use, an unusable database: 2."""
     options = parser().parse_args(arguments)
-    settings = Settings(
-        db=options.db,
-        run_seconds=options.run_seconds,
-        latency_ms=options.latency_ms,
-        rate_limit=options.rate_limit,
-        probe_rate_limit=options.probe_rate_limit,
-    )
+    if options.list_faults:
+        list_choices()
+        return 0
+    fault = faults.load().get(options.fault) if options.fault else None
+    variation = VARIATIONS.get(options.variation or "default")
+    for name, found, what in ((options.fault, fault, "fault"), (options.variation, variation, "variation")):
+        if name is not None and found is None:
+            print(f"meshi_reference: no {what} is called {name!r}; --list-faults names all", file=sys.stderr)
+            return 2
+    assert variation is not None
+    chosen: dict[str, Any] = {**variation.settings, **(fault.settings if fault else {})}
+    for name in ("db", "run_seconds", "latency_ms", "rate_limit", "probe_rate_limit"):
+        if name in options:
+            chosen[name] = getattr(options, name)
+    settings = Settings(**chosen)
+    stopping = threading.Event()
+
+    def started(address: server.Address) -> None:
+        announce(address)
+        if variation.background is not None:
+            threading.Thread(target=variation.background, args=(address, stopping), daemon=True).start()
+
     try:
         bound = server.listen(options.host, options.port)
     except OSError as error:
         reason = error.strerror or str(error)
         print(f"meshi_reference: cannot listen on {options.host}:{options.port}: {reason}", file=sys.stderr)
         return 2
-    with bound:
+    with bound, fault.applied() if fault else contextlib.nullcontext():
+        variation.apply(Patch())
         try:
-            server.serve_until_signal(settings, bound, announce)
+            server.serve_until_signal(settings, bound, started)
         except StorageError as error:
             print(f"meshi_reference: {error}", file=sys.stderr)
             return 2
+        finally:
+            stopping.set()
     return 0
 
 

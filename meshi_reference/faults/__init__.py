@@ -1,0 +1,24 @@
+"""Deliberate violations of the contract, each a small patch from outside: the server itself has no `if fault`.
+
+One module for each area; whatever stands in this folder is found by itself. A fault says in one sentence what
+is wrong, which requirements of the conformance suite it breaks (plain strings: nothing is imported from there)
+and what a run needs to see it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+
+from .registry import REGISTRY, Fault, Patch, fault
+
+__all__ = ["Fault", "Patch", "fault", "load"]
+
+
+@cache
+def load() -> dict[str, Fault]:
+    """Every fault by its name, in the order of modules and of their tables."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    return REGISTRY
