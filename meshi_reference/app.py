@@ -147,9 +147,7 @@ async def dispatch(request: Request, services: Services) -> Response:
         raise method_not_allowed(request, allowed_methods(found), services.settings.wrong_method)
     route, params = found[request.method]
     body = await read_json(request, services) if request.method in ("POST", "PUT") else {}
-    answer: Response = await getattr(route.module, route.function)(
-        Call(services, principal, request, params, body)
-    )
+    answer: Response = await getattr(route.module, route.function)(Call(services, principal, request, params, body))
     if answer.body is not None:
         answer.body = http.with_correlation(answer.body, request.correlation_id)
     return answer

@@ -95,9 +95,7 @@ def count_attendees(services: Services, event_seq: int) -> int:
 
 async def create_enrichment_run(call: Call) -> Response:
     """endpoint-reference, POST /events/:event_id/enrichment-runs. Counters are there from the start."""
-    event, common = presentation.in_order(
-        call, lambda: events.require_event(call), lambda: runs.common_fields(call)
-    )
+    event, common = presentation.in_order(call, lambda: events.require_event(call), lambda: runs.common_fields(call))
     progress = initial_progress(count_attendees(call.services, event["seq"]))
     new = runs.NewRun(org=call.org, kind="enrichment", event=event, progress=progress, **common)
     row, replay = runs.accept_run(call.services, new)

@@ -82,9 +82,7 @@ async def create_event(call: Call) -> Response:
 async def list_events(call: Call) -> Response:
     """endpoint-reference, GET /events: newest first."""
     page = paging.fetch_page(call, "events", "", "SELECT * FROM events", "org_id = ?", [call.org])
-    return presentation.page_response(
-        {}, [serialize_event(row, call.services.settings) for row in page.rows], page
-    )
+    return presentation.page_response({}, [serialize_event(row, call.services.settings) for row in page.rows], page)
 
 
 async def get_event(call: Call) -> Response:
@@ -107,9 +105,7 @@ def store_context(services: Services, event: Row, given: dict[str, str]) -> Row:
 
 async def update_context(call: Call) -> Response:
     """endpoint-reference, POST /events/:event_id/context."""
-    event, given = presentation.in_order(
-        call, lambda: require_event(call), lambda: validation.check_context(call.body)
-    )
+    event, given = presentation.in_order(call, lambda: require_event(call), lambda: validation.check_context(call.body))
     row = store_context(call.services, event, given)
     return Response(200, {"event_id": row["event_id"], "context": serialize_context(row)})
 

@@ -187,9 +187,7 @@ def response_headers(response: Response, content: bytes, correlation_id: str) ->
     if response.body is not None:
         headers.append((b"content-type", b"application/json"))
         headers.append((b"content-length", str(len(content)).encode()))
-    headers.extend(
-        (name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()
-    )
+    headers.extend((name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items())
     return headers
 
 

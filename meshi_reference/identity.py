@@ -135,9 +135,7 @@ def close_review(services: Services, review: Row, decision: str, reason: str | N
         "UPDATE reviews SET status = 'resolved', decision = ?, updated_at = ? WHERE seq = ?",
         (decision, services.clock.now(), review["seq"]),
     )
-    log_history(
-        services, review["review_id"], review["subject_seq"], review["candidate_seq"], decision, reason
-    )
+    log_history(services, review["review_id"], review["subject_seq"], review["candidate_seq"], decision, reason)
 
 
 # Decisions
@@ -216,9 +214,7 @@ def check_source(review: Row, source: tuple[str, str]) -> None:
         raise ApiError("REVIEW_SOURCE_MISMATCH", "the source is not one of the entities under review")
 
 
-def require_merge_target(
-    services: Services, review: Row, source: tuple[str, str], target: tuple[str, str]
-) -> Row:
+def require_merge_target(services: Services, review: Row, source: tuple[str, str], target: tuple[str, str]) -> Row:
     """The target attendee. Raises MERGE_REJECTED for the source itself, another kind or another event."""
     if target[0] != source[0]:
         raise ApiError("MERGE_REJECTED", "source and target are of different kinds")
@@ -274,10 +270,7 @@ def rewrite_anchors(services: Services, source_seq: int, target: Row) -> int:
         f"{SELECT} WHERE reviews.status = 'open' AND ? IN (reviews.subject_seq, reviews.candidate_seq)",
         (source_seq,),
     ):
-        pair = [
-            target["seq"] if seq == source_seq else seq
-            for seq in (review["subject_seq"], review["candidate_seq"])
-        ]
+        pair = [target["seq"] if seq == source_seq else seq for seq in (review["subject_seq"], review["candidate_seq"])]
         moved = storage.execute(
             "UPDATE OR IGNORE reviews SET subject_seq = ?, candidate_seq = ?, low_seq = ?, high_seq = ?,"
             " updated_at = ? WHERE seq = ?",
@@ -336,12 +329,8 @@ async def merge_review(call: Call) -> Response:
 
 async def list_reviews(call: Call) -> Response:
     """endpoint-reference, GET /review-queue: open reviews of the org, newest first."""
-    page = paging.fetch_page(
-        call, "reviews", "", SELECT, "reviews.org_id = ? AND reviews.status = 'open'", [call.org]
-    )
-    return presentation.page_response(
-        {}, [serialize_review(row, call.services.settings) for row in page.rows], page
-    )
+    page = paging.fetch_page(call, "reviews", "", SELECT, "reviews.org_id = ? AND reviews.status = 'open'", [call.org])
+    return presentation.page_response({}, [serialize_review(row, call.services.settings) for row in page.rows], page)
 
 
 async def list_event_reviews(call: Call) -> Response:
@@ -355,9 +344,7 @@ async def list_event_reviews(call: Call) -> Response:
         "reviews.event_seq = ? AND reviews.status = 'open'",
         [event["seq"]],
     )
-    return presentation.page_response(
-        {}, [serialize_review(row, call.services.settings) for row in page.rows], page
-    )
+    return presentation.page_response({}, [serialize_review(row, call.services.settings) for row in page.rows], page)
 
 
 async def list_identity(call: Call) -> Response:

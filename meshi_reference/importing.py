@@ -76,9 +76,7 @@ def combine(existing: Row | None, row: dict[str, Any], settings: Settings) -> di
     if combined["raw_data"] is not None:
         combined["raw_data"] = json.dumps(combined["raw_data"], ensure_ascii=False)
     if existing is not None and settings.import_keeps_omitted:
-        combined = {
-            member: existing[member] if value is None else value for member, value in combined.items()
-        }
+        combined = {member: existing[member] if value is None else value for member, value in combined.items()}
     return combined
 
 
@@ -108,9 +106,7 @@ def apply_rows(services: Services, run: Row, rows: list[dict[str, Any]]) -> dict
         counts["created" if known is None else "updated"] += 1
         members = combine(known, row, services.settings)
         keys = lookalikes.keys_of(members)
-        values.append(
-            (run["org_id"], run["event_seq"], row["attendee_id"], *members.values(), *keys, now, now)
-        )
+        values.append((run["org_id"], run["event_seq"], row["attendee_id"], *members.values(), *keys, now, now))
     services.storage.executemany(UPSERT, values)
     return counts
 

@@ -357,9 +357,7 @@ async def list_attendee_matches(call: Call) -> Response:
     event = events.require_event(call)
     attendees.require_attendee(call.services, event, attendee_id)
     head = {"event_id": event["event_id"], "attendee_id": attendee_id}
-    return match_page(
-        call, "attendee_matches", attendee_id, head, event, " AND principal_id = ?", [attendee_id]
-    )
+    return match_page(call, "attendee_matches", attendee_id, head, event, " AND principal_id = ?", [attendee_id])
 
 
 async def get_match(call: Call) -> Response:

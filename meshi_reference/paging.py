@@ -39,9 +39,7 @@ ORDERS: dict[str, Order] = {
     "identity": Order((("identity_history.created_at", True), ("identity_history.seq", True))),
     "runs": Order((("runs.created_at", True), ("runs.seq", True))),
     "reviews": Order((("reviews.created_at", True), ("reviews.seq", True))),
-    "matches": Order(
-        (("matches.final_score", True), ("matches.principal_id", False), ("matches.target_id", False))
-    ),
+    "matches": Order((("matches.final_score", True), ("matches.principal_id", False), ("matches.target_id", False))),
     "attendee_matches": Order((("matches.final_score", True), ("matches.target_id", False))),
 }
 """The documented orders, each completed to a unique one (endpoint-reference, the list operations)."""
@@ -172,9 +170,7 @@ def fetch_page(
     sql = f"{select} WHERE {where} ORDER BY {order_clause(order)} LIMIT ?"
     rows = call.services.storage.all(sql, [*values, limit + 1])
     bound = list_scope(call, list_name, scope)
-    return cut_page(
-        rows, limit, lambda row: encode_cursor(position_of(row, order), pin, bound, call.services)
-    )
+    return cut_page(rows, limit, lambda row: encode_cursor(position_of(row, order), pin, bound, call.services))
 
 
 def cut_page(rows: list[Row], limit: int, cursor_after: Callable[[Row], str]) -> Page:

@@ -33,9 +33,7 @@ def page_response(head: dict[str, Any], items: list[dict[str, Any]], page: Page)
     return Response(200, page_body(head, items, page))
 
 
-def in_order(
-    call: Call, require_event: Callable[[], First], check_body: Callable[[], Second]
-) -> tuple[First, Second]:
+def in_order(call: Call, require_event: Callable[[], First], check_body: Callable[[], Second]) -> tuple[First, Second]:
     """Look the event up and check the body; which of the two may refuse first is a variation.
 
     A malformed event ID is refused before either.

@@ -148,9 +148,7 @@ def accept_run(services: Services, new: NewRun) -> tuple[Row, bool]:
         if seq is None:
             existing = find_by_key(services, new)
             if existing is None or not is_replay(existing, new, services.settings):
-                raise ApiError(
-                    "IDEMPOTENCY_KEY_CONFLICT", "the key was used for another event or another operation"
-                )
+                raise ApiError("IDEMPOTENCY_KEY_CONFLICT", "the key was used for another event or another operation")
             return existing, True
         row = load_run(services, seq)
     services.runner.schedule(seq, new.event_seq)
@@ -234,9 +232,7 @@ async def list_runs(call: Call) -> Response:
         where += " AND runs.kind = ?"
         parameters.append(validation.check_run_kind(kind))
     page = paging.fetch_page(call, "runs", kind or "", SELECT, where, parameters)
-    return presentation.page_response(
-        {}, [serialize_run(row, call.services.settings) for row in page.rows], page
-    )
+    return presentation.page_response({}, [serialize_run(row, call.services.settings) for row in page.rows], page)
 
 
 async def get_run(call: Call) -> Response:

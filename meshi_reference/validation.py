@@ -206,11 +206,7 @@ def check_context_value(field: str, value: object) -> str:
 
 def check_context(body: JsonObject) -> dict[str, str]:
     """The given context fields; at least one (endpoint-reference, POST /events/:event_id/context)."""
-    given = {
-        field: check_context_value(field, body[field])
-        for field in CONTEXT_FIELDS
-        if body.get(field) is not None
-    }
+    given = {field: check_context_value(field, body[field]) for field in CONTEXT_FIELDS if body.get(field) is not None}
     if not given:
         raise ApiError("INVALID_CONTEXT", f"at least one of {', '.join(CONTEXT_FIELDS)} is required")
     return given

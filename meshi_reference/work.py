@@ -136,9 +136,7 @@ class Runner:
     def start(self, services: Services) -> None:
         """Begin to work, first on the runs that an earlier server left unfinished."""
         self._services = services
-        for row in services.storage.all(
-            "SELECT seq, event_seq FROM runs WHERE terminal_at IS NULL ORDER BY seq"
-        ):
+        for row in services.storage.all("SELECT seq, event_seq FROM runs WHERE terminal_at IS NULL ORDER BY seq"):
             self.schedule(row["seq"], row["event_seq"])
 
     def schedule(self, seq: int, event_seq: int | None) -> None:
