@@ -15,6 +15,9 @@ VERDICTS = (PASS, FAIL, INCONCLUSIVE, NOT_RUN, WAIVED)
 DESELECTED = "deselected by --requirements"
 """The reason of a requirement that the selection left out."""
 
+UNTESTED = "no test of it ran"
+"""The reason of a requirement that was selected and that no test spoke of."""
+
 CONFORMANT, PARTIAL, NONCONFORMANT, INVALID = "conformant", "partial", "nonconformant", "invalid"
 OUTCOMES = (CONFORMANT, PARTIAL, NONCONFORMANT, INVALID)
 
@@ -78,11 +81,9 @@ def _verdict(
     violations: list[tuple[str, str]],
     unselected: str,
 ) -> Verdict:
-    found = Verdict(requirement, NOT_RUN, unselected or "no test of it ran", "", judgements, violations)
+    found = Verdict(requirement, NOT_RUN, unselected or UNTESTED, "", judgements, violations)
     if violations:
-        exchange, message = violations[0]
-        more = f" (and {len(violations) - 1} more exchanges)" if len(violations) > 1 else ""
-        found.verdict, found.reason = FAIL, f"{message}, in exchange {exchange}{more}"
+        found.verdict, found.reason = FAIL, violation_reason(*violations[0], len(violations))
         return found
     for verdict in (FAIL, INCONCLUSIVE, NOT_RUN):
         first = next((one for one in judgements if one.verdict == verdict), None)
@@ -92,6 +93,11 @@ def _verdict(
     if judgements:
         found.verdict, found.reason = PASS, ""
     return found
+
+
+def violation_reason(exchange: str, message: str, number: int) -> str:
+    """The reason of a verdict that exchanges decide: the first violation, and how many exchanges show one."""
+    return f"{message}, in exchange {exchange}" + (f" (and {number - 1} more exchanges)" if number > 1 else "")
 
 
 def outcome(verdicts: Sequence[Verdict], problems: Sequence[str]) -> tuple[str, str]:

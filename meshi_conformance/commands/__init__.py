@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from . import explain, run, serve
+from . import catalogue, diff, explain, merge, run, serve
 
 COMMANDS: dict[str, ModuleType] = {
     "run": run,
     "serve": serve,
     "explain": explain,
+    "diff": diff,
+    "merge": merge,
+    "catalogue": catalogue,
 }

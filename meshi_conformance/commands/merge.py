@@ -1,0 +1,47 @@
+"""Join the reports of a run that was split over several jobs.
+
+OUT is the folder that the joined report is written to; A and B are report folders or results.json files of
+one suite version and one target. The exit code is that of the joined run.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..errors import UsageError
+from ..gate import FAIL_ON
+from ..report import history, write_all
+from ..report.merging import merged
+from ..report.text import one_line
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("out", metavar="OUT", type=Path, help="folder of the joined report")
+    parser.add_argument("parts", metavar="A B", type=Path, nargs="+", help="the reports to join")
+    parser.add_argument(
+        "--fail-on",
+        metavar="WHAT",
+        action="append",
+        default=[],
+        choices=FAIL_ON,
+        help="as of a run: " + ", ".join(FAIL_ON),
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Writes the joined report and returns the exit code of its gate."""
+    document = merged([(str(part), history.load(part)) for part in options.parts], options.fail_on)
+    evidence = [{"type": "exchange", **one} for one in document["evidence"].values()]
+    try:
+        problems = write_all(options.out, document, evidence)
+    except OSError as problem:
+        raise UsageError(f"The joined report cannot be written to {options.out}: {problem.strerror}.") from None
+    print(one_line(f"outcome   {document['outcome']}: {document['outcome_reason']}"))
+    for reason in document["gate"]["reasons"]:
+        print(f"exit {document['gate']['exit_code']}    {one_line(reason)}")
+    for said in problems:
+        print(f"report    not written: {one_line(said)}")
+    print(f"report    {options.out}")
+    return int(document["gate"]["exit_code"])
