@@ -206,6 +206,16 @@ def _plain_run(given: Given, world: World) -> dict[str, Any]:
     return {"run_id": given.run_id(answer), "request": request, "created": answer.json}
 
 
+def _generic(given: Given, world: World) -> dict[str, Any]:
+    """A run outside event scope of each kind, with every member sent."""
+    runs = {}
+    for kind in ("import", "enrichment", "match"):
+        request = given.generic_run_request(kind, webhook_url="https://example.com/conformance")
+        answer = given.api.create_run(request)
+        runs[kind] = {"request": request, "run_id": given.run_id(answer), "answer": answer.json}
+    return {"runs": runs}
+
+
 def _queue(given: Given, world: World) -> dict[str, Any]:
     """An event with open reviews that no test resolves."""
     return _reviews(given, pairs=3)
@@ -372,6 +382,7 @@ PARTS: dict[str, Callable[[Given, World], dict[str, Any]]] = {
     "imports": _imports,
     "long_ids": _long_ids,
     "plain_run": _plain_run,
+    "generic": _generic,
     "queue": _queue,
     "decisions": _decisions,
     "merge": _merge,
