@@ -1,0 +1,6 @@
+"""Values that tests send where any other would do as well."""
+
+from __future__ import annotations
+
+BEYOND_ASCII = "Überblick – Łódź & 会議"
+"""Text outside ASCII in composed characters of the basic plane, with nothing that a server could trim."""

@@ -1,0 +1,108 @@
+"""Attendees as the list of their event shows them after an import."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from meshi_conformance.client import Api, Call
+from meshi_conformance.errors import CouldNotArrange
+from meshi_conformance.exchange import JsonObject
+from meshi_conformance.given import Given
+from meshi_conformance.marks import Judge, requirement
+from meshi_conformance.samples import BEYOND_ASCII
+from meshi_conformance.world import World
+
+
+def rows_of(given: Given, event_id: str) -> list[JsonObject]:
+    return given.listed(Call("listAttendees", path={"event_id": event_id}))
+
+
+def row_of(listed: list[JsonObject], attendee_id: str) -> JsonObject:
+    """The row of an attendee who was imported."""
+    row = next((row for row in listed if row.get("attendee_id") == attendee_id), None)
+    if row is None:
+        # Who is listed at all is a requirement of its own.
+        raise CouldNotArrange(f"{attendee_id} is not listed after its import", "imported attendees are not listed")
+    return row
+
+
+@requirement("attendees.listed")
+def test_every_imported_attendee_is_listed_once(given: Given, world: World) -> None:
+    people, crowd = world.people, world.crowd
+    for event_id, ids, run in ((people.event_id, people.ids, people.polls[-1]), (crowd.event_id, crowd.ids, crowd.run)):
+        if run.get("status") != "succeeded":
+            raise CouldNotArrange(f"the import ended {run.get('status')}", "an import did not succeed as a whole")
+        times = Counter(row.get("attendee_id") for row in rows_of(given, event_id))
+        wrong = {one: times[one] for one in ids if times[one] != 1}
+        assert not wrong, f"{len(wrong)} of {len(ids)} imported attendees are not listed once: {wrong}"[:400]
+
+
+@requirement(*(f"attendees.{aspect}" for aspect in ("event_id", "display_name", "title", "company")))
+def test_a_row_shows_what_was_imported(given: Given, world: World, judge: Judge) -> None:
+    people = world.people
+    listed = rows_of(given, people.event_id)
+    for sent in people.rows:
+        row = row_of(listed, sent["attendee_id"])
+        expected = {
+            "event_id": people.event_id,
+            "display_name": sent["name"],
+            "title": sent["title"],
+            "company": sent["company"],
+        }
+        for name, value in expected.items():
+            with judge(f"attendees.{name}"):
+                assert row[name] == value, f"{name} of {sent['attendee_id']} is {row[name]!r}, imported was {value!r}"
+
+
+@requirement("attendees.no_review")
+def test_who_needs_no_review_is_shown_so(given: Given, world: World) -> None:
+    people = world.people
+    if given.open_reviews(people.event_id, at_least=0):
+        raise CouldNotArrange("people who are unlike each other have open reviews", "unlike attendees have reviews")
+    for row in rows_of(given, people.event_id):
+        identity: Any = row["identity"]
+        assert isinstance(identity, JsonObject), f"`identity` is no object: {identity!r}"
+        shown = identity["review_required"], identity["open_review_count"]
+        assert shown == (False, 0), f"{row.get('attendee_id')} is shown with {identity} while no review is open"
+
+
+@requirement("attendees.text", "attendees.optional", "attendees.reimport.updates", "attendees.reimport.once")
+def test_an_attendee_shows_the_values_of_its_last_import(api: Api, given: Given, judge: Judge) -> None:
+    event_id = given.event()
+    written = {"name": f"Conny {BEYOND_ASCII}", "title": f"Head {BEYOND_ASCII}", "company": f"Firm {BEYOND_ASCII}"}
+    text, bare = given.attendee(**written), given.attendee(title=None, company=None)
+    again = given.attendee()
+    given.imported(event_id, [text, bare, again])
+    listed = rows_of(given, event_id)
+    with judge("attendees.text"):
+        row = row_of(listed, text["attendee_id"])
+        shown = {name: row.get(name) for name in ("title", "company")}
+        assert shown == {name: written[name] for name in shown}, f"{written} was imported, {shown} is shown"
+    with judge("attendees.optional"):
+        row = row_of(listed, bare["attendee_id"])
+        assert (row["title"], row["company"]) == (None, None), f"members that were left out are shown: {row}"
+    row_of(listed, again["attendee_id"])
+    later = {**again, "name": "Conny Later", "title": "Later Title", "company": "Later Company"}
+    given.imported(event_id, [later])
+    listed = rows_of(given, event_id)
+    with judge("attendees.reimport.updates"):
+        row = row_of(listed, again["attendee_id"])
+        shown = {name: row[name] for name in ("display_name", "title", "company")}
+        expected = {"display_name": later["name"], "title": later["title"], "company": later["company"]}
+        assert shown == expected, f"after {expected} was imported, {shown} is shown"
+    with judge("attendees.reimport.once"):
+        times = sum(row.get("attendee_id") == again["attendee_id"] for row in listed)
+        assert times == 1, f"an attendee that was imported twice is listed {times} times"
+
+
+@requirement("attendees.id.case")
+def test_ids_that_differ_in_case_are_two_attendees(api: Api, given: Given, world: World) -> None:
+    event_id, base = world.scratch.event_id, given.name("attendee")
+    given.imported(event_id)
+    ids = {f"{base}-abc", f"{base}-ABC"}
+    answer = api.import_attendees(event_id, given.import_request([given.attendee(attendee_id=one) for one in ids]))
+    assert answer.accepted, f"{answer.summary}: two attendee IDs differ in case"
+    given.ended(answer)
+    listed = {row.get("attendee_id") for row in rows_of(given, event_id)}
+    assert ids <= listed, f"of {ids} the list shows {ids & listed}"

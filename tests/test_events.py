@@ -1,0 +1,126 @@
+"""Events: what was written is what is read, and an ID is created once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from meshi_conformance.client import Api, Call
+from meshi_conformance.contract import load
+from meshi_conformance.errors import CouldNotArrange
+from meshi_conformance.given import Given
+from meshi_conformance.marks import Judge, requirement
+from meshi_conformance.samples import BEYOND_ASCII
+from meshi_conformance.timestamps import instant
+from meshi_conformance.walks import member, walked
+from meshi_conformance.world import World
+
+DETAILS = ("event_id", "title", "description", "start_date", "end_date", "timezone", "visibility", "url_slug")
+OPTIONAL = ("description", "start_date", "end_date", "timezone", "visibility", "url_slug")
+DOCUMENTED = sorted(set(load().operations["getEvent"].responses[200].properties) - {"correlation_id"})
+"""The members of an event, as its own read shows them."""
+
+
+def as_written(name: str, value: Any) -> Any:
+    """A detail as it is compared: of a date the day, in whatever form it is shown."""
+    return value[:10] if name.endswith("_date") and isinstance(value, str) else value
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(one, marks=requirement(f"events.read_back.{one}"), id=one) for one in DETAILS]
+)
+def test_a_detail_of_an_event_is_read_as_it_was_written(name: str, api: Api, given: Given, world: World) -> None:
+    event = world.event
+    read = given.accepted(api.get_event(event.id)).json
+    for answer, what in ((event.created, "the answer to the creation"), (read, "the event's read")):
+        shown = as_written(name, answer.get(name))
+        assert shown == event.request[name], f"{what} shows {name} {shown!r}, written was {event.request[name]!r}"
+
+
+@requirement("events.text")
+def test_text_outside_ascii_is_read_as_it_was_written(api: Api, given: Given) -> None:
+    event_id = given.event(title=f"Title {BEYOND_ASCII}", description=f"About {BEYOND_ASCII}")
+    read = given.accepted(api.get_event(event_id))
+    assert read["title"] == f"Title {BEYOND_ASCII}"
+    assert read["description"] == f"About {BEYOND_ASCII}"
+
+
+@requirement("events.optional")
+def test_details_that_were_left_out_are_null(api: Api, given: Given) -> None:
+    event_id = given.event(**dict.fromkeys(OPTIONAL))
+    read = given.accepted(api.get_event(event_id))
+    shown = {name: read[name] for name in OPTIONAL}
+    assert set(shown.values()) == {None}, f"details that were never given are shown: {shown}"
+
+
+@requirement("events.list_row")
+def test_the_list_shows_an_event_as_its_own_read_does(api: Api, given: Given) -> None:
+    event_id = given.event()
+    given.accepted(api.update_event_context(event_id, {"objectives": "Meet."}))
+    named = member("event_id")
+    found = walked(api, Call("listEvents"), 100, until=lambda rows: event_id in {named(row) for row in rows})
+    row = next((row for row in found.rows if named(row) == event_id), None)
+    if row is None:
+        raise CouldNotArrange("the event list does not show a new event", "listEvents does not show a new event")
+    read = given.accepted(api.get_event(event_id)).json
+    differing = [name for name in DOCUMENTED if not same(row.get(name), read.get(name))]
+    assert not differing, f"list and read differ in {differing}: {row} and {read}"
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are equal, or the same moment in two forms."""
+    return bool(one == other or (instant(one) is not None and instant(one) == instant(other)))
+
+
+@requirement("events.created_at.stable", "events.updated_at.order")
+def test_the_times_of_an_event_fit_each_other(api: Api, given: Given, judge: Judge) -> None:
+    request = given.event_request()
+    answers = [given.accepted(api.create_event(request)), given.accepted(api.get_event(request["event_id"]))]
+    given.accepted(api.update_event_context(request["event_id"], {"objectives": "Meet."}))
+    answers.append(given.accepted(api.get_event(request["event_id"])))
+    created = [instant(answer.json.get("created_at")) for answer in answers]
+    updated = [instant(answer.json.get("updated_at")) for answer in answers]
+    for times, name in ((created, "created_at"), (updated, "updated_at")):
+        if None in times:
+            raise CouldNotArrange(f"{name} is no timestamp", f"events show no {name}")
+    at_first, before, after = created
+    with judge("events.created_at.stable"):
+        assert before == after, f"created_at moved from {answers[1]['created_at']} to {answers[2]['created_at']}"
+        # The answer to the creation may show finer fractions than are stored.
+        assert abs(at_first - before) < 1, f"created as of {answers[0]['created_at']}, read {answers[1]['created_at']}"
+    with judge("events.updated_at.order"):
+        for answer, made, changed in zip(answers, created, updated, strict=True):
+            assert changed >= made, f"updated_at {answer['updated_at']} is before created_at {answer['created_at']}"
+        assert updated[2] >= updated[1], "a change of the context moved updated_at back"
+
+
+@requirement("events.conflict.unchanged")
+def test_a_refused_creation_leaves_the_first_event_as_it_was(api: Api, given: Given) -> None:
+    event_id = given.event(title="First")
+    before = given.accepted(api.get_event(event_id)).json
+    if api.create_event(given.event_request(event_id=event_id, title="Second", description="Other")).accepted:
+        raise CouldNotArrange("the second creation was accepted", "createEvent accepts an ID twice")
+    after = given.accepted(api.get_event(event_id)).json
+    changed = [name for name in DOCUMENTED if before.get(name) != after.get(name)]
+    assert not changed, f"the refused creation changed {changed}"
+
+
+@requirement("events.create.once")
+def test_of_simultaneous_creations_one_is_accepted(api: Api, given: Given) -> None:
+    given.event()
+    request = given.event_request()
+    answers = api.together([Call("createEvent", body=request)] * 8)
+    assert sum(answer.accepted for answer in answers) == 1, [answer.refusal for answer in answers]
+    refusals = {answer.refusal for answer in answers if not answer.accepted}
+    assert refusals == {(409, "PARTNER_ID_CONFLICT")}, refusals
+
+
+@requirement("events.id.case")
+def test_ids_that_differ_in_case_are_two_events(api: Api, given: Given) -> None:
+    base = given.name("event")
+    lower = given.event(event_id=f"{base}-abc", title="Lower")
+    upper = api.create_event(given.event_request(event_id=f"{base}-ABC", title="Upper"))
+    assert upper.accepted, f"{upper.summary}: the ID of another event differs in case"
+    assert given.accepted(api.get_event(lower))["title"] == "Lower"
+    assert given.accepted(api.get_event(f"{base}-ABC"))["title"] == "Upper"

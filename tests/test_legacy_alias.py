@@ -1,0 +1,71 @@
+"""The legacy base: the same service under its former address."""
+
+from __future__ import annotations
+
+import json
+
+from meshi_conformance.client import Api
+from meshi_conformance.exchange import Exchange
+from meshi_conformance.given import Given
+from meshi_conformance.marks import requirement
+from meshi_conformance.target import Target
+
+
+def legacy_read(api: Api, target: Target, path: str, key: str | None = "main", correlation_id: str = "") -> Exchange:
+    """A read under the legacy base."""
+    headers = {"x-correlation-id": correlation_id} if correlation_id else None
+    return api.request("GET", path, base=target.legacy_base, key=key, headers=headers, retriable=True)
+
+
+@requirement("platform.legacy_alias.served")
+def test_the_legacy_base_confirms_the_key(api: Api, given: Given, target: Target) -> None:
+    current = given.accepted(api.get_auth())
+    legacy = legacy_read(api, target, "/auth")
+    assert legacy.accepted, f"{legacy.summary} under the legacy base"
+    assert legacy["org_id"] == current["org_id"], "the two bases see the key in two orgs"
+
+
+@requirement("platform.legacy_alias.reads")
+def test_an_event_is_read_under_the_legacy_base(api: Api, given: Given, target: Target) -> None:
+    event_id = given.event(title="Current")
+    given.accepted(api.get_event(event_id))
+    legacy = legacy_read(api, target, f"/events/{event_id}")
+    assert legacy.accepted, f"{legacy.summary} under the legacy base"
+    assert legacy["title"] == "Current"
+
+
+@requirement("platform.legacy_alias.writes")
+def test_an_event_created_under_the_legacy_base_is_read_under_the_current_one(
+    api: Api, given: Given, target: Target
+) -> None:
+    given.event()
+    request = given.event_request(title="Legacy")
+    legacy = api.request(
+        "POST",
+        "/events",
+        base=target.legacy_base,
+        headers={"Content-Type": "application/json"},
+        content=json.dumps(request).encode(),
+    )
+    assert legacy.accepted, f"{legacy.summary} under the legacy base"
+    read = api.get_event(request["event_id"])
+    assert read.accepted, f"{read.summary}: the event was created under the legacy base"
+    assert read["title"] == "Legacy"
+
+
+@requirement("platform.legacy_alias.keys")
+def test_the_legacy_base_asks_for_a_key(api: Api, given: Given, target: Target) -> None:
+    path = f"/events/{given.event()}"
+    given.accepted(legacy_read(api, target, path))
+    refused = legacy_read(api, target, path, key=None)
+    assert refused.refusal == (401, "UNAUTHORIZED"), f"{refused.summary} without a key under the legacy base"
+
+
+@requirement("platform.legacy_alias.correlation")
+def test_the_legacy_base_returns_the_correlation_id(api: Api, given: Given, target: Target) -> None:
+    event_id = given.event()
+    for path in (f"/events/{event_id}", f"/events/{event_id}-none"):
+        sent = given.name("legacy")[-64:]
+        answer = legacy_read(api, target, path, correlation_id=sent)
+        shown = answer.header("x-correlation-id"), answer["correlation_id"]
+        assert shown == (sent, sent), f"{sent} was sent, header and body carry {shown}: {answer.summary}"

@@ -1,0 +1,111 @@
+"""Sessions: what was written is what is read, in the event that it was written to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from meshi_conformance.client import Api, Call
+from meshi_conformance.contract import load
+from meshi_conformance.errors import CouldNotArrange
+from meshi_conformance.given import Given
+from meshi_conformance.marks import requirement
+from meshi_conformance.samples import BEYOND_ASCII
+from meshi_conformance.timestamps import instant
+from meshi_conformance.world import World
+
+WRITTEN = ("session_id", "title", "description", "start_timestamp", "end_timestamp")
+SHOWN = (*WRITTEN, "event_id")
+
+
+def as_written(name: str, value: Any) -> Any:
+    """A member as it is compared: of a timestamp the moment, in whatever form it is shown."""
+    return instant(value) if name.endswith("_timestamp") else value
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(one, marks=requirement(f"sessions.read_back.{one}"), id=one) for one in SHOWN]
+)
+def test_a_session_is_read_as_it_was_written(name: str, api: Api, given: Given, world: World) -> None:
+    event_id = world.scratch.event_id
+    request = given.session_request()
+    created = given.accepted(api.create_session(event_id, request))
+    read = given.accepted(api.get_session(event_id, request["session_id"]))
+    expected = as_written(name, {**request, "event_id": event_id}[name])
+    for answer in (created, read):
+        shown = as_written(name, answer[name])
+        assert shown == expected, f"{answer.operation} shows {name} {answer[name]!r}, written was {expected!r}"
+
+
+@requirement("sessions.text")
+def test_text_outside_ascii_is_read_as_it_was_written(api: Api, given: Given, world: World) -> None:
+    event_id = world.scratch.event_id
+    session_id = given.session(event_id, title=f"Title {BEYOND_ASCII}", description=f"About {BEYOND_ASCII}")
+    read = given.accepted(api.get_session(event_id, session_id))
+    assert read["title"] == f"Title {BEYOND_ASCII}"
+    assert read["description"] == f"About {BEYOND_ASCII}"
+
+
+@requirement("sessions.list_row")
+def test_the_list_shows_a_session_as_its_own_read_does(api: Api, given: Given, world: World) -> None:
+    sessions = world.sessions
+    listed = given.listed(Call("listSessions", path={"event_id": sessions.event_id}))
+    row = next((row for row in listed if row.get("session_id") == sessions.ids[0]), None)
+    if row is None:
+        raise CouldNotArrange("the list does not show a session", "listSessions does not show a session")
+    read = given.accepted(api.get_session(sessions.event_id, sessions.ids[0])).json
+    names = set(load().operations["getSession"].responses[200].properties) - {"correlation_id"} | set(SHOWN)
+    differing = [name for name in sorted(names) if as_written(name, row.get(name)) != as_written(name, read.get(name))]
+    assert not differing, f"list and read differ in {differing}: {row} and {read}"
+
+
+@requirement("sessions.other_event")
+def test_a_session_is_not_found_in_another_event(api: Api, given: Given, world: World) -> None:
+    sessions = world.sessions
+    given.accepted(api.get_session(sessions.event_id, sessions.ids[0]))
+    elsewhere = api.get_session(world.scratch.event_id, sessions.ids[0])
+    assert elsewhere.refusal == (404, "SESSION_NOT_FOUND"), elsewhere.summary
+
+
+@requirement("sessions.conflict.org_wide")
+def test_a_session_id_is_taken_in_every_event_of_the_org(api: Api, given: Given, world: World) -> None:
+    event_id = world.scratch.event_id
+    given.session(event_id)
+    taken = api.create_session(event_id, given.session_request(session_id=world.sessions.ids[0]))
+    assert taken.refusal == (409, "PARTNER_ID_CONFLICT"), taken.summary
+
+
+@requirement("sessions.conflict.unchanged")
+def test_a_refused_creation_leaves_the_first_session_as_it_was(api: Api, given: Given, world: World) -> None:
+    event_id = world.scratch.event_id
+    session_id = given.session(event_id, title="First")
+    before = given.accepted(api.get_session(event_id, session_id)).json
+    second = given.session_request(session_id=session_id, title="Second", description="Other")
+    if api.create_session(event_id, second).accepted:
+        raise CouldNotArrange("the second creation was accepted", "createSession accepts an ID twice")
+    after = given.accepted(api.get_session(event_id, session_id)).json
+    changed = [name for name in SHOWN if before.get(name) != after.get(name)]
+    assert not changed, f"the refused creation changed {changed}"
+
+
+@requirement("sessions.create.once")
+def test_of_simultaneous_creations_one_is_accepted(api: Api, given: Given, world: World) -> None:
+    event_id = world.scratch.event_id
+    given.session(event_id)
+    create = Call("createSession", path={"event_id": event_id}, body=given.session_request())
+    answers = api.together([create] * 8)
+    assert sum(answer.accepted for answer in answers) == 1, [answer.refusal for answer in answers]
+    refusals = {answer.refusal for answer in answers if not answer.accepted}
+    assert refusals == {(409, "PARTNER_ID_CONFLICT")}, refusals
+
+
+@requirement("sessions.id.case")
+def test_ids_that_differ_in_case_are_two_sessions(api: Api, given: Given, world: World) -> None:
+    event_id, base = world.scratch.event_id, given.name("session")
+    lower = given.session(event_id, session_id=f"{base}-abc", title="Lower")
+    upper = api.create_session(event_id, given.session_request(session_id=f"{base}-ABC", title="Upper"))
+    assert upper.accepted, f"{upper.summary}: the ID of another session differs in case"
+    # Two sessions, each with its own text; the title's name is implied as this requirement is.
+    assert given.accepted(api.get_session(event_id, lower))["title"] == "Lower"
+    assert given.accepted(api.get_session(event_id, f"{base}-ABC"))["title"] == "Upper"
