@@ -1,6 +1,7 @@
 # Two commands, each complete on a fresh machine with Python 3.11 or newer:
 #   make conformance   install, then judge the embedded reference server
 #   make test          install, then everything that proves the suite itself
+#   make detect        the whole suite against every fault and variation (reports/detection.html)
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 PYTHON ?= python3
@@ -8,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: conformance test selftest lint lock clean
+.PHONY: conformance test selftest detect detect-fast lint lock clean
 .DEFAULT_GOAL := conformance
 
 $(READY): lock.txt pyproject.toml
@@ -21,11 +22,18 @@ $(READY): lock.txt pyproject.toml
 conformance: $(READY)
 	$(BIN)/python -m pytest
 
-test: $(READY) lint selftest
+test: $(READY) lint selftest detect-fast
 	$(BIN)/python -m pytest --report-dir reports/latest
 
 selftest: $(READY)
 	$(BIN)/python -m pytest -c selftests/pytest.ini --rootdir=selftests --confcutdir=selftests selftests
+
+detect: $(READY)
+	PYTHONPATH=selftests $(BIN)/python -m detection --full
+
+# Of each fault only the tests that cite what it breaks; every variation whole.
+detect-fast: $(READY)
+	PYTHONPATH=selftests $(BIN)/python -m detection
 
 lint: $(READY)
 	$(BIN)/ruff check .

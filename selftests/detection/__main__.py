@@ -1,0 +1,95 @@
+"""`python -m detection`: try the suite on every fault and variation; 0 only if it judges all of them rightly."""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from meshi_conformance.contract import root
+from meshi_reference import faults
+from meshi_reference.variations import VARIATIONS, Variation
+
+from .matrix import write
+from .trial import ERRED, FALSE_ALARM, MISSED, Court, Result
+
+MOST_MEDIAN_UNRELATED = 0
+MOST_UNRELATED = 3
+"""How many unrelated requirements may fail with a fault: in the median, and with any one."""
+
+
+def main() -> int:
+    """Runs the trials that were asked for and writes the matrix."""
+    parser = argparse.ArgumentParser(prog="python -m detection", description=__doc__)
+    parser.add_argument("patterns", nargs="*", help="names of faults and variations, or patterns; default: all")
+    parser.add_argument("--full", action="store_true", help="the whole suite against every fault")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--report-dir", type=Path, default=root() / "reports", help="where the matrix is written")
+    options = parser.parse_args()
+    form = "full" if options.full else "fast"
+    known: list[faults.Fault | Variation] = [*faults.load().values(), *VARIATIONS.values()]
+    chosen = [
+        entry
+        for entry in known
+        if not options.patterns or any(fnmatch.fnmatchcase(entry.name, one) for one in options.patterns)
+    ]
+    if not chosen:
+        parser.error("no fault and no variation has such a name; python -m meshi_reference --list-faults")
+    started = time.monotonic()
+    results: list[Result] = []
+    for result in Court(form).hold(chosen, options.jobs):
+        results.append(result)
+        if result.verdict in (MISSED, FALSE_ALARM, ERRED) or (form == "full" and too_many(result)):
+            tell(result)
+        if sys.stderr.isatty():
+            print(f"\r{len(results)} of {len(chosen)}", end="", file=sys.stderr, flush=True)
+    order = {entry.name: place for place, entry in enumerate(chosen)}
+    results.sort(key=lambda one: order[one.name])
+    seconds = time.monotonic() - started
+    problems = judge(results, form)
+    write(options.report_dir, results, form, seconds, problems)
+    print(f"{len(results)} trials in {seconds:.0f} s ({form} form): {'; '.join(problems) or 'all judged rightly'}")
+    return 1 if problems else 0
+
+
+def too_many(result: Result) -> bool:
+    """Whether a fault makes more unrelated requirements fail than a good diagnosis allows."""
+    return result.kind == "fault" and len(result.unrelated) > MOST_UNRELATED
+
+
+def judge(results: list[Result], form: str) -> list[str]:
+    """What is wrong with the judge: faults missed, false alarms, bad diagnosis."""
+    found = [
+        f"{count} {what}"
+        for what in (MISSED, FALSE_ALARM, ERRED)
+        if (count := sum(one.verdict == what for one in results))
+    ]
+    unrelated = [len(one.unrelated) for one in results if one.kind == "fault"]
+    if form == "full" and unrelated:
+        if statistics.median(unrelated) > MOST_MEDIAN_UNRELATED:
+            found.append(f"median of unrelated failures {statistics.median(unrelated)}")
+        if many := sum(too_many(one) for one in results):
+            found.append(f"{many} with more than {MOST_UNRELATED} unrelated failures")
+    return found
+
+
+def tell(result: Result) -> None:
+    """One result with what a person needs to understand it."""
+    print(f"{result.verdict.upper()} {result.name}: {result.sentence}")
+    if result.breaks:
+        print(f"    breaks {', '.join(result.breaks)}; failed: {', '.join(result.by) or 'none of them'}")
+    for name in result.unrelated[:10]:
+        print(f"    unrelated: {name}")
+    for name, reason in list(result.reasons.items())[:12]:
+        print(f"    {name}: {' '.join(reason.split())[:240]}")
+    for problem in result.problems:
+        print(f"    {problem}")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,210 @@
+"""One trial: the suite, or a part of it, against one server that is known to be right or wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from meshi_conformance import contract, report
+from meshi_conformance.suite import pytest_main, tests_by_requirement
+from meshi_conformance.world import World
+from meshi_reference import server
+from meshi_reference.faults import Fault, Patch
+from meshi_reference.settings import Settings
+from meshi_reference.variations import Variation
+
+FOUND, MISSED, PASSED, FALSE_ALARM, ERRED = "found", "missed", "passed", "false alarm", "erred"
+
+LONGEST_SECONDS = {"fast": 120, "full": 400}
+"""How long one trial may take before it is stopped and counts as erred."""
+
+CAPABILITIES = {"large": "--large", "rate_limit": "--rate-limit-probe"}
+"""What a fault can need a run to do, and the option that allows it."""
+
+KEPT_LINES = 40
+
+
+@dataclass
+class Result:
+    """What a trial showed.
+
+    `by` are the named requirements that failed; `unrelated` the others that did, `consequences` those of them
+    that the fault says it breaks as well; `inconclusive` counts what the server left unjudged.
+    """
+
+    name: str
+    kind: str
+    sentence: str
+    verdict: str
+    breaks: list[str] = field(default_factory=list)
+    by: list[str] = field(default_factory=list)
+    unrelated: list[str] = field(default_factory=list)
+    consequences: list[str] = field(default_factory=list)
+    inconclusive: int = 0
+    reasons: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    requests: int = 0
+    seconds: float = 0.0
+
+    def as_data(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return asdict(self)
+
+
+class Court:
+    """Runs trials in forked children of a process that has loaded and collected everything once.
+
+    `form` is `fast` (of a fault only the tests that cite what it breaks; of a variation everything) or `full`.
+    """
+
+    def __init__(self, form: str) -> None:
+        self.form = form
+        self.contract = contract.load()
+        self.tests = tests_by_requirement()
+
+    def files(self, patterns: Sequence[str]) -> list[str]:
+        """The test files with a test that cites one of the requirements."""
+        found = {test.split("::")[0] for name, tests in self.tests.items() if fits(name, patterns) for test in tests}
+        return [str(contract.root() / name) for name in sorted(found)]
+
+    def hold(self, entries: Sequence[Fault | Variation], jobs: int) -> Iterator[Result]:
+        """Tries all entries, some at a time; yields each result as it comes."""
+        folder = Path(tempfile.mkdtemp(prefix="meshi-detection-"))
+        running: dict[int, tuple[Fault | Variation, Path, float]] = {}
+        waiting = list(reversed(entries))
+        try:
+            while waiting or running:
+                while waiting and len(running) < jobs:
+                    entry = waiting.pop()
+                    own = folder / str(len(waiting))
+                    own.mkdir()
+                    running[self._fork(entry, own)] = (entry, own, time.monotonic())
+                pid, status = os.waitpid(-1, 0)
+                entry, own, started = running.pop(pid)
+                yield self._result(entry, own, time.monotonic() - started, status)
+                shutil.rmtree(own)
+        finally:
+            for pid in running:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _fork(self, entry: Fault | Variation, folder: Path) -> int:
+        sys.stdout.flush()
+        pid = os.fork()
+        if pid:
+            return pid
+        code = 70
+        try:
+            signal.alarm(LONGEST_SECONDS[self.form])
+            with (folder / "output.txt").open("w", buffering=1) as output:
+                os.dup2(output.fileno(), 1)
+                os.dup2(output.fileno(), 2)
+                try:
+                    code = self._run(entry, folder)
+                except BaseException:
+                    traceback.print_exc()
+                sys.stdout.flush()
+                sys.stderr.flush()
+        finally:
+            os._exit(code)
+
+    def _run(self, entry: Fault | Variation, folder: Path) -> int:
+        """In the child: starts the server with the fault or variation and runs pytest against it."""
+        report.FILES.clear()
+        arguments = ["--report-dir", str(folder), "-q", "--tb=no", "--no-header", "-p", "no:xdist", "-p", "no:warnings"]
+        with applied(entry), server.running(Settings(**entry.settings)) as address:
+            os.environ.update(address.env)
+            arguments += ["--target", address.base]
+            if isinstance(entry, Fault):
+                arguments += [CAPABILITIES[need] for need in entry.sees]
+                if self.form == "fast":
+                    World.prefetch = lambda world, names: None  # type: ignore[method-assign,assignment]
+                    patterns = [*entry.breaks, *entry.asks]
+                    arguments += [f"--requirements={pattern}" for pattern in patterns]
+                    arguments += self.files(patterns)
+            with working(entry, address):
+                return pytest_main(arguments)
+
+    def _result(self, entry: Fault | Variation, folder: Path, seconds: float, status: int) -> Result:
+        kind = "fault" if isinstance(entry, Fault) else "variation"
+        found = Result(entry.name, kind, entry.sentence, ERRED, seconds=round(seconds, 2))
+        try:
+            document = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            said = (folder / "output.txt").read_text(encoding="utf-8", errors="replace")
+            found.problems = [f"no result (status {status})", *said.splitlines()[-KEPT_LINES:]]
+            return found
+        found.problems = document["problems"]
+        found.requests = document["exchanges"]["count"]
+        failed = {row["id"]: row["reason"] for row in document["requirements"] if row["verdict"] == "fail"}
+        open_ones = {row["id"]: row["reason"] for row in document["requirements"] if row["verdict"] == "inconclusive"}
+        found.inconclusive = len(open_ones)
+        if isinstance(entry, Fault):
+            found.breaks = list(entry.breaks)
+            found.by = [name for name in failed if fits(name, entry.breaks)]
+            rest = [name for name in failed if name not in found.by]
+            found.consequences = [name for name in rest if fits(name, entry.also)]
+            found.unrelated = [name for name in rest if name not in found.consequences]
+            found.reasons = {name: failed[name][:300] for name in [*found.by[:3], *found.unrelated[:10]]}
+            if not found.by:
+                found.reasons |= {
+                    name: f"{row['verdict']}: {row['reason'][:300]}"
+                    for row in document["requirements"]
+                    if fits(name := row["id"], entry.breaks)
+                }
+            found.verdict = FOUND if found.by else MISSED
+        else:
+            unexpected = [name for name in open_ones if not fits(name, entry.unjudged)]
+            found.unrelated = [*failed, *unexpected]
+            found.reasons = {name: text[:300] for name, text in ({**open_ones, **failed}).items()}
+            found.verdict = FALSE_ALARM if found.unrelated else PASSED
+        if found.problems or document["outcome"] == "invalid":
+            found.verdict = ERRED
+        return found
+
+
+def fits(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a requirement's ID is one of the patterns' (as in the shell)."""
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+@contextlib.contextmanager
+def applied(entry: Fault | Variation) -> Iterator[None]:
+    """The reference server in this process is that of the fault or variation."""
+    if isinstance(entry, Fault):
+        with entry.applied():
+            yield
+    else:
+        entry.apply(Patch())
+        yield
+
+
+@contextlib.contextmanager
+def working(entry: Fault | Variation, address: server.Address) -> Iterator[None]:
+    """Other clients are at work, where the variation has some."""
+    background = None if isinstance(entry, Fault) else entry.background
+    if background is None:
+        yield
+        return
+    stopping = threading.Event()
+    thread = threading.Thread(target=background, args=(address, stopping), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join(5)
