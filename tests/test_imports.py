@@ -1,0 +1,54 @@
+"""What an import and an enrichment do to an event's attendees; test_attendees judges how these are shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from meshi_conformance.client import Api, Call
+from meshi_conformance.errors import CouldNotArrange
+from meshi_conformance.given import Given
+from meshi_conformance.marks import requirement
+from meshi_conformance.world import World
+
+
+def listed(given: Given, event_id: str) -> set[Any]:
+    """The IDs of an event's attendees, as its list shows them."""
+    return {row.get("attendee_id") for row in given.listed(Call("listAttendees", path={"event_id": event_id}))}
+
+
+def succeeded(status: str) -> None:
+    """Which rows an import that ended in part has left out is not documented."""
+    if status != "succeeded":
+        raise CouldNotArrange(f"the import ended {status}", "an import did not succeed as a whole")
+
+
+@requirement("imports.name_alone")
+def test_an_attendee_needs_only_an_id_and_a_name(given: Given, world: World) -> None:
+    roster = world.roster
+    succeeded(roster.ended[0])
+    assert roster.bare in listed(given, roster.event_id), f"{roster.bare}, sent with a name alone, is not listed"
+
+
+@requirement("imports.later.adds")
+def test_a_later_import_adds_attendees(given: Given, world: World) -> None:
+    roster = world.roster
+    succeeded(roster.ended[1])
+    assert roster.added in listed(given, roster.event_id), f"{roster.added}, new in the second import, is not listed"
+
+
+@requirement("imports.replay.imports_nothing")
+def test_a_replay_with_other_rows_imports_none_of_them(api: Api, given: Given) -> None:
+    event_id = given.event()
+    request, other = given.import_request(), given.attendee()
+    given.ended(api.import_attendees(event_id, request))
+    given.accepted(api.import_attendees(event_id, {**request, "attendees": [other]}))
+    # What the replay had left to be worked off would come before the rows of a later import.
+    given.imported(event_id)
+    assert other["attendee_id"] not in listed(given, event_id), "a row that only a replay carried was imported"
+
+
+@requirement("enrichment.keeps_attendees")
+def test_an_enrichment_keeps_the_attendees(given: Given, world: World) -> None:
+    enriched = world.enriched
+    missing = set(world.people.ids) - listed(given, enriched.event_id)
+    assert not missing, f"attendees that are no longer listed after the enrichment: {sorted(missing)}"
