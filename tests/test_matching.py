@@ -1,0 +1,339 @@
+"""Matches: which run they are read from, whom they pair, and what they never show.
+
+On a server that finds no matches at all nothing here that needs one can be judged. The order of the lists and
+their paging stand in test_lists.py and test_paging.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from meshi_conformance.checks import UUID
+from meshi_conformance.client import Api, Call
+from meshi_conformance.errors import CouldNotArrange, Inconclusive
+from meshi_conformance.exchange import Exchange, JsonObject
+from meshi_conformance.given import Given
+from meshi_conformance.marks import Judge, requirement
+from meshi_conformance.world import DEFAULT_TOP_N, SMALL_TOP_N, World
+
+LISTS = ("listAttendeeMatches", "listEventMatches")
+READS = (*LISTS, "getMatch")
+GOAL_MEMBERS = ("best_goal_match", "driving_goal_pair")
+
+
+def each(operations: tuple[str, ...], *families: str) -> pytest.MarkDecorator:
+    """One test case for each operation, judging `<family>.<operation>`; a family of errors ends with its code."""
+
+    def judged(name: str) -> list[str]:
+        return [
+            f"error.{name}.{family.removeprefix('error.')}" if family.startswith("error.") else f"{family}.{name}"
+            for family in families
+        ]
+
+    return pytest.mark.parametrize(
+        "operation", [pytest.param(name, marks=requirement(*judged(name)), id=name) for name in operations]
+    )
+
+
+def reading(operation: str, event_id: str, principal: str, target: str, run_id: str | None = None) -> Call:
+    """A call that reads matches: of the event, of the principal, or of the pair."""
+    path = {"event_id": event_id}
+    if operation == "listAttendeeMatches":
+        path["attendee_id"] = principal
+    elif operation == "getMatch":
+        path |= {"principal_partner_id": principal, "target_partner_id": target}
+    query: dict[str, Any] = {} if operation == "getMatch" else {"limit": 100}
+    if run_id is not None:
+        query["run_id"] = run_id
+    return Call(operation, path=path, query=query)
+
+
+def of_pair(operation: str, world: World, run_id: str | None = None) -> Call:
+    """A call that reads matches where there are some: those of a pair with a score in the latest run."""
+    pair = world.pair
+    return reading(operation, pair.event_id, pair.principal, pair.target, run_id)
+
+
+def ends(row: JsonObject) -> tuple[str, str] | None:
+    """Principal and target of a listed match; None where the row does not name both."""
+    principal, target = row.get("principal_attendee_id"), row.get("target_attendee_id")
+    return (principal, target) if isinstance(principal, str) and isinstance(target, str) else None
+
+
+def matches(given: Given, event_id: str, run_id: str, attendee_id: str | None = None) -> list[JsonObject]:
+    """Every listed match of a run, or of one attendee in it, that names its pair. Raises where there is none."""
+    operation = "listEventMatches" if attendee_id is None else "listAttendeeMatches"
+    call = reading(operation, event_id, attendee_id or "", "", run_id)
+    found = [row for row in given.listed(call.but(query={"run_id": run_id})) if ends(row)]
+    if not found:
+        raise CouldNotArrange(f"run {run_id} left no listed match that names its pair", "matching left no matches")
+    return found
+
+
+def matches_in(exchange: Exchange) -> list[JsonObject]:
+    """The matches of an answer: a page's rows, or the one pair."""
+    return [exchange.json] if exchange.operation == "getMatch" else exchange.items
+
+
+# Which run is read
+
+
+@each(READS, "matching.run_id")
+def test_a_run_can_be_asked_for(operation: str, api: Api, given: Given, world: World) -> None:
+    event_id, latest = world.rematched.event_id, world.rematched.run_id
+    for run_id in (world.matched.run_id, latest):
+        principal, target = ends(matches(given, event_id, run_id)[0]) or ("", "")
+        answer = api.send(reading(operation, event_id, principal, target, run_id))
+        assert answer.accepted, f"{answer.summary}; {run_id} is a match run of the event that has ended"
+        assert answer["run_id"] == run_id, f"run {run_id} was asked for, {answer['run_id']} is shown"
+
+
+@each(READS, "matching.latest_run")
+def test_the_latest_run_is_read_by_default(operation: str, api: Api, given: Given, world: World) -> None:
+    latest, older = world.rematched.run_id, world.matched.run_id
+    event_id, ids = world.rematched.event_id, world.people.ids
+    call = of_pair(operation, world) if operation == "getMatch" else reading(operation, event_id, ids[0], ids[1])
+    shown = given.accepted(api.send(call))["run_id"]
+    assert shown == latest, f"run {shown} is read; {latest} is the latest that has ended, {older} the one before it"
+
+
+@each(LISTS, "matching.ended_run")
+def test_a_run_is_not_read_by_default_before_it_has_ended(operation: str, api: Api, given: Given, world: World) -> None:
+    spent = world.spent
+    newer = given.run_id(api.create_match_run(spent.event_id, given.run_request()))
+    page = given.accepted(api.send(reading(operation, spent.event_id, spent.ids[0], spent.ids[1])))
+    shown = page["run_id"]
+    assert isinstance(shown, str), f"run {shown!r} is read although a match run of the event has ended"
+    status = given.accepted(api.get_run(shown))["status"]
+    assert status in ("succeeded", "partial", "failed"), (
+        f"run {shown} is read, and it is still {status!r}; the newest run is {newer}"
+    )
+
+
+@each(READS, "error.MATCH_RUN_NOT_FOUND", "matching.unknown_run")
+def test_a_run_that_is_no_match_run_is_not_found(
+    operation: str, api: Api, given: Given, world: World, judge: Judge
+) -> None:
+    latest = world.rematched.run_id
+    given.accepted(api.send(of_pair(operation, world, latest)))
+    unknown = [
+        api.send(of_pair(operation, world, run_id)) for run_id in (world.people.run_id, given.never_used(latest))
+    ]
+    roster = world.roster
+    never_matched = api.send(reading(operation, roster.event_id, *roster.ids))
+    not_found = (404, "MATCH_RUN_NOT_FOUND")
+    codes = ("MATCH_RUN_NOT_FOUND", *(["MATCH_NOT_FOUND"] if operation == "getMatch" else []))
+    with judge(f"matching.unknown_run.{operation}"):
+        for answer in unknown:
+            assert answer.refusal == not_found or answer.status == 400, f"{answer.summary}; it is no match run"
+    with judge(f"error.{operation}.MATCH_RUN_NOT_FOUND"):
+        # What the code is for is only implied. Two things can earn it: a run that is none, which a server may
+        # also call malformed, and an event without any run, which it may also read as empty.
+        for answer in unknown:
+            # To a server that looks for the pair first, no such run is no such match.
+            assert answer.status != 404 or answer.code in codes, f"{answer.summary}; documented: {codes[0]}"
+            assert answer.status < 500, f"{answer.summary}; documented: 404 {codes[0]}"
+        earned = [answer for answer in (*unknown, never_matched) if answer.refusal == not_found]
+        malformed = [answer for answer in unknown if answer.status == 400]
+        assert earned or malformed, (
+            "neither a run that is no match run nor an event without any earns 404 MATCH_RUN_NOT_FOUND: "
+            + "; ".join(answer.summary for answer in (*unknown, never_matched))
+        )
+
+
+@each(READS, "matching.run_of_another_event")
+def test_the_run_of_another_event_shows_no_match(operation: str, api: Api, given: Given, world: World) -> None:
+    given.accepted(api.send(of_pair(operation, world, world.rematched.run_id)))
+    answer = api.send(of_pair(operation, world, world.second.run_id))
+    shown = len(matches_in(answer)) if answer.accepted else 0
+    assert not shown, f"{answer.summary} with {shown} matches; the run belongs to another event"
+    assert answer.status < 500, f"{answer.summary}; the run belongs to another event"
+
+
+# What is not there
+
+
+@requirement("error.listAttendeeMatches.ATTENDEE_NOT_FOUND")
+def test_matches_of_an_unknown_attendee_are_not_found(api: Api, given: Given, world: World) -> None:
+    event_id, known = world.rematched.event_id, world.people.ids[0]
+    given.accepted(api.list_attendee_matches(event_id, known))
+    answer = api.list_attendee_matches(event_id, given.name("unknown"))
+    assert answer.refusal == (404, "ATTENDEE_NOT_FOUND"), answer.summary
+
+
+@requirement("error.getMatch.ATTENDEE_NOT_FOUND")
+@pytest.mark.parametrize("end", ["principal", "target"])
+def test_a_pair_with_an_unknown_attendee_is_not_found(end: str, api: Api, given: Given, world: World) -> None:
+    call = of_pair("getMatch", world)
+    given.accepted(api.send(call))
+    answer = api.send(call.at(**{f"{end}_partner_id": given.name("unknown")}))
+    assert answer.refusal == (404, "ATTENDEE_NOT_FOUND"), f"{answer.summary} to an unknown {end}"
+
+
+@requirement("error.listEventMatches.SESSION_NOT_FOUND")
+def test_matches_of_an_unknown_session_are_not_found(api: Api, given: Given, world: World) -> None:
+    event_id = world.rematched.event_id
+    given.accepted(api.list_event_matches(event_id, query={"session_id": world.sessions.ids[0]}))
+    answer = api.list_event_matches(event_id, query={"session_id": given.name("unknown")})
+    assert answer.refusal == (404, "SESSION_NOT_FOUND"), answer.summary
+
+
+@requirement("error.getMatch.MATCH_NOT_FOUND")
+@pytest.mark.parametrize("end", ["principal", "target"])
+def test_a_pair_without_a_score_is_not_found(end: str, api: Api, given: Given, world: World) -> None:
+    ranked = world.ranked
+    principal, target = ends(matches(given, ranked.event_id, ranked.spelt_out)[0]) or ("", "")
+    for run_id in (None, ranked.spelt_out):
+        scored = reading("getMatch", ranked.event_id, principal, target, run_id)
+        given.accepted(api.send(scored))
+        # An attendee of the event who joined it after its last match run.
+        answer = api.send(scored.at(**{f"{end}_partner_id": ranked.late}))
+        assert answer.refusal == (404, "MATCH_NOT_FOUND"), f"{answer.summary}; the {end} joined after the run"
+
+
+@requirement("matching.pair.itself")
+def test_a_match_with_oneself_is_no_server_error(api: Api, world: World) -> None:
+    someone = world.people.ids[0]
+    answer = api.get_match(world.rematched.event_id, someone, someone)
+    assert answer.status < 500, answer.summary
+
+
+# Whom they pair
+
+
+@requirement("matching.echo")
+@pytest.mark.parametrize("operation", LISTS)
+def test_a_page_of_matches_says_what_it_is_about(operation: str, api: Api, given: Given, world: World) -> None:
+    page = given.accepted(api.send(reading(operation, world.rematched.event_id, *world.people.ids[:2])))
+    assert page["event_id"] == world.rematched.event_id
+    if operation == "listAttendeeMatches":
+        assert page["attendee_id"] == world.people.ids[0]
+
+
+@requirement("matching.rows.run")
+@pytest.mark.parametrize("operation", LISTS)
+def test_rows_belong_to_the_run_of_their_page(operation: str, api: Api, given: Given, world: World) -> None:
+    for run_id in (world.matched.run_id, None):
+        page = given.accepted(api.send(reading(operation, world.rematched.event_id, *world.people.ids[:2], run_id)))
+        for row in page.items:
+            for name in ("event_id", "run_id"):
+                said = row.get(name, page[name])
+                assert said == page[name], f"a row of {name} {said} on a page of {name} {page[name]}"
+
+
+@requirement("matching.event.own_attendees")
+def test_an_event_matches_its_own_attendees(given: Given, world: World) -> None:
+    ours = set(world.people.ids)
+    for run_id in (world.matched.run_id, world.rematched.run_id):
+        for row in matches(given, world.rematched.event_id, run_id):
+            assert {*(ends(row) or ())} <= ours, f"{ends(row)} is matched; the event's attendees are {sorted(ours)}"
+
+
+@requirement("matching.event.pair_once")
+def test_a_run_scores_an_ordered_pair_once(given: Given, world: World) -> None:
+    for run_id in (world.matched.run_id, world.rematched.run_id):
+        times = Counter(ends(row) for row in matches(given, world.rematched.event_id, run_id))
+        twice = [pair for pair, count in times.items() if count > 1]
+        assert not twice, f"pairs that run {run_id} lists more than once: {twice}"
+
+
+@requirement("matching.attendee.involved", "matching.attendee.principal", "matching.attendee.same_scores")
+def test_an_attendees_list_holds_that_attendees_matches(given: Given, world: World, judge: Judge) -> None:
+    event_id, run_id = world.rematched.event_id, world.matched.run_id
+    of_event = {ends(row): row.get("final_score") for row in matches(given, event_id, run_id)}
+    principals = list(dict.fromkeys(pair[0] for pair in of_event if pair))[:2]
+    for attendee_id in principals:
+        own = matches(given, event_id, run_id, attendee_id)
+        with judge("matching.attendee.involved"):
+            for row in own:
+                assert attendee_id in (ends(row) or ()), f"the list of {attendee_id} holds the match of {ends(row)}"
+        with judge("matching.attendee.principal"):
+            for row in own:
+                assert (ends(row) or "")[0] == attendee_id, f"the list of {attendee_id} has principal {ends(row)}"
+        with judge("matching.attendee.same_scores"):
+            for row in own:
+                score = row.get("final_score")
+                listed = of_event.get(ends(row), score)
+                assert score == listed, f"{ends(row)} scores {score} for the attendee and {listed} for the event"
+
+
+@requirement("matching.pair.ordered", "matching.pair.same_as_listed")
+def test_a_pair_is_read_as_it_is_listed(api: Api, given: Given, world: World, judge: Judge) -> None:
+    event_id, run_id = world.rematched.event_id, world.matched.run_id
+    listed = matches(given, event_id, run_id)
+    # Best and worst, and the reverse of the best where it has a score too.
+    reverse = [row for row in listed if ends(row) == (ends(listed[0]) or ())[::-1]]
+    for row in (listed[0], listed[-1], *reverse):
+        pair = ends(row) or ("", "")
+        match = api.send(reading("getMatch", event_id, *pair, run_id))
+        with judge("matching.pair.ordered"):
+            given.accepted(match)
+            shown = match["event_id"], match["principal_attendee_id"], match["target_attendee_id"]
+            assert shown == (event_id, *pair), f"the match of {pair} was asked for, this is one of {shown}"
+        with judge("matching.pair.same_as_listed"):
+            assert match.accepted, f"{match.summary}; the pair is listed in run {run_id}"
+            for name in ("match_id", "final_score"):
+                said = row.get(name, match[name])
+                assert match[name] == said, f"`{name}` of {pair} is {said!r} in the list and {match[name]!r} alone"
+
+
+# How many
+
+
+def most_of_a_principal(given: Given, event_id: str, run_id: str) -> int:
+    """Matches of the principal who has the most of them in a run."""
+    return max(Counter((ends(row) or "")[0] for row in matches(given, event_id, run_id)).values())
+
+
+@requirement("matching.top_n.cap")
+def test_top_n_caps_the_matches_of_each_principal(given: Given, world: World) -> None:
+    most = most_of_a_principal(given, world.rematched.event_id, world.rematched.run_id)
+    assert most <= SMALL_TOP_N, f"a principal has {most} matches in a run with a top_n of {SMALL_TOP_N}"
+
+
+@requirement("matching.top_n.default")
+def test_top_n_is_ten_by_default(given: Given, world: World) -> None:
+    ranked = world.ranked
+    left_out = most_of_a_principal(given, ranked.event_id, ranked.left_out)
+    spelt_out = most_of_a_principal(given, ranked.event_id, ranked.spelt_out)
+    assert left_out == spelt_out, (
+        f"a principal has up to {spelt_out} matches with a top_n of {DEFAULT_TOP_N}, and {left_out} without any"
+    )
+
+
+# What they never show
+
+
+def words(name: str) -> set[str]:
+    """The words of a member's name or path in any notation, in lower case."""
+    return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
+
+
+def goal_ids(value: Any, inside: str = "") -> Iterator[str]:
+    """The members of a match that identify a goal: by their name, or by a UUID inside a goal's member."""
+    if isinstance(value, list):
+        for one in value:
+            yield from goal_ids(one, inside)
+    if isinstance(value, dict):
+        for name, member in value.items():
+            path = f"{inside}.{name}".lstrip(".")
+            if words(path) & {"goal", "goals"} and words(name) & {"id", "ids", "uuid", "uuids", "guid"}:
+                yield path
+            elif inside in GOAL_MEMBERS and UUID.search(str(member)):
+                yield f"{path} (a UUID)"
+            else:
+                yield from goal_ids(member, path)
+
+
+@each(READS, "matching.goal_ids")
+def test_no_goal_id_is_shown(operation: str, api: Api, given: Given, world: World) -> None:
+    answer = given.accepted(api.send(of_pair(operation, world)))
+    found = {path for match in matches_in(answer) for path in goal_ids(match)}
+    if not matches_in(answer):
+        raise Inconclusive(f"{answer.summary} without a match", "matching left no matches")
+    assert not found, f"members that identify a goal: {sorted(found)}"
