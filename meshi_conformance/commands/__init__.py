@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from . import catalogue, diff, explain, merge, run, serve
+from . import catalogue, diff, explain, merge, run, serve, trend
 
 COMMANDS: dict[str, ModuleType] = {
     "run": run,
     "serve": serve,
     "explain": explain,
     "diff": diff,
+    "trend": trend,
     "merge": merge,
     "catalogue": catalogue,
 }

@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
         problems = write_all(options.out, document, evidence)
     except OSError as problem:
         raise UsageError(f"The joined report cannot be written to {options.out}: {problem.strerror}.") from None
-    print(one_line(f"outcome   {document['outcome']}: {document['outcome_reason']}"))
+    print(f"outcome   {document['outcome']}: {one_line(document['outcome_reason'])}")
     for reason in document["gate"]["reasons"]:
         print(f"exit {document['gate']['exit_code']}    {one_line(reason)}")
     for said in problems:

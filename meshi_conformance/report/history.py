@@ -32,6 +32,8 @@ from .results import SCHEMA_VERSION
 Document = dict[str, Any]
 SCHEMA = Path(__file__).parent / "results.schema.json"
 SUITE = "meshi-conformance"
+REFERENCE = "reference"
+"""The name of the embedded target."""
 JUDGED = (PASS, FAIL, WAIVED)
 
 SLOWER_RATIO = 2.0
@@ -84,7 +86,7 @@ def refusal(document: Document | Any) -> str | None:
             f"it has the schema version {version!r} and this suite reads {SCHEMA_VERSION}; "
             "compare it with the suite version that wrote it"
         )
-    error = next(iter(_validator().iter_errors(document)), None)
+    error = next(_validator().iter_errors(document), None)
     if error is not None:
         place = "/".join(map(str, error.instance_path)) or "the document"
         return f"{place} does not fit the published schema: {error.message[:200]}"
@@ -114,8 +116,14 @@ def _contradiction(document: Document) -> str | None:
     if document["outcome"] not in (INVALID, expected):
         return f"its outcome is {document['outcome']} where its verdicts make it {expected}"
     if document["problems"] and document["outcome"] != INVALID:
-        return "it names problems of the run, which make it invalid, and calls itself " + document["outcome"]
+        return f"it names problems of the run, which make it invalid, and calls itself {document['outcome']}"
     return None
+
+
+def target_of(document: Document) -> str:
+    """What tells one target from another: its base URL; the embedded reference listens on another port each time."""
+    name, base = document["target"]["name"], document["target"]["base"]
+    return str(name if name == REFERENCE else base)
 
 
 def compare(before: Document, after: Document) -> dict[str, Any]:
@@ -191,7 +199,7 @@ def _side(document: Document) -> dict[str, Any]:
 def _notes(before: Document, after: Document) -> list[str]:
     """What makes the two runs less comparable."""
     pairs = [
-        ("the target", before["target"]["base"], after["target"]["base"]),
+        ("the target", target_of(before), target_of(after)),
         ("the suite's version", before["suite"]["version"], after["suite"]["version"]),
         ("the keys", ", ".join(before["target"]["keys"]), ", ".join(after["target"]["keys"])),
         ("the opt-ins", ", ".join(before["target"]["capabilities"]), ", ".join(after["target"]["capabilities"])),

@@ -25,7 +25,7 @@ from ..verdicts import (
     outcome,
     violation_reason,
 )
-from .history import Document
+from .history import Document, target_of
 from .results import EVIDENCE, counts
 
 Row = dict[str, Any]
@@ -94,12 +94,12 @@ def _refuse_mismatch(parts: Sequence[tuple[str, Document]]) -> None:
     for other, document in others:
         for what, mine, theirs in (
             ("suite version", first["suite"]["version"], document["suite"]["version"]),
-            ("target", first["target"]["base"], document["target"]["base"]),
-            ("requirements", _catalogue(first), _catalogue(document)),
+            ("target", target_of(first), target_of(document)),
+            ("catalogue", _catalogue(first), _catalogue(document)),
         ):
             if mine != theirs:
-                shown = "" if what == "requirements" else f" ({mine} and {theirs})"
-                raise UsageError(f"{name} and {other} are not parts of one run: their {what} differ{shown}.")
+                shown = "" if what == "catalogue" else f": {mine} and {theirs}"
+                raise UsageError(f"{name} and {other} are not parts of one run. The {what} differs{shown}.")
 
 
 def _catalogue(document: Document) -> list[tuple[str, str]]:
