@@ -7,6 +7,7 @@ earlier one found: a body that is no JSON is charged once, not once a member.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
@@ -28,9 +29,12 @@ class Violation(NamedTuple):
 
 
 def check(exchange: Exchange, contract: Contract) -> list[Violation]:
-    """Everything that one exchange of an operation breaks; nothing for a request outside the 25 operations."""
+    """Everything that one exchange of an operation breaks.
+
+    Nothing for a request outside the 25 operations, and nothing for a gateway's page in the API's place.
+    """
     operation = contract.operations.get(exchange.operation or "")
-    if operation is None or exchange.method != operation.method:
+    if operation is None or exchange.method != operation.method or exchange.is_gateway_page:
         return []
     found = [*_content_type(exchange, operation), *_server_error(exchange, operation)]
     if exchange.status == 429:
@@ -69,15 +73,19 @@ def _rate_limit(exchange: Exchange) -> Iterator[Violation]:
 
 def retry_after_is_valid(value: str | None) -> bool:
     """Whether a Retry-After header holds a number of seconds or an HTTP date (RFC 9110, 10.2.3)."""
+    return retry_after_seconds(value) is not None
+
+
+def retry_after_seconds(value: str | None) -> float | None:
+    """How many seconds from now a Retry-After header asks to wait, never less than none; None where it is invalid."""
     if value is None:
-        return False
+        return None
     if re.fullmatch(r"[0-9]{1,9}", value.strip()):
-        return True
+        return float(value)
     try:
-        parsedate_to_datetime(value)
-    except ValueError:
-        return False
-    return True
+        return max(parsedate_to_datetime(value).timestamp() - time.time(), 0.0)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
 
 
 def _correlation(exchange: Exchange, body: dict[str, Any], operation: Operation) -> Iterator[Violation]:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
+import re
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -14,24 +19,41 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
+from .breaker import Breaker
 from .contract import Contract
-from .errors import TransportTrouble
-from .exchange import Exchange
+from .errors import NotPermitted, TransportTrouble
+from .exchange import Exchange, NotJson
+from .ledger import Row, created, may_exist, planned, total
+from .limiter import Limiter
+from .network import ANSWER_VALUES, Exceeded, Wire, client, decoded, value_count
 from .recorder import Recorder
 from .target import Target
 
 NOTHING: Any = object()
 """No request body at all."""
 
-ANSWER_BYTES = 64 * 1024 * 1024
-"""The largest answer that is read; past it the server is cut off."""
-
-ANSWER_SECONDS = 60.0
-"""How long one answer may take in all."""
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 TRIES = 4
-RATE_LIMIT_PATIENCE = 180.0
-"""Seconds that one request waits in all for a rate limit to lift."""
+OUTAGE_SECONDS, LOOPBACK_OUTAGE_SECONDS = 15.0, 2.0
+"""How long a request waits for a target that cannot be connected to at all, far away and on this machine."""
+
+KEEP_ALIVE = 4.0
+"""Seconds that an idle connection is used again: less than the five after which many servers close one."""
+
+NEVER_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.LocalProtocolError,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
+"""Failures after which the server surely saw nothing of the request."""
+
+LARGE_BYTES = 1024 * 1024
+"""Answers beyond this size are read one at a time."""
 
 THREADS = 8
 
@@ -71,44 +93,71 @@ class Call:
 
 
 class Transport:
-    """Sends requests to one target and records what comes back."""
+    """Sends requests to one target and records what comes back.
 
-    def __init__(self, target: Target, contract: Contract, recorder: Recorder, run: str) -> None:
+    Every answer is bounded in time and size (network.py). What does not come, or is none of the API's, ends as
+    TransportTrouble: a check that meets it is inconclusive, never failed.
+    """
+
+    def __init__(
+        self, target: Target, contract: Contract, recorder: Recorder, run: str, limiter: Limiter | None = None
+    ) -> None:
         self.run = run
         self.target = target
         self.contract = contract
         self.recorder = recorder
-        self._http = httpx.Client(
-            timeout=httpx.Timeout(30.0, connect=10.0),
-            limits=httpx.Limits(max_connections=64, max_keepalive_connections=64, keepalive_expiry=4.0),
-            follow_redirects=False,
-            trust_env=not target.is_loopback,
-            headers={"Accept": "application/json", "User-Agent": "meshi-conformance"},
-        )
+        self.late_runs: Counter[str] = Counter()
+        self._limiter = limiter or Limiter(None)
+        self._breaker = Breaker()
+        self._wire = Wire()
+        self._http = client(target.base, self._wire, KEEP_ALIVE, target.answer_seconds)
+        self._single: httpx.Client | None = None
+        self._large = threading.Lock()
+        self._over = threading.Event()
+        self._held = threading.local()
+        self._exhausted = False
+        self._last_answer = time.monotonic()
         self._pool: ThreadPoolExecutor | None = None
 
+    @property
+    def held(self) -> float:
+        """The seconds that this thread has waited in all until the target took more requests."""
+        return getattr(self._held, "seconds", 0.0)
+
+    def sleep(self, seconds: float) -> None:
+        """Waits; raises TransportTrouble once the run is over."""
+        if self._over.wait(seconds):
+            raise TransportTrouble("the run was ended", "the run was ended")
+
     def close(self) -> None:
+        """Ends all that is under way. Says so where the target stopped answering before."""
+        lost = self._breaker.lost
+        if lost:
+            self.recorder.problem(f"The target stopped answering during the run: {lost}")
+        self._over.set()
+        self._wire.cut()
         if self._pool:
-            self._pool.shutdown()
-        self._http.close()
+            self._pool.shutdown(wait=False, cancel_futures=True)
+        for one in (self._http, self._single):
+            if one is not None:
+                one.close()
+        self._limiter.close()
 
     def call(self, call: Call, patient: bool = True) -> Exchange:
         """Sends one call of an operation. `patient` waits out a 429; else it is returned."""
         operation = self.contract.operations[call.operation]
         path = operation.path
         for name, value in call.path.items():
-            path = path.replace("{" + name + "}", quote(value, safe=":"))
+            path = path.replace("{" + name + "}", quote(str(value), safe=":", errors="surrogatepass"))
         if call.query:
-            path += "?" + urlencode(call.query, quote_via=quote)
+            path += "?" + urlencode(call.query, quote_via=quote, errors="surrogatepass")
         content = call.content
         headers = dict(call.headers)
         if call.body is not NOTHING and content is None:
-            content = json.dumps(call.body, ensure_ascii=False).encode()
+            content = json.dumps(call.body, ensure_ascii=False).encode("utf-8", "surrogatepass")
         if content is not None:
             headers.setdefault("Content-Type", "application/json")
-        retriable = operation.method == "GET" or (
-            isinstance(call.body, Mapping) and isinstance(call.body.get("idempotency_key"), str)
-        )
+        retriable = isinstance(call.body, Mapping) and isinstance(call.body.get("idempotency_key"), str)
         return self.request(
             operation.method,
             path,
@@ -137,110 +186,259 @@ class Transport:
     ) -> Exchange:
         """Sends any request below the base URL.
 
-        A safe request is repeated after a transport failure, and so is a write that carries an idempotency
-        key. Raises TransportTrouble when no answer comes.
+        A safe request is repeated after a transport failure; so is a write that is `retriable`, because it
+        carries an idempotency key, or that was surely not sent. Raises TransportTrouble when no answer of the
+        API comes, NotPermitted for a write where the run may only read, CeilingReached past the run's ceilings.
         """
+        self._permit(method, path, key)
         sent = dict(headers or {})
-        url = (base or self.target.base) + path
         bearer = authorization
         if bearer is None and key is not None:
             bearer = f"Bearer {self.target.keys[key]}"
-        started_waiting = time.monotonic()
-        for attempt in range(1, 1000):
+        request = _Request(
+            method,
+            (base or self.target.base) + path,
+            path,
+            operation,
+            key,
+            authorization,
+            bearer,
+            sent,
+            content,
+            safe=method in SAFE_METHODS,
+            retriable=retriable or method in SAFE_METHODS,
+            rows=tuple(planned(method, path, content)) if method not in SAFE_METHODS else (),
+        )
+        exchange = self._to_the_end(request, patient)
+        if request.maybe_done and not request.safe and exchange.status == 200 and not self.recorder.is_aside:
+            raise TransportTrouble(
+                f"{exchange.summary}, but an earlier attempt had no answer: this one may be its replay",
+                "transport: a write had to be repeated",
+            )
+        return exchange
+
+    def _permit(self, method: str, path: str, key: str | None) -> None:
+        if not self.target.read_only:
+            return
+        if method not in SAFE_METHODS:
+            raise NotPermitted(self.target.read_only_reason)
+        if key == "other" and not path.startswith("/auth"):
+            # Only rows of this run are known to be in one org alone; partner IDs of others may repeat.
+            raise NotPermitted(self.target.read_only_reason)
+
+    def _to_the_end(self, request: _Request, patient: bool) -> Exchange:
+        """Sends a request again until there is an answer to give back."""
+        started = time.monotonic()
+        refused_since: float | None = None
+        idle = self._breaker.refusal(request.name)
+        if idle:
+            raise TransportTrouble(f"{request.name} was not sent: {idle}", f"transport: {idle}")
+        reserved = total(request.rows)
+        attempt = 0
+        while True:
+            attempt += 1
+            self._take_turn(reserved if attempt == 1 else 0)
             try:
-                exchange = self._once(method, url, path, operation, key, authorization, bearer, sent, content)
-            except httpx.TransportError as problem:
-                reason = f"{operation or method + ' ' + path}: {type(problem).__name__} {problem}"
-                self.recorder.trouble(reason)
-                never_sent = isinstance(problem, httpx.ConnectError | httpx.ConnectTimeout)
-                if attempt < TRIES and (retriable or never_sent):
-                    time.sleep(min(0.1 * 2**attempt, 2.0))
+                exchange = self._once(request)
+            except _NoAnswer as problem:
+                self.recorder.trouble(f"{request.name}: {problem.reason}")
+                request.maybe_done = request.maybe_done or problem.maybe_done
+                if self._try_again(request, problem, attempt, started):
                     continue
-                raise TransportTrouble(f"no answer to {reason}", f"transport: {reason}") from problem
+                reason = self.recorder.clean(f"{request.name}: {problem.reason}")
+                self._breaker.unanswered(request.name, reason)
+                raise TransportTrouble(f"no answer of the API to {reason}", f"transport: {reason}") from None
+            except Exceeded as problem:
+                self.recorder.trouble(f"{request.name}: {problem}")
+                raise Exceeded(f"{request.name}: {problem}", f"transport: {request.name}: {problem.cause}") from None
+            self._last_answer = time.monotonic()
+            self._breaker.answered(request.name)
+            if exchange.status != 429:
+                self._exhausted = False
             if exchange.status != 429 or not patient:
+                if (
+                    reserved
+                    and not may_exist(exchange.status)
+                    and not created(request.rows, exchange.status, _value(exchange))
+                ):
+                    self._limiter.give_back(reserved)
                 return exchange
-            waited = time.monotonic() - started_waiting
-            if waited > RATE_LIMIT_PATIENCE:
+            now = time.monotonic()
+            refused_since = refused_since or now
+            if self._exhausted or now - refused_since > self.target.rate_limit_seconds:
+                self._exhausted = True
+                self._limiter.give_back(reserved)
                 raise TransportTrouble(
-                    f"{exchange.summary} for {waited:.0f} s in spite of waiting as Retry-After said",
+                    f"{exchange.summary} in spite of waiting as Retry-After said "
+                    f"({now - refused_since:.0f} s for this request)",
                     "the target's rate limit did not lift",
                 )
-            time.sleep(retry_delay(exchange.header("retry-after")))
-        raise TransportTrouble(f"{method} {path} was answered 429 a thousand times", "the rate limit stays")
+            self._limiter.pause(_pause(exchange.header("retry-after")))
 
-    def _once(
-        self,
-        method: str,
-        url: str,
-        path: str,
-        operation: str | None,
-        key: str | None,
-        authorization: str | None,
-        bearer: str | None,
-        sent: dict[str, str],
-        content: bytes | None,
-    ) -> Exchange:
+    def _take_turn(self, rows: int) -> None:
+        """Waits until one more request may be sent, as the rate and every worker's 429 say."""
+        wait = self._limiter.admit(rows)
+        if wait > 0:
+            # Not all at the same moment: the window would be used up by whoever comes first.
+            wait += random.uniform(0, 0.05)
+            self._held.seconds = self.held + wait
+            self.sleep(wait)
+
+    def _try_again(self, request: _Request, problem: _NoAnswer, attempt: int, started: float) -> bool:
+        """Whether to repeat a request that had no answer, after a pause."""
+        if not (request.retriable or not request.maybe_done) or self._breaker.is_silent(request.name):
+            return False
+        if problem.slow:
+            again = attempt < 2
+        else:
+            # A target that is gone altogether may be restarting: it is given a little longer.
+            gone = self._last_answer < started and time.monotonic() - started < (
+                OUTAGE_SECONDS if not self.target.is_loopback else LOOPBACK_OUTAGE_SECONDS
+            )
+            again = attempt < TRIES or (gone and not problem.maybe_done)
+        if again:
+            # The first repeat is quick: most often an idle connection was closed at the wrong moment.
+            self.sleep(0.02 if attempt == 1 else min(0.1 * 2**attempt, 2.0))
+        return again
+
+    def _once(self, request: _Request) -> Exchange:
+        """One attempt. Raises _NoAnswer, or Exceeded."""
         number = self.recorder.next_id()
+        sent = request.sent
         if int(number.rpartition("-")[2]) % 2 and "x-correlation-id" not in sent:
             # Every other request brings an ID of its own, so that both directions are seen on every route
             # and on every kind of refusal, and the target's logs can be searched for the run.
             sent = {**sent, "x-correlation-id": f"conf-{self.run}-{number}"}
+        headers = {**sent, "Authorization": request.bearer} if request.bearer is not None else sent
+        if request.rows:
+            self.recorder.sending(number, request.rows)
         started = time.time()
         clock = time.perf_counter()
-        headers = {**sent, "Authorization": bearer} if bearer is not None else sent
-        body = bytearray()
-        with self._http.stream(method, url, headers=headers, content=content) as response:
-            for chunk in response.iter_bytes():
-                body += chunk
-                if len(body) > ANSWER_BYTES:
-                    raise TransportTrouble(
-                        f"{method} {path} answered more than {ANSWER_BYTES >> 20} MiB; reading was stopped",
-                        "an answer without end",
-                    )
-                if time.perf_counter() - clock > ANSWER_SECONDS:
-                    raise TransportTrouble(
-                        f"{method} {path} was still answering after {ANSWER_SECONDS:.0f} s",
-                        "an answer that trickles",
-                    )
-        literal = {"Authorization": authorization} if authorization is not None else {}
-        exchange = Exchange(
-            id=number,
-            operation=operation,
-            test=self.recorder.test,
-            method=method,
-            path=path,
-            key="literal" if authorization is not None else key,
-            request_headers={**sent, **literal},
-            request_body=content,
-            status=response.status_code,
-            headers=[(name, value) for name, value in response.headers.multi_items()],
-            body=bytes(body),
-            started=started,
-            elapsed=time.perf_counter() - clock,
-        )
-        self.recorder.exchange(exchange)
+        patience = self._wire.patience
+        patience.begin(self.target.answer_seconds)
+        with ExitStack() as stack:
+            try:
+                http = self._http if request.retriable or self._single is None else self._single
+                response = stack.enter_context(
+                    http.stream(request.method, request.url, headers=headers, content=request.content)
+                )
+                patience.expect_body()
+                raw = bytearray()
+                for chunk in response.iter_raw():
+                    raw += chunk
+                    if len(raw) > LARGE_BYTES and len(raw) - len(chunk) <= LARGE_BYTES:
+                        # One at a time, so that many at once cannot fill the memory.
+                        waiting = time.monotonic()
+                        stack.enter_context(self._large)
+                        patience.end += time.monotonic() - waiting
+                body = decoded(bytes(raw), response.headers.get("content-encoding", ""))
+                if len(body) > LARGE_BYTES and value_count(body) > ANSWER_VALUES:
+                    raise Exceeded(f"more than {ANSWER_VALUES} JSON values in one answer", "an answer past every bound")
+            except Exceeded:
+                raise
+            except TransportTrouble as problem:  # a body that does not decode
+                raise _NoAnswer(str(problem), maybe_done=True) from None
+            except (httpx.RequestError, httpx.InvalidURL, httpx.StreamError) as problem:
+                raise self._without_answer(problem) from None
+            literal = {"Authorization": request.authorization} if request.authorization is not None else {}
+            exchange = Exchange(
+                id=number,
+                operation=request.operation,
+                test=self.recorder.test,
+                method=request.method,
+                path=request.path,
+                key="literal" if request.authorization is not None else request.key,
+                request_headers={**sent, **literal},
+                request_body=request.content,
+                status=response.status_code,
+                headers=[(name, value) for name, value in response.headers.multi_items()],
+                body=body,
+                started=started,
+                elapsed=time.perf_counter() - clock,
+            )
+            del raw
+            self.recorder.exchange(exchange)
+            if request.rows:
+                for row in created(request.rows, exchange.status, _value(exchange)):
+                    self.recorder.created(row)
+        if exchange.is_gateway_page:
+            raise _NoAnswer(f"a gateway answered {exchange.status} in the API's place", maybe_done=True)
         return exchange
+
+    def _without_answer(self, problem: Exception) -> _NoAnswer:
+        """What a failure of the wire means for a repeat."""
+        patience = self._wire.patience
+        unsent = isinstance(problem, NEVER_SENT)
+        slow = isinstance(problem, httpx.TimeoutException) and not isinstance(problem, httpx.ConnectTimeout)
+        if not unsent and not slow and not patience.touched and self._single is None:
+            # The server may close idle connections early. What must not be repeated gets its own from now on.
+            self._single = client(self.target.base, self._wire, 0, self.target.answer_seconds)
+        how = "" if unsent else " after part of the answer had come" if patience.touched else " before any answer"
+        return _NoAnswer(f"{type(problem).__name__} {problem}"[:300].strip() + how, maybe_done=not unsent, slow=slow)
 
     def together(self, calls: Iterable[Callable[[], Exchange]]) -> list[Exchange]:
         """Makes independent calls at once and returns their exchanges in the order given."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(THREADS, "calls")
-        return [future.result() for future in [self._pool.submit(one) for one in calls]]
+        beside = self.recorder.aside if self.recorder.is_aside else nullcontext
+
+        def make(one: Callable[[], Exchange]) -> Exchange:
+            with beside():
+                return one()
+
+        return [future.result() for future in [self._pool.submit(make, one) for one in calls]]
 
 
-LONGEST_PAUSE = 60.0
-"""Seconds between two tries at most, whatever Retry-After says."""
+@dataclass
+class _Request:
+    """One request as it goes over the wire; `maybe_done` says whether an attempt without answer may count."""
+
+    method: str
+    url: str
+    path: str
+    operation: str | None
+    key: str | None
+    authorization: str | None
+    bearer: str | None
+    sent: dict[str, str]
+    content: bytes | None
+    safe: bool
+    retriable: bool
+    rows: tuple[Row, ...]
+    maybe_done: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.operation or f"{self.method} {self.path[:80]}"
 
 
-def retry_delay(retry_after: str | None) -> float:
-    """Seconds to wait before the next try; one second where the header says nothing usable."""
-    if retry_after and retry_after.strip().isdigit():
-        return min(max(float(retry_after), 0.05), LONGEST_PAUSE)
+class _NoAnswer(Exception):
+    """An attempt had no answer of the API."""
+
+    def __init__(self, reason: str, maybe_done: bool, slow: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.maybe_done = maybe_done
+        self.slow = slow
+
+
+def _value(exchange: Exchange) -> Any:
     try:
-        moment = parsedate_to_datetime(retry_after or "").timestamp()
-    except ValueError:
+        return exchange.parsed
+    except NotJson:
+        return None
+
+
+def _pause(retry_after: str | None) -> float:
+    """Seconds to wait before the next try; one second where the header says nothing usable."""
+    said = (retry_after or "").strip()
+    if re.fullmatch(r"[0-9]{1,9}", said):
+        return min(max(float(said), 0.05), 60.0)
+    try:
+        moment = parsedate_to_datetime(said).timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):
         return 1.0
-    return min(max(moment - time.time(), 0.05), LONGEST_PAUSE)
+    return min(max(moment - time.time(), 0.05), 60.0)
 
 
 class Api:

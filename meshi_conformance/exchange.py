@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -28,8 +29,22 @@ KEY_VARIABLES = {
 """Role of a key to the environment variable that holds it."""
 
 
+GATEWAY_STATUSES = frozenset({502, 503, 504, *range(520, 528), 530})
+"""What load balancers and content networks answer when the server behind them does not."""
+
+MOST_HEADERS, HEADER_CHARACTERS = 100, 2048
+"""How much of an answer's header is kept in a record."""
+
+MOST_LEVELS = 100
+"""How deep an answer may be nested: deeper ones exhaust ordinary readers."""
+
+NUMBER_DIGITS = 1000
+
+
 class JsonObject(dict[str, Any]):
     """A JSON object of an answer. Reading a member that is not there fails the check that reads it."""
+
+    __slots__ = ()
 
     def __missing__(self, name: str) -> Any:
         raise MissingMember(f"the answer has no member {name!r}; it has {sorted(self)[:20]}")
@@ -52,14 +67,50 @@ def _constant(name: str) -> Any:
     raise NotJson(f"{name} is not JSON")
 
 
+def _float(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise NotJson(f"the number {text[:40]} is out of range")
+    return value
+
+
+def _int(text: str) -> int:
+    if len(text) > NUMBER_DIGITS:
+        raise NotJson(f"a number has {len(text)} digits")
+    return int(text)
+
+
+def _bounded_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(MOST_LEVELS):
+        level = [
+            child
+            for node in level
+            for child in (node.values() if isinstance(node, dict) else node)
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return
+    raise NotJson(f"it is nested more than {MOST_LEVELS} levels deep")
+
+
 def parse_json(body: bytes) -> Any:
     """The value of a JSON document.
 
     Raises NotJson for anything that two readers could read differently: NaN and Infinity, a member that
-    stands twice, nesting too deep to read, bytes that are not UTF-8.
+    stands twice, nesting or numbers beyond what ordinary readers take, bytes that are not UTF-8.
     """
     try:
-        return json.loads(body.decode("utf-8"), object_pairs_hook=_object, parse_constant=_constant)
+        value = json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_constant=_constant,
+            parse_float=_float,
+            parse_int=_int,
+        )
+        if body.count(b"[") + body.count(b"{") > MOST_LEVELS:
+            _bounded_depth(value)
+        return value
     except NotJson:
         raise
     except RecursionError:
@@ -154,6 +205,11 @@ class Exchange:
         return code if isinstance(code, str) else None
 
     @property
+    def is_gateway_page(self) -> bool:
+        """Whether something on the way answered in the API's place: no answer of the API, so nothing to judge."""
+        return self.status in GATEWAY_STATUSES and self.code is None
+
+    @property
     def refusal(self) -> tuple[int, str | None]:
         """Status and error code: what a client branches on."""
         return self.status, None if self.accepted else self.code
@@ -210,12 +266,14 @@ class Exchange:
             "request_body": _text(self.request_body, clean),
             "request_bytes": len(self.request_body or b""),
             "status": self.status,
-            "headers": redaction.apply(self.headers),
+            "headers": redaction.apply(
+                [(name[:200], value[:HEADER_CHARACTERS]) for name, value in self.headers[:MOST_HEADERS]]
+            ),
             "body": _text(self.body, clean),
             "body_bytes": len(self.body),
             "started": self.started,
             "elapsed": self.elapsed,
-            "correlation_id": redaction.apply(self.correlation_id),
+            "correlation_id": redaction.apply((self.correlation_id or "")[:200] or None),
             "curl": clean(self.curl(clean)),
             "violations": redaction.apply(self.violations),
             "drift": redaction.apply(self.drift),

@@ -163,7 +163,7 @@ def client(base: str, wire: Wire, keep_alive: float, answer_seconds: float, conn
         ),
     )
     # httpx hands no network backend through to httpcore; selftests/network notices if this name ever changes.
-    transport._pool._network_backend = wire  # type: ignore[attr-defined]
+    transport._pool._network_backend = wire
     return httpx.Client(
         transport=transport,
         timeout=httpx.Timeout(min(SILENCE_SECONDS, answer_seconds), connect=min(CONNECT_SECONDS, answer_seconds)),

@@ -15,6 +15,12 @@ TERMINAL = frozenset({"succeeded", "partial", "failed"})
 SURELY_ENDED = 6
 """Polls in a row with a `terminal_at` after which a run has surely ended, whatever its status says."""
 
+SAID_EVERY = 3.0
+"""Seconds between two notes that a wait goes on."""
+
+PATIENCE_LOST = 3
+"""Runs of one kind that did not end in time, after which the next ones are given up sooner."""
+
 
 def poll_to_end(api: Api, run_id: str) -> list[Exchange]:
     """Polls a run until its status is terminal and returns every poll, the last one being terminal.
@@ -23,11 +29,14 @@ def poll_to_end(api: Api, run_id: str) -> list[Exchange]:
     DeadlinePassed with the states seen, EndedOtherwise when the run has ended in no documented status, and
     CouldNotArrange when a poll is not answered with a run.
     """
-    target = api.transport.target
+    transport = api.transport
+    target = transport.target
     started = time.monotonic()
+    held = transport.held
     pause = target.poll_first
     polls: list[Exchange] = []
     seen: list[str] = []
+    told = started
     while True:
         poll = api.get_run(run_id)
         waited = time.monotonic() - started
@@ -39,22 +48,43 @@ def poll_to_end(api: Api, run_id: str) -> list[Exchange]:
             raise CouldNotArrange(f"run {run_id} has status {status!r}"[:200], "runs have a status that is no text")
         if not seen or seen[-1].split(" ")[0] != status:
             seen.append(f"{status} at {waited:.1f} s")
+        kind = str(poll.json.get("kind"))[:40]
+        what = f"{kind} run {run_id} to end"[:200]
         if status in TERMINAL:
-            api.transport.recorder.waited(f"run {run_id} to end", waited, seen)
+            transport.recorder.waited(what, waited, _brief(seen))
             return polls
         if len(polls) >= SURELY_ENDED and all(one.json.get("terminal_at") for one in polls[-SURELY_ENDED:]):
             raise EndedOtherwise(
                 f"run {run_id} ended at {poll['terminal_at']} and its status is {status!r}"[:300],
                 "runs end in a status that is not documented",
             )
-        if waited + pause > target.run_deadline:
-            api.transport.recorder.waited(f"run {run_id} to end", waited, seen)
+        # What the target's rate limit held back is not the run's time.
+        deadline = _deadline(api, kind) + transport.held - held
+        if waited + pause > deadline:
+            transport.late_runs[kind] += 1
+            transport.recorder.waited(what, waited, _brief(seen))
             raise DeadlinePassed(
-                f"run {run_id} did not end within {target.run_deadline:.0f} s; seen: {', '.join(seen)}",
-                f"a {poll.json.get('kind')} run did not end in time",
+                f"run {run_id} did not end within {deadline:.0f} s; seen: {', '.join(_brief(seen))}, "
+                f"and {status} still at {waited:.1f} s",
+                f"a {kind} run did not end in time",
             )
-        time.sleep(pause)
+        if time.monotonic() - told >= SAID_EVERY:
+            told = time.monotonic()
+            transport.recorder.waiting(what, waited, status[:40])
+        transport.sleep(pause)
         pause = min(pause * 2, target.poll_most)
+
+
+def _deadline(api: Api, kind: str) -> float:
+    """Seconds that a run of this kind may take: far less once several of them have not ended in time."""
+    whole = api.transport.target.deadline(kind)
+    return whole if api.transport.late_runs[kind] < PATIENCE_LOST else min(whole, max(2.0, whole / 20))
+
+
+def _brief(seen: list[str]) -> list[str]:
+    """The changes of status, at most 20 of them and none longer than a line."""
+    short = [one[:80] for one in seen]
+    return short if len(short) <= 20 else [*short[:10], f"{len(short) - 20} more", *short[-10:]]
 
 
 def states(polls: list[Exchange]) -> list[Any]:

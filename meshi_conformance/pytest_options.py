@@ -24,6 +24,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--report-dir", metavar="DIR", help="where the report is written (reports/latest)")
     group.addoption(
+        "--targets-file", metavar="FILE", help="servers by name (default: targets.toml, where there is one)"
+    )
+    group.addoption("--read-only", action="store_true", help="send no write: judge what reads can show")
+    group.addoption("--allow-writes", metavar="NAME", help="allow writes on a protected target, such as production")
+    group.addoption("--rate", metavar="N", type=float, help="send at most N requests per second, over all workers")
+    group.addoption("--max-requests", metavar="N", type=int, help="send at most N requests in all")
+    group.addoption("--max-created", metavar="N", type=int, help="create at most N rows in all")
+    group.addoption(
         "--requirements",
         metavar="PATTERN",
         action="append",

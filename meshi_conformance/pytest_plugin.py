@@ -10,27 +10,32 @@ import json
 import os
 import secrets
 import shutil
+import signal
+import threading
 import time
 from collections.abc import Generator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import pytest
 
 from . import contract as contracts
-from . import gate, waivers
+from . import gate, targets_file, waivers
 from .calls import Calls
 from .client import Api, Transport
 from .errors import Inconclusive, UsageError
 from .exchange import Exchange, Redaction
 from .given import Given
+from .limiter import Limiter
 from .marks import Judge
-from .preflight import Preflight, look
+from .preflight import Preflight, announcement, look
+from .progress import Progress
 from .recorder import Recorder, Spool
 from .report import results, terminal, write_all
 from .report.text import visible
-from .target import Embedded, Target, resolve
+from .target import Embedded, Target, resolve, restricted
 from .verdicts import FAIL, INCONCLUSIVE, NOT_RUN, PASS, Judgement
 from .world import PARTS, World
 
@@ -68,7 +73,8 @@ class Suite:
             try:
                 self.controller = Controller(self.config, self.contract)
             except UsageError as problem:
-                raise pytest.UsageError(str(problem)) from None
+                raise pytest.UsageError(visible(str(problem))) from None
+            self.controller.announce()
             if not _has_workers(self.config):
                 self.session = self.controller.session()
 
@@ -79,22 +85,17 @@ class Suite:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: Any) -> None:
-        if error and self.controller is not None:
-            self.controller.problems.append(f"Worker {node.gateway.id} died: {str(error)[:200]}")
+        if self.controller is not None:
+            self.controller.unspooled += json.loads(getattr(node, "workeroutput", {}).get("meshi", "[]"))
+            if error:
+                self.controller.problems.append(f"Worker {node.gateway.id} died: {str(error)[:200]}")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        wanted: set[str] | None = None
-        if config.option.requirements:
-            wanted = set()
-            for pattern in config.option.requirements:
-                matching = {one.id for one in self.contract.matching(pattern)}
-                if not matching:
-                    raise pytest.UsageError(
-                        f"--requirements {pattern!r} fits no requirement. "
-                        "docs/requirements.md lists them; patterns work as in the shell."
-                    )
-                wanted |= matching
+        try:
+            wanted = set(_selected(self.contract, config.option.requirements))
+        except UsageError as problem:
+            raise pytest.UsageError(str(problem)) from None
         kept: list[pytest.Item] = []
         dropped: list[pytest.Item] = []
         for item in items:
@@ -106,7 +107,7 @@ class Suite:
                     + (f"the unknown requirement {unknown[0]}" if unknown else "no requirement")
                     + ". Every test names what it judges, and requirements/ or openapi/ holds it."
                 )
-            (kept if wanted is None or wanted & set(cited) else dropped).append(item)
+            (kept if wanted & set(cited) else dropped).append(item)
         if dropped:
             config.hook.pytest_deselected(items=dropped)
             items[:] = kept
@@ -125,8 +126,9 @@ class Suite:
         self.session.recorder.start_test(item.nodeid)
         for name in cited_by(item):
             for need in self.contract.requirements[name].needs:
-                if not self.session.has(need):
-                    pytest.skip(contracts.NEEDS[need])
+                lacking = self.session.target.lacks(need)
+                if lacking:
+                    pytest.skip(lacking)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
@@ -138,13 +140,19 @@ class Suite:
         if judged is not None:
             item.user_properties.append((PROPERTY, json.dumps(judged)))
         report = yield
+        text = str(report.longrepr or "")
+        if text != self.session.clean(text):
+            # What a server sent must neither steer the terminal nor show a key that it echoes.
+            report.longrepr = self.session.clean(text)
         if judged is None:
             return report
         worst = _worst([one["verdict"] for one in judged["judgements"]])
         if report.when == "call" and worst == FAIL and report.passed:
             report.outcome = "failed"
             report.longrepr = "\n\n".join(
-                f"{one['requirement']}: {one['reason']}" for one in judged["judgements"] if one["verdict"] == FAIL
+                indent(f"{one['requirement']}: {one['reason']}", "E   ")
+                for one in judged["judgements"]
+                if one["verdict"] == FAIL
             )
         elif worst == INCONCLUSIVE and not judged["error"]:
             report.outcome = "skipped"
@@ -203,6 +211,11 @@ class Suite:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         if self.session is not None:
             self.session.close()
+            unspooled = self.session.recorder.unspooled
+            if self.is_worker:
+                self.config.workeroutput["meshi"] = json.dumps(unspooled)  # type: ignore[attr-defined]
+            elif self.controller is not None:
+                self.controller.unspooled += unspooled
         if self.controller is not None:
             session.exitstatus = self.controller.finish(int(exitstatus))
 
@@ -220,6 +233,20 @@ class Suite:
 def cited_by(item: pytest.Item) -> list[str]:
     """The requirements that a test judges, in the order of its marks."""
     return list(dict.fromkeys(str(name) for mark in item.iter_markers("requirement") for name in mark.args))
+
+
+def _selected(contract: contracts.Contract, patterns: list[str]) -> list[str]:
+    """The IDs that the patterns of `--requirements` choose; all of them without any."""
+    chosen: dict[str, None] = {} if patterns else dict.fromkeys(contract.requirements)
+    for pattern in patterns:
+        matching = [one.id for one in contract.matching(pattern)]
+        if not matching:
+            raise UsageError(
+                f"--requirements {pattern!r} fits no requirement. "
+                "docs/requirements.md lists them; patterns work as in the shell."
+            )
+        chosen.update(dict.fromkeys(matching))
+    return list(chosen)
 
 
 def _has_workers(config: pytest.Config) -> bool:
@@ -255,7 +282,7 @@ def _judgements(item: pytest.Item, call: pytest.CallInfo[None], session: RunSess
             if set(found) - set(cited):
                 error = f"it judges {sorted(set(found) - set(cited))}, which it does not cite"
     elif isinstance(problem, Inconclusive):
-        rest = (INCONCLUSIVE, str(problem), problem.cause)
+        rest = (problem.verdict, str(problem), problem.cause)
     elif isinstance(problem, pytest.skip.Exception):
         rest = (NOT_RUN, str(problem.msg), str(problem.msg))
     elif isinstance(problem, AssertionError) and call.when == "call":
@@ -274,9 +301,14 @@ def _judgements(item: pytest.Item, call: pytest.CallInfo[None], session: RunSess
                 "answers of another shape than documented",
             )
     ids = [one.id for one in session.recorder.of_test]
+    clean = session.clean
+    said = {
+        name: (verdict, clean(reason), clean(cause))
+        for name, (verdict, reason, cause) in ((name, found.get(name, rest)) for name in cited)
+    }
     return {
         "judgements": [
-            asdict(Judgement(name, item.nodeid, *found.get(name, rest), exchanges=tuple(ids[-50:])))
+            asdict(Judgement(name, item.nodeid, *said[name], exchanges=tuple(ids[-50:])))
             for name in cited
             if name in session.contract.requirements
         ],
@@ -300,17 +332,16 @@ class RunSession:
         self.target = target
         self.redaction = Redaction(target.keys)
         self.recorder = Recorder(contract, self.redaction, spool / f"{worker}.jsonl", worker)
-        self.transport = Transport(target, contract, self.recorder, run)
+        limiter = Limiter(spool, target.rate, target.most_requests, target.most_created)
+        self.transport = Transport(target, contract, self.recorder, run, limiter)
         self.api = Api(self.transport)
         self.given = Given(self.api, run, worker)
         self.world = World(self.given, spool)
         self.calls = Calls(self.given, self.world)
 
-    def has(self, need: str) -> bool:
-        """Whether the target was given what a requirement needs."""
-        if need == "legacy_alias":
-            return self.target.legacy_base is not None
-        return need in self.target.keys or need in self.target.capabilities
+    def clean(self, text: str) -> str:
+        """Text that may hold what a server sent, without keys and with nothing that steers a terminal."""
+        return visible(self.redaction.text(text))
 
     def show(self, exchange: Exchange) -> str:
         """An exchange for people: a line to paste, the answer and what to quote."""
@@ -318,9 +349,10 @@ class RunSession:
         text = (
             f"{exchange.curl(self.redaction.text)}\n"
             f"  -> {exchange.status} in {exchange.elapsed * 1000:.0f} ms, "
-            f"correlation_id {exchange.correlation_id}\n  {answer}"
+            f"correlation_id {exchange.correlation_id}"
         )
-        return visible(self.redaction.text(text))
+        # Never at the start of a line: there a CI system would take a server's words for commands.
+        return f"{self.clean(text)}\n{indent(self.clean(answer), '  | ', lambda line: True)}"
 
     def close(self) -> None:
         self.transport.close()
@@ -340,6 +372,9 @@ class Controller:
         self.tests: list[dict[str, Any]] = []
         self.document: dict[str, Any] | None = None
         self.unwritten: list[str] = []
+        self.unspooled: list[dict[str, Any]] = []
+        self._progress: Progress | None = None
+        self._signal: Any = None
         self._embedded: Embedded | None = None
         self.folder = _report_folder(config)
         self._spool = self.folder / "spool"
@@ -353,23 +388,45 @@ class Controller:
                 "Give another one with --report-dir."
             ) from None
         try:
-            file = self.config.option.waivers
-            self.waivers = waivers.load(Path(file)) if file else []
+            self.selected = _selected(contract, self.config.option.requirements)
             self.target = self._find_target()
+            file = self.config.option.waivers or self.target.waivers
+            self.waivers = waivers.load(Path(file)) if file else []
             self.preflight: Preflight = look(self.target, contract)
         except UsageError as problem:
             self.stop()
             write_all(self.folder, results.invalid(contract, str(problem), self.started), ())
             raise
+        self._progress = Progress(self._spool, len(contract.operations))
+        self._progress.start()
+        if threading.current_thread() is threading.main_thread():
+            # A CI system ends a job with SIGTERM: what was measured so far is to be kept.
+            self._signal = signal.signal(signal.SIGTERM, _interrupt)
+
+    def announce(self) -> None:
+        """Says what the run is about to do to a server that is not our own."""
+        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        if self._embedded is None and reporter is not None:
+            reporter.ensure_newline()
+            for line in announcement(self.target, self.preflight, self.contract, self.selected):
+                reporter.write_line(visible(line))
 
     def _find_target(self) -> Target:
         option = self.config.option
         capabilities = {name for name, on in (("large", option.large), ("rate_limit", option.rate_limit_probe)) if on}
-        found = resolve(option.target, os.environ, frozenset(capabilities))
+        entries = targets_file.load(Path(option.targets_file) if option.targets_file else None)
+        found = resolve(option.target, os.environ, frozenset(capabilities), entries)
         if found is None:
             self._embedded = Embedded()
             found = self._embedded.target()
-        return replace(found, capabilities=found.capabilities | capabilities)
+        return restricted(
+            found,
+            read_only=option.read_only,
+            allow_writes=option.allow_writes,
+            rate=option.rate,
+            most_requests=option.max_requests,
+            most_created=option.max_created,
+        )
 
     def session(self) -> RunSession:
         """The tools of the tests, where they run in this process."""
@@ -402,7 +459,12 @@ class Controller:
             self.problems.append("pytest met an internal error.")
         elif exitstatus == gate.EXIT_USAGE:
             self.problems.append("The tests could not be collected.")
-        events = Spool(self._spool)
+        if self._progress is not None:
+            self._progress.stop()
+        if self._embedded is not None and self._embedded.ended:
+            self.problems.append("The embedded reference server ended during the run.")
+        events = Spool(self._spool, self.unspooled)
+        self.problems += dict.fromkeys(event["what"] for event in events if event["type"] == "problem")
         self.document = results.build(
             self.contract,
             self.target,
@@ -424,11 +486,19 @@ class Controller:
     def stop(self) -> None:
         """Ends the embedded server, where this run started one."""
         if self._embedded is not None:
+        if self._progress is not None:
+            self._progress.stop()
+        if self._signal is not None:
+            signal.signal(signal.SIGTERM, self._signal)
             self._embedded.stop()
             self._embedded = None
 
 
 def _report_folder(config: pytest.Config) -> Path:
+def _interrupt(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt(f"signal {number}")
+
+
     if config.option.report_dir:
         return Path(config.option.report_dir).absolute()
     return config.rootpath / "reports" / "latest"

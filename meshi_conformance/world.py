@@ -10,6 +10,7 @@ import itertools
 import json
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from filelock import FileLock
 
 from .client import Call
-from .errors import CouldNotArrange, Inconclusive
+from .errors import CouldNotArrange, Inconclusive, NotPermitted
 from .exchange import Exchange
 from .given import Given
 
@@ -51,7 +52,8 @@ class World:
         """A part's data as attributes. Raises CouldNotArrange when it could not be built."""
         part = self._part(name)
         if "problem" in part:
-            raise CouldNotArrange(part["problem"], part["cause"])
+            kind = NotPermitted if part["verdict"] == NotPermitted.verdict else CouldNotArrange
+            raise kind(part["problem"], part["cause"])
         return SimpleNamespace(**part)
 
     def prefetch(self, names: Iterable[str]) -> None:
@@ -62,25 +64,41 @@ class World:
     def _part(self, name: str) -> dict[str, Any]:
         with self._locks[name]:
             if name not in self._parts:
-                file = self._folder / f"world-{name}.json"
-                with FileLock(f"{file}.lock"):
-                    if not file.exists():
-                        built = json.dumps(self._build(name))
-                        file.write_text(built, encoding="utf-8")
-                    self._parts[name] = json.loads(file.read_text(encoding="utf-8"))
+                self._parts[name] = self._shared(name)
             return self._parts[name]
+
+    def _shared(self, name: str) -> dict[str, Any]:
+        file = self._folder / f"world-{name}.json"
+        recorder = self._given.api.transport.recorder
+        with ExitStack() as stack:
+            # A disk that takes no more costs the sharing, not the run: each worker then builds its own part.
+            with suppress(OSError):
+                stack.enter_context(FileLock(f"{file}.lock"))
+            if file.exists():
+                part: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+                return part
+            text = recorder.clean(json.dumps(self._build(name)))
+            try:
+                draft = file.with_suffix(".part")
+                draft.write_text(text, encoding="utf-8")
+                draft.replace(file)
+            except OSError as problem:
+                recorder.problem(f"The prepared data could not be shared between workers: {problem.strerror}")
+            part = json.loads(text)
+            return part
 
     def _build(self, name: str) -> dict[str, Any]:
         with self._given.api.transport.recorder.aside():
             try:
                 return PARTS[name](self._given, self)
             except Inconclusive as problem:
-                return {"problem": str(problem), "cause": problem.cause}
+                return {"problem": str(problem), "cause": problem.cause, "verdict": problem.verdict}
             except (AssertionError, TypeError, ValueError, AttributeError) as problem:
                 # A set-up answer of another shape than documented; the checks on that exchange say which.
                 return {
                     "problem": f"the world's part {name!r} met an answer it cannot read: {problem!r}"[:400],
                     "cause": f"set-up of {name} met a malformed answer",
+                    "verdict": CouldNotArrange.verdict,
                 }
 
 

@@ -1,0 +1,99 @@
+"""Which rows a write creates on the target: nothing can be deleted there, so each is written down."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import unquote
+
+NAMED_ATTENDEES = 1000
+"""How many attendees of one import are listed one by one."""
+
+_ROUTES = (
+    ("POST", re.compile(r"/events/?"), "event"),
+    ("POST", re.compile(r"/events/([^/]+)/sessions/?"), "session"),
+    ("PUT", re.compile(r"/events/([^/]+)/attendees:import"), "import run"),
+    ("POST", re.compile(r"/events/([^/]+)/enrichment-runs/?"), "enrichment run"),
+    ("POST", re.compile(r"/events/([^/]+)/match-runs/?"), "match run"),
+    ("POST", re.compile(r"/runs/?"), "run"),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row on the target; `id` is None until the server names it, `count` is more than 1 for a group of rows."""
+
+    kind: str
+    id: str | None
+    event_id: str | None
+    count: int = 1
+
+
+def planned(method: str, path: str, content: bytes | None) -> list[Row]:
+    """The rows that exist once a request is accepted; none for a request that creates nothing."""
+    place = path.partition("?")[0]
+    for verb, pattern, kind in _ROUTES:
+        found = pattern.fullmatch(place) if verb == method else None
+        if found:
+            event_id = unquote(found.group(1)) if found.groups() else None
+            body = _object(content)
+            if kind in ("event", "session"):
+                return [Row(kind, _text(body.get(f"{kind}_id")), event_id)]
+            run = Row(kind, None, event_id)
+            return [run, *_attendees(body.get("attendees"), event_id)] if kind == "import run" else [run]
+    return []
+
+
+def created(rows: Iterable[Row], status: int, answer: Any) -> list[Row]:
+    """Those of the planned rows that an answer confirms: none where it refused, or replayed an earlier write."""
+    rows = list(rows)
+    starts_run = bool(rows) and rows[0].kind.endswith("run")
+    if not 200 <= status < 300 or (starts_run and status == 200):
+        return []
+    run_id = _text(answer.get("run_id")) if isinstance(answer, Mapping) else None
+    return [replace(row, id=run_id) if row.id is None and row.kind.endswith("run") else row for row in rows]
+
+
+def may_exist(status: int) -> bool:
+    """Whether a refusal leaves open if the write took effect: a server's or a gateway's error."""
+    return status >= 500
+
+
+def total(rows: Iterable[Row]) -> int:
+    """How many rows those are."""
+    return sum(row.count for row in rows)
+
+
+def unconfirmed(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of writes that were sent and whose answer never came, or left open if they took effect."""
+    sent: dict[str, list[dict[str, Any]]] = {}
+    for event in events:
+        if event["type"] == "sending":
+            sent[event["id"]] = [{**row, "test": event["test"], "confirmed": False} for row in event["rows"]]
+        elif event["type"] == "exchange" and event["id"] in sent and not may_exist(event["status"]):
+            del sent[event["id"]]
+    return [row for rows in sent.values() for row in rows]
+
+
+def _attendees(rows: Any, event_id: str | None) -> list[Row]:
+    if not isinstance(rows, list):
+        return []
+    ids = [_text(row.get("attendee_id")) for row in rows if isinstance(row, dict)]
+    found = [Row("attendee", id, event_id) for id in ids[:NAMED_ATTENDEES]]
+    more = len(ids) - len(found)
+    return [*found, Row("attendee", f"and {more} more", event_id, more)] if more else found
+
+
+def _object(content: bytes | None) -> dict[str, Any]:
+    try:
+        value = json.loads(content or b"")
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
