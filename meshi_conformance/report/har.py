@@ -15,6 +15,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from ..exchange import KEY_VARIABLES, STORED_BODY_BYTES
 
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+
 
 def parts(document: dict[str, Any], events: Iterable[dict[str, Any]]) -> Iterator[str]:
     """The archive as JSON text, one entry a line, in the order of recording."""
@@ -81,10 +83,9 @@ def _request(one: dict[str, Any], base: str) -> dict[str, Any]:
 
 
 def _response(one: dict[str, Any]) -> dict[str, Any]:
-    known = {status.value: status.phrase for status in HTTPStatus}
     return {
         "status": one["status"],
-        "statusText": known.get(one["status"], ""),
+        "statusText": _PHRASES.get(one["status"], ""),
         "httpVersion": "HTTP/1.1",
         "cookies": [],
         "headers": [{"name": name, "value": value} for name, value in one["headers"]],

@@ -51,6 +51,7 @@ def parts(document: dict[str, Any], events: Iterable[dict[str, Any]]) -> Iterato
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["ticked"] = _ticked
     style, script = (_asset(name) for name in ("report.css", "report.js"))
     yield from environment.get_template("report.html.j2").generate(
         policy=_policy(style, script),
@@ -65,6 +66,15 @@ def parts(document: dict[str, Any], events: Iterable[dict[str, Any]]) -> Iterato
 
 def _shown(value: Any) -> Any:
     return visible(value) if type(value) is str else value
+
+
+def _ticked(text: str) -> Markup:
+    """A statement with what stands in backticks as code."""
+    parts = visible(text).split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 and number < len(parts) - 1 else escape(part)
+        for number, part in enumerate(parts)
+    )
 
 
 def _asset(name: str) -> str:
@@ -100,6 +110,11 @@ def _view(document: dict[str, Any]) -> dict[str, Any]:
     ]
     return {
         "document": document,
+        "counted_verdicts": [
+            verdict
+            for verdict in document["counts"][DOCUMENTED]
+            if verdict in ("pass", "fail") or any(counts[verdict] for counts in document["counts"].values())
+        ],
         "meaning": MEANING[document["outcome"]],
         "failures": cards[DOCUMENTED],
         "deviations": cards[IMPLIED],
@@ -162,7 +177,7 @@ class _Exchanges:
         if name in self._whole:
             return head
         curl, curl_cut = _cut(record["curl"], SHOWN_BODY)
-        body, body_cut = _cut(pretty(record["body"]), SHOWN_BODY)
+        body, body_cut = _cut(pretty(record["body"], SHOWN_BODY), SHOWN_BODY)
         headers = "\n".join(f"{key}: {value}" for key, value in record["headers"])[:SHOWN_BODY]
         size = sum(len(escape(visible(text)).encode("utf-8", "replace")) for text in (curl, body, headers))
         if size > self._room:

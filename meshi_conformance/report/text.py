@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from ..exchange import NotJson, parse_json
@@ -13,12 +14,16 @@ def visible(text: str) -> str:
 
     Line breaks and tabs stay. Half a surrogate pair is shown too: no file can hold one.
     """
-    if text.isprintable():
-        return text
-    return "".join(letter if letter in "\n\t" or letter.isprintable() else _escaped(letter) for letter in text)
+    return _SUSPECT.sub(_escaped, text)
 
 
-def _escaped(letter: str) -> str:
+_SUSPECT = re.compile(r"[^\n\t -~]")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    letter = found[0]
+    if letter.isprintable():
+        return letter
     number = ord(letter)
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
@@ -29,15 +34,24 @@ def one_line(text: str, most: int = 300) -> str:
     return line if len(line) <= most else line[: most - 1] + "\u2026"
 
 
-def pretty(body: str | None) -> str:
-    """A body for people: JSON indented, anything else as it came."""
+def pretty(body: str | None, most: int) -> str:
+    """A body for people: JSON indented, anything else as it came; its start where it is longer than `most`."""
     if not body:
         return ""
     try:
         value: Any = parse_json(body.encode("utf-8", "surrogatepass"))
-        return json.dumps(value, indent=2, ensure_ascii=False)
+        pieces, length = [], 0
+        for piece in _ENCODER.iterencode(value):
+            pieces.append(piece)
+            length += len(piece)
+            if length > most:
+                break
+        return "".join(pieces)
     except (NotJson, RecursionError, ValueError):
         return body
+
+
+_ENCODER = json.JSONEncoder(indent=2, ensure_ascii=False)
 
 
 def counted(number: int, what: str) -> str:
