@@ -22,7 +22,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NAME|URL",
         help="reference (default: an embedded server), staging, production or a base URL; MESHI_BASE works too",
     )
-    group.addoption("--report-dir", metavar="DIR", help="where the report is written (reports/latest)")
     group.addoption(
         "--targets-file", metavar="FILE", help="servers by name (default: targets.toml, where there is one)"
     )
@@ -31,6 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--rate", metavar="N", type=float, help="send at most N requests per second, over all workers")
     group.addoption("--max-requests", metavar="N", type=int, help="send at most N requests in all")
     group.addoption("--max-created", metavar="N", type=int, help="create at most N rows in all")
+    group.addoption("--report-dir", metavar="DIR", help="where the report is written (reports/latest)")
     group.addoption(
         "--requirements",
         metavar="PATTERN",

@@ -485,20 +485,20 @@ class Controller:
 
     def stop(self) -> None:
         """Ends the embedded server, where this run started one."""
-        if self._embedded is not None:
         if self._progress is not None:
             self._progress.stop()
         if self._signal is not None:
             signal.signal(signal.SIGTERM, self._signal)
+        if self._embedded is not None:
             self._embedded.stop()
             self._embedded = None
 
 
-def _report_folder(config: pytest.Config) -> Path:
 def _interrupt(number: int, frame: Any) -> None:
     raise KeyboardInterrupt(f"signal {number}")
 
 
+def _report_folder(config: pytest.Config) -> Path:
     if config.option.report_dir:
         return Path(config.option.report_dir).absolute()
     return config.rootpath / "reports" / "latest"

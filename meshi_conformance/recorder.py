@@ -161,9 +161,9 @@ class Spool:
 
     def __init__(self, folder: Path, unspooled: Sequence[dict[str, Any]] = ()) -> None:
         self._folder = folder
+        self._unspooled = unspooled
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
+        yield from self._unspooled
         for file in sorted(self._folder.glob("*.jsonl")):
             yield from read_spool(file)
-        self._unspooled = unspooled
-        yield from self._unspooled
