@@ -16,13 +16,13 @@ from markupsafe import Markup
 
 from ..contract import LEVELS
 from ..errors import UsageError
-from ..verdicts import FAIL, INCONCLUSIVE, NOT_RUN, PASS, WAIVED
+from ..verdicts import FAIL, INCONCLUSIVE, NOT_RUN, OUTCOMES, PASS, WAIVED
 from . import history
 from .history import Document
 from .text import visible
 
 TEMPLATES = Path(__file__).parent / "templates"
-STACKED = (FAIL, INCONCLUSIVE, NOT_RUN, WAIVED, PASS)
+STACKED = (FAIL, INCONCLUSIVE, NOT_RUN, WAIVED)
 """The verdicts of a column from top to bottom."""
 
 COLUMN, GAP = 10, 2
@@ -57,7 +57,8 @@ def view(documents: Sequence[Document]) -> list[dict[str, Any]]:
     return [
         {
             "base": base,
-            "runs": [_run(one) for one in group],
+            "runs": [{**_run(one), "x": number * (COLUMN + GAP)} for number, one in enumerate(group)],
+            "width": max(len(group), 8) * (COLUMN + GAP) - GAP,
             "charts": [_chart(group, level) for level in LEVELS],
             "latency": _latency(group),
         }
@@ -78,14 +79,18 @@ def _run(document: Document) -> dict[str, Any]:
 
 
 def _chart(documents: Sequence[Document], level: str) -> dict[str, Any]:
-    """A stacked column for each run; the tallest has the height 100."""
-    tallest = max(sum(one["counts"][level].values()) for one in documents) or 1
+    """A stacked column for each run of what does not pass; the tallest has the height 100.
+
+    Passes are left out: hundreds of them would leave no height for the few failures that matter.
+    """
+    tallest = max(sum(one["counts"][level][verdict] for verdict in STACKED) for one in documents)
     bars = []
     for number, document in enumerate(documents):
         counts = document["counts"][level]
-        top = 100.0 * (1 - sum(counts.values()) / tallest)
-        for verdict in STACKED:
-            height = 100.0 * counts[verdict] / tallest
+        top = 100.0
+        for verdict in reversed(STACKED):
+            height = 100.0 * counts[verdict] / max(tallest, 1)
+            top -= height
             if height:
                 bars.append(
                     {
@@ -96,14 +101,12 @@ def _chart(documents: Sequence[Document], level: str) -> dict[str, Any]:
                         "title": f"{document['started_at']}: {counts[verdict]} {verdict.replace('_', ' ')}",
                     }
                 )
-            top += height
     last = documents[-1]["counts"][level]
     said = ", ".join(f"{last[verdict]} {verdict.replace('_', ' ')}" for verdict in STACKED)
     return {
-        "title": f"{level.capitalize()} requirements by verdict",
-        "label": f"{level} requirements by verdict in {len(documents)} runs; in the last one: {said}",
-        "width": max(len(documents), 8) * (COLUMN + GAP) - GAP,
-        "bar": COLUMN,
+        "title": f"{level.capitalize()} requirements that do not pass",
+        "label": f"{level} requirements that do not pass in {len(documents)} runs; in the last one: {said}",
+        "tallest": tallest,
         "bars": bars,
     }
 
@@ -148,6 +151,9 @@ def page(targets: Sequence[dict[str, Any]], refused: Sequence[str]) -> str:
         policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
         style=Markup(style),
         verdicts=STACKED,
+        counted=(PASS, *STACKED),
+        outcomes=OUTCOMES,
+        column=COLUMN,
         targets=targets,
         refused=refused,
     )
