@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote
 
+from .exchange import Redaction
+
 NAMED_ATTENDEES = 1000
 """How many attendees of one import are listed one by one."""
 
@@ -67,15 +69,26 @@ def total(rows: Iterable[Row]) -> int:
     return sum(row.count for row in rows)
 
 
-def unconfirmed(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of writes that were sent and whose answer never came, or left open if they took effect."""
+def listed(events: Iterable[Mapping[str, Any]], redaction: Redaction) -> list[dict[str, Any]]:
+    """What a run created, each row once: a re-import tells of the same one again.
+
+    Rows of writes that were sent, and whose answer never came or left open if they took effect, are not
+    `confirmed`.
+    """
+    rows: dict[tuple[str, str | None, str | None], dict[str, Any]] = {}
     sent: dict[str, list[dict[str, Any]]] = {}
     for event in events:
-        if event["type"] == "sending":
+        if event["type"] == "created":
+            row = {name: event[name] for name in ("kind", "id", "event_id", "count", "test", "confirmed")}
+            rows.setdefault((row["kind"], row["id"], row["event_id"]), row)
+        elif event["type"] == "sending":
             sent[event["id"]] = [{**row, "test": event["test"], "confirmed": False} for row in event["rows"]]
-        elif event["type"] == "exchange" and event["id"] in sent and not may_exist(event["status"]):
-            del sent[event["id"]]
-    return [row for rows in sent.values() for row in rows]
+        elif event["type"] == "exchange" and not may_exist(event["status"]):
+            sent.pop(event["id"], None)
+    for row in (row for left in sent.values() for row in left):
+        rows.setdefault((row["kind"], row["id"] or row["test"], row["event_id"]), row)
+    found: list[dict[str, Any]] = redaction.apply(rows.values())
+    return found
 
 
 def _attendees(rows: Any, event_id: str | None) -> list[Row]:

@@ -15,13 +15,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .. import __version__, gate, waivers
+from .. import __version__, gate, ledger, waivers
 from ..contract import LEVELS, Contract
 from ..exchange import Redaction
 from ..preflight import Preflight
 from ..target import Target
 from ..verdicts import DESELECTED, FAIL, INVALID, VERDICTS, WAIVED, Judgement, Verdict, causes, judge, outcome
-from . import ledger
 
 SCHEMA_VERSION = "1.0"
 EVIDENCE = 3
@@ -43,7 +42,7 @@ def build(
 ) -> dict[str, Any]:
     """The document of a run from what its tests and its exchanges said.
 
-    `events` is gone through twice, so that of 20,000 exchanges only those that are evidence are held whole.
+    `events` is gone through several times, so that of 20,000 exchanges only those that are evidence are held whole.
     Texts that tests took from answers may carry a key that the server echoed: it is taken out here.
     """
     redaction = Redaction(target.keys)
@@ -52,10 +51,8 @@ def build(
     ]
     problems = [redaction.text(one) for one in problems]
     by_type: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    created: list[dict[str, Any]] = []
     for event in events:
         if event["type"] == "exchange":
-            created += ledger.created(event)
             by_type["exchange"].append({name: event[name] for name in _SUMMARIZED})
         else:
             by_type[event["type"]].append(redaction.apply(event))
@@ -171,6 +168,7 @@ def _summary(exchanges: list[dict[str, Any]], contract: Contract) -> dict[str, A
             by_operation[one["operation"]].append(one)
     return {
         "count": len(exchanges),
+        "rate_limited": sum(1 for one in exchanges if one["status"] == 429),
         "operations_called": sum(1 for name in contract.operations if by_operation[name]),
         "operations": len(contract.operations),
         "by_operation": {
