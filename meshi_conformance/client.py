@@ -8,7 +8,7 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
@@ -22,7 +22,7 @@ import httpx
 from .breaker import Breaker
 from .contract import Contract
 from .errors import NotPermitted, TransportTrouble
-from .exchange import Exchange, NotJson
+from .exchange import STORED_BODY_BYTES, Exchange, NotJson
 from .ledger import Row, created, may_exist, planned, total
 from .limiter import Limiter
 from .network import ANSWER_VALUES, Exceeded, Wire, client, decoded, value_count
@@ -59,18 +59,44 @@ THREADS = 8
 
 
 @dataclass(frozen=True)
+class Padded:
+    """A body too large to hold: `head`, as many letters as make `size` bytes of the whole, then `tail`.
+
+    Without the letters it is a valid body too.
+    """
+
+    head: bytes
+    tail: bytes
+    size: int
+
+    def __iter__(self) -> Iterator[bytes]:
+        chunk = b"x" * 65_536
+        yield self.head
+        left = self.size - len(self.head) - len(self.tail)
+        while left > 0:
+            yield chunk[:left]
+            left -= len(chunk)
+        yield self.tail
+
+    @property
+    def start(self) -> bytes:
+        """As much of it as a record keeps."""
+        return self.head + b"x" * STORED_BODY_BYTES
+
+
+@dataclass(frozen=True)
 class Call:
     """One request to an operation, before it is sent.
 
     `key` is the role of the key to send, None for no Authorization header; `authorization` replaces the
-    header's whole value. `body` is a JSON value, `content` raw bytes in its place.
+    header's whole value. `body` is a JSON value, `content` is sent as it is in its place.
     """
 
     operation: str
     path: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, Any] = field(default_factory=dict)
     body: Any = NOTHING
-    content: bytes | None = None
+    content: bytes | Padded | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     key: str | None = "main"
     authorization: str | None = None
@@ -179,7 +205,7 @@ class Transport:
         key: str | None = "main",
         authorization: str | None = None,
         headers: Mapping[str, str] | None = None,
-        content: bytes | None = None,
+        content: bytes | Padded | None = None,
         retriable: bool = False,
         patient: bool = True,
         base: str | None = None,
@@ -207,7 +233,7 @@ class Transport:
             content,
             safe=method in SAFE_METHODS,
             retriable=retriable or method in SAFE_METHODS,
-            rows=tuple(planned(method, path, content)) if method not in SAFE_METHODS else (),
+            rows=tuple(planned(method, path, _unpadded(content))) if method not in SAFE_METHODS else (),
         )
         exchange = self._to_the_end(request, patient)
         if request.maybe_done and not request.safe and exchange.status == 200 and not self.recorder.is_aside:
@@ -310,6 +336,8 @@ class Transport:
             # and on every kind of refusal, and the target's logs can be searched for the run.
             sent = {**sent, "x-correlation-id": f"conf-{self.run}-{number}"}
         headers = {**sent, "Authorization": request.bearer} if request.bearer is not None else sent
+        if isinstance(request.content, Padded):
+            headers = {**headers, "Content-Length": str(request.content.size)}
         if request.rows:
             self.recorder.sending(number, request.rows)
         started = time.time()
@@ -349,7 +377,8 @@ class Transport:
                 path=request.path,
                 key="literal" if request.authorization is not None else request.key,
                 request_headers={**sent, **literal},
-                request_body=request.content,
+                request_body=request.content.start if isinstance(request.content, Padded) else request.content,
+                request_size=request.content.size if isinstance(request.content, Padded) else None,
                 status=response.status_code,
                 headers=[(name, value) for name, value in response.headers.multi_items()],
                 body=body,
@@ -401,7 +430,7 @@ class _Request:
     authorization: str | None
     bearer: str | None
     sent: dict[str, str]
-    content: bytes | None
+    content: bytes | Padded | None
     safe: bool
     retriable: bool
     rows: tuple[Row, ...]
@@ -420,6 +449,10 @@ class _NoAnswer(Exception):
         self.reason = reason
         self.maybe_done = maybe_done
         self.slow = slow
+
+
+def _unpadded(content: bytes | Padded | None) -> bytes | None:
+    return content.head + content.tail if isinstance(content, Padded) else content
 
 
 def _value(exchange: Exchange) -> Any:

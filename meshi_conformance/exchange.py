@@ -127,6 +127,7 @@ class Exchange:
 
     `key` is the role of the key that was sent (`main`, `read`, …), never its value; None when no key was
     sent, `literal` when a made-up Authorization header was. `elapsed` is in seconds, `started` is POSIX time.
+    `request_size` is how many bytes a body had of which `request_body` is only the start, else None.
     """
 
     id: str
@@ -142,8 +143,14 @@ class Exchange:
     body: bytes
     started: float
     elapsed: float
+    request_size: int | None = None
     violations: list[tuple[str, str]] = field(default_factory=list)
     drift: list[str] = field(default_factory=list)
+
+    @property
+    def request_bytes(self) -> int:
+        """How many bytes the request's body had."""
+        return len(self.request_body or b"") if self.request_size is None else self.request_size
 
     @cached_property
     def parsed(self) -> Any:
@@ -248,8 +255,8 @@ class Exchange:
             line += " -H " + shlex.quote(f"{name}: {value}")
         if self.request_body is not None:
             line += " --data-binary " + shlex.quote(_text(self.request_body, clean) or "")
-            if len(self.request_body) > STORED_BODY_BYTES:
-                line += f"  # cut: the body has {len(self.request_body)} bytes"
+            if self.request_bytes > STORED_BODY_BYTES:
+                line += f"  # cut: the body has {self.request_bytes} bytes"
         return line
 
     def record(self, redaction: Redaction) -> dict[str, Any]:
@@ -264,7 +271,7 @@ class Exchange:
             "key": self.key,
             "request_headers": redaction.apply(self.request_headers),
             "request_body": _text(self.request_body, clean),
-            "request_bytes": len(self.request_body or b""),
+            "request_bytes": self.request_bytes,
             "status": self.status,
             "headers": redaction.apply(
                 [(name[:200], value[:HEADER_CHARACTERS]) for name, value in self.headers[:MOST_HEADERS]]
