@@ -21,8 +21,8 @@ from typing import Any
 
 import pytest
 
+from . import allure_results, gate, targets_file, waivers
 from . import contract as contracts
-from . import gate, targets_file, waivers
 from .calls import Calls
 from .client import Api, Transport
 from .errors import Inconclusive, UsageError
@@ -124,6 +124,8 @@ class Suite:
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         assert self.session is not None
         self.session.recorder.start_test(item.nodeid)
+        if allure_results.listener(self.config):
+            allure_results.describe(self.contract, self._cited(item))
         for name in cited_by(item):
             for need in self.contract.requirements[name].needs:
                 lacking = self.session.target.lacks(need)
@@ -160,7 +162,16 @@ class Suite:
             report.longrepr = (str(item.path), item.location[1] or 0, f"Inconclusive: {reason}")
         if worst == FAIL:
             self._explain(report, judged)
+        allure = allure_results.listener(self.config)
+        if allure:
+            exchanges = self.session.recorder.of_test
+            allure_results.conclude(
+                allure, report, judged["judgements"], self._cited(item), exchanges, self.session.show
+            )
         return report
+
+    def _cited(self, item: pytest.Item) -> list[contracts.Requirement]:
+        return [self.contract.requirements[name] for name in cited_by(item)]
 
     def _explain(self, report: pytest.TestReport, judged: dict[str, Any]) -> None:
         assert self.session is not None
@@ -476,6 +487,7 @@ class Controller:
             started=self.started,
             selection=self.config.option.requirements,
             waived=self.waivers,
+            options={name: getattr(self.config.option, name) for name in ("profile", "budget", "seed")},
         )
         fail_on = self.config.option.fail_on
         decision = gate.decide(self.document, fail_on, exitstatus)
