@@ -9,7 +9,7 @@ import platform
 import shlex
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +39,7 @@ def build(
     started: float,
     selection: Sequence[str] = (),
     waived: Sequence[waivers.Waiver] = (),
+    options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The document of a run from what its tests and its exchanges said.
 
@@ -58,6 +59,7 @@ def build(
             by_type[event["type"]].append(redaction.apply(event))
     exchanges = sorted(by_type["exchange"], key=lambda one: one["started"])
     violations = [(name, one["id"], message) for one in exchanges for name, message in one["violations"]]
+    violations += [(one["requirement"], one["exchange"], one["message"]) for one in by_type["violation"]]
     chosen = {one.id for pattern in selection for one in contract.matching(pattern)}
     unselected = {name: DESELECTED for name in contract.requirements if selection and name not in chosen}
     verdicts = judge(
@@ -91,6 +93,7 @@ def build(
         "finished_at": _moment(finished),
         "duration_seconds": round(finished - started, 3),
         "selection": list(selection),
+        "options": dict(options or {}),
         "rerun": _rerun(target),
         "counts": counts(verdicts),
         "gate": gate.section(applied),
@@ -100,7 +103,8 @@ def build(
         "evidence": {name: evidence[name] for name in sorted(evidence)},
         "tests": tests,
         "drift": _drift(exchanges),
-        "created": ledger.joined([*by_type["created"], *created]),
+        "created": ledger.listed(events, redaction),
+        "generated": [{name: value for name, value in one.items() if name != "type"} for one in by_type["generated"]],
         "waits": by_type["wait"],
         "trouble": [one["what"] for one in by_type["trouble"]],
     }
