@@ -1,0 +1,333 @@
+"""Who may call: each operation with one hole in the wall around it, or with a wrong word at the door.
+
+The kinds of a family go around over the operations, so that each kind stands on several of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from .. import auth, events, paging, runs
+from ..auth import Principal
+from ..errors import ApiError
+from ..http import Request, Response
+from ..services import Call, Services
+from ..storage import Storage
+from . import operations
+from .operations import OPERATIONS, READS, WRITES, Dispatch, Handler, Refusal, operation_of
+from .registry import Patch, fault
+
+Kind = tuple[str, str, Callable[[Patch, str], None], tuple[str, ...]]
+"""Suffix of the name, what is wrong, how it is made on an operation, and what else it breaks."""
+
+
+def anybody(storage: Storage) -> Principal:
+    """The principal that a forgotten check lets in: an ordinary key of the first org."""
+    row = storage.one(
+        "SELECT * FROM api_keys WHERE org_id = (SELECT value FROM meta WHERE name = 'org:a')"
+        " AND principal_type = 'service_account' AND NOT disabled AND scopes LIKE '%partner:write%'"
+    )
+    assert row is not None
+    return auth.check_account(row)
+
+
+def admit(patch: Patch, operation: str, code: str, to_admit: Callable[[Request], bool] = lambda request: True) -> None:
+    """Let in whom the operation would refuse with the code."""
+
+    def wrap(inner: Callable[[Request, Storage], Principal]) -> Any:
+        def authenticate(request: Request, storage: Storage) -> Principal:
+            try:
+                return inner(request, storage)
+            except ApiError as error:
+                if error.code == code and operation_of(request) == operation and to_admit(request):
+                    return anybody(storage)
+                raise
+
+        return authenticate
+
+    patch.wrap(auth, "authenticate", wrap)
+
+
+def admits(code: str, to_admit: Callable[[Request], bool] = lambda request: True) -> Callable[[Patch, str], None]:
+    """Like `admit`, as a kind of a family."""
+    return lambda patch, operation: admit(patch, operation, code, to_admit)
+
+
+def says(code: str, status: int, said: str) -> Callable[[Patch, str], None]:
+    """A refusal with the code carries another status and code instead."""
+    return lambda patch, operation: operations.refusal(patch, operation, lambda error: Refusal(status, said), code)
+
+
+def scheme(request: Request) -> str:
+    return request.headers.get("authorization", "").partition(" ")[0].lower()
+
+
+def made_on(make: Callable[[Patch, str], None], operation: str, patch: Patch) -> None:
+    make(patch, operation)
+
+
+def family(name: str, among: list[str] | tuple[str, ...], kinds: list[Kind]) -> None:
+    """Registers one fault for each operation; the kinds go around."""
+    for place, operation in enumerate(among):
+        suffix, sentence, make, also = kinds[place % len(kinds)]
+        fault(
+            f"{name}.{operation}.{suffix}",
+            f"{operation} {sentence}.",
+            breaks=[f"{name}.{operation}"],
+            also=[one.format(operation=operation) for one in also],
+        )(partial(made_on, make, operation))
+
+
+CODES = ("codes.{operation}",)
+
+family(
+    "auth",
+    list(OPERATIONS),
+    [
+        ("no_header", "serves a request without any key", admits("UNAUTHORIZED", lambda one: not scheme(one)), ()),
+        ("any_token", "serves any bearer token", admits("UNAUTHORIZED", lambda one: scheme(one) == "bearer"), ()),
+        ("any_scheme", "serves a Basic header", admits("UNAUTHORIZED", lambda one: scheme(one) == "basic"), ()),
+        ("status", "answers 403 where the key is missing or unknown", says("UNAUTHORIZED", 403, "UNAUTHORIZED"), CODES),
+        ("code", "calls a missing key INVALID_TOKEN", says("UNAUTHORIZED", 401, "INVALID_TOKEN"), CODES),
+        ("bad_request", "answers 400 where the key is missing", says("UNAUTHORIZED", 400, "MISSING_KEY"), CODES),
+    ],
+)
+family(
+    "account",
+    list(OPERATIONS),
+    [
+        ("served", "serves the key of a disabled service account", admits("ACCOUNT_DISABLED"), ()),
+        ("unauthorized", "hides that the account is disabled", says("ACCOUNT_DISABLED", 401, "UNAUTHORIZED"), ()),
+        ("forbidden", "answers 403 to a disabled account", says("ACCOUNT_DISABLED", 403, "ACCOUNT_DISABLED"), CODES),
+    ],
+)
+family(
+    "principal",
+    list(OPERATIONS),
+    [
+        ("served", "serves a person's token", admits("SERVICE_ACCOUNT_REQUIRED"), ()),
+        ("unauthorized", "answers 401 to a person's token", says("SERVICE_ACCOUNT_REQUIRED", 401, "UNAUTHORIZED"), ()),
+        (
+            "scope",
+            "says that a person's token lacks a scope",
+            says("SERVICE_ACCOUNT_REQUIRED", 403, "INSUFFICIENT_SCOPE"),
+            (),
+        ),
+    ],
+)
+family(
+    "org",
+    [name for name in OPERATIONS if name != "getAuth"],
+    [
+        ("served", "serves a key without an org from the first org there is", admits("PARTNER_ORG_REQUIRED"), ()),
+        (
+            "bad_request",
+            "answers 400 to a key without an org",
+            says("PARTNER_ORG_REQUIRED", 400, "PARTNER_ORG_REQUIRED"),
+            CODES,
+        ),
+        (
+            "broken",
+            "breaks on a key without an org",
+            says("PARTNER_ORG_REQUIRED", 500, "INTERNAL_ERROR"),
+            ("server_errors.{operation}",),
+        ),
+        ("code", "says FORBIDDEN to a key without an org", says("PARTNER_ORG_REQUIRED", 403, "FORBIDDEN"), CODES),
+    ],
+)
+
+
+# Scopes
+
+unscoped: ContextVar[bool] = ContextVar("unscoped", default=False)
+
+
+def drop_scope(patch: Patch, operation: str) -> None:
+    operations.while_answering(patch, operation, auth, "check_scope", lambda inner: lambda principal, method: None)
+
+
+def demand_write(patch: Patch, operation: str) -> None:
+    def make(inner: Callable[[Principal, str], None]) -> Any:
+        return lambda principal, method: inner(principal, "POST")
+
+    operations.while_answering(patch, operation, auth, "check_scope", make)
+
+
+def refuse_after_writing(patch: Patch, operation: str) -> None:
+    def wrap(inner: Callable[[Principal, str], None]) -> Any:
+        return lambda principal, method: None if unscoped.get() else inner(principal, method)
+
+    def make(inner: Dispatch) -> Dispatch:
+        async def dispatched(request: Request, services: Services) -> Response:
+            try:
+                return await inner(request, services)
+            except ApiError as error:
+                if error.code == "INSUFFICIENT_SCOPE":
+                    unscoped.set(True)
+                    await inner(request, services)
+                raise
+
+        return dispatched
+
+    patch.wrap(auth, "check_scope", wrap)
+    operations.dispatch(patch, operation, make)
+
+
+family("scope", READS, [("refused", "refuses a key that may only read", demand_write, ())])
+family(
+    "scope",
+    WRITES,
+    [
+        ("accepted", "lets a key write that may only read", drop_scope, ()),
+        ("effect", "refuses a key that may only read, but writes first", refuse_after_writing, ()),
+        ("code", "answers FORBIDDEN to a key that may only read", says("INSUFFICIENT_SCOPE", 403, "FORBIDDEN"), CODES),
+        (
+            "status",
+            "answers 401 to a key that may only read",
+            says("INSUFFICIENT_SCOPE", 401, "INSUFFICIENT_SCOPE"),
+            CODES,
+        ),
+    ],
+)
+
+
+# Walls between orgs
+
+
+def other_orgs(call: Call) -> list[str]:
+    rows = call.services.storage.all(
+        "SELECT DISTINCT org_id FROM api_keys WHERE org_id IS NOT NULL AND org_id <> ?", (call.org,)
+    )
+    return [row["org_id"] for row in rows]
+
+
+def across_orgs(patch: Patch, operation: str, found: Callable[[Response, ApiError], Response]) -> None:
+    """What the caller's org does not have is looked for in the others; `found` makes an answer of it."""
+
+    def make(inner: Handler) -> Handler:
+        async def handler(call: Call) -> Response:
+            try:
+                return await inner(call)
+            except ApiError as error:
+                if error.status != 404:
+                    raise
+                for org in other_orgs(call):
+                    try:
+                        answer = await inner(replace(call, principal=replace(call.principal, org_id=org)))
+                    except ApiError:
+                        continue
+                    return found(answer, error)
+                raise
+
+        return handler
+
+    operations.handle(patch, operation, make)
+
+
+def leak(patch: Patch, operation: str) -> None:
+    across_orgs(patch, operation, lambda answer, error: answer)
+
+
+def act_and_deny(patch: Patch, operation: str) -> None:
+    def deny(answer: Response, error: ApiError) -> Response:
+        raise error
+
+    across_orgs(patch, operation, deny)
+
+
+def admit_existence(patch: Patch, operation: str) -> None:
+    def forbid(answer: Response, error: ApiError) -> Response:
+        raise Refusal(403, "FORBIDDEN")
+
+    across_orgs(patch, operation, forbid)
+
+
+def list_everything(patch: Patch, operation: str) -> None:
+    def wrap(inner: Callable[..., paging.Page]) -> Any:
+        def fetch_page(
+            call: Call, name: str, scope: str, select: str, where: str, *rest: Any, **named: Any
+        ) -> paging.Page:
+            if operation_of(call.request) == operation:
+                where = re.sub(r"(\w+\.)?org_id = \?", r"(\g<0> OR TRUE)", where)
+            return inner(call, name, scope, select, where, *rest, **named)
+
+        return fetch_page
+
+    patch.wrap(paging, "fetch_page", wrap)
+
+
+ISOLATION_READ: list[Kind] = [
+    ("leak", "finds what only another org has", leak, ()),
+    ("existence", "answers 403 for what another org has, and so tells that it exists", admit_existence, CODES),
+]
+ISOLATION_WRITE: list[Kind] = [
+    ("leak", "changes what only another org has", leak, ()),
+    ("effect", "changes what only another org has, and then says that it is not there", act_and_deny, ()),
+]
+LISTS_OF_THE_ORG = ("listEvents", "listRuns", "listReviews")
+CREATES = ("createEvent", "createRun")
+
+family("isolation", LISTS_OF_THE_ORG, [("leak", "shows the rows of every org", list_everything, ())])
+family("isolation", [one for one in READS if one not in (*LISTS_OF_THE_ORG, "getAuth")], ISOLATION_READ)
+family("isolation", [one for one in WRITES if one not in CREATES], ISOLATION_WRITE)
+
+
+@fault(
+    "isolation.createEvent.global_ids",
+    "createEvent refuses an ID that another org has mapped.",
+    breaks=["isolation.createEvent"],
+)
+def _(patch: Patch) -> None:
+    def wrap(inner: Callable[..., None]) -> Any:
+        def store_event(services: Services, org: str, fields: dict[str, Any]) -> None:
+            if services.storage.one("SELECT 1 FROM events WHERE event_id = ?", (fields["event_id"],)):
+                raise events.conflict("event", fields["event_id"])
+            inner(services, org, fields)
+
+        return store_event
+
+    patch.wrap(events, "store_event", wrap)
+
+
+@fault(
+    "isolation.createEvent.overwrites",
+    "createEvent with an ID that another org has mapped renames that org's event.",
+    breaks=["isolation.createEvent"],
+)
+def _(patch: Patch) -> None:
+    def wrap(inner: Callable[..., None]) -> Any:
+        def store_event(services: Services, org: str, fields: dict[str, Any]) -> None:
+            inner(services, org, fields)
+            services.storage.execute(
+                "UPDATE events SET title = ? WHERE event_id = ?", (fields["title"], fields["event_id"])
+            )
+
+        return store_event
+
+    patch.wrap(events, "store_event", wrap)
+
+
+@fault(
+    "isolation.createRun.global_keys",
+    "createRun answers another org's idempotency key with that org's run.",
+    breaks=["isolation.createRun"],
+)
+def _(patch: Patch) -> None:
+    def make(inner: Handler) -> Handler:
+        async def handler(call: Call) -> Response:
+            row = call.services.storage.one(
+                f"{runs.SELECT} WHERE runs.org_id <> ? AND key_space = 'generic' AND idempotency_key = ?",
+                (call.org, call.body.get("idempotency_key")),
+            )
+            if row is not None:
+                return runs.accepted_response(row, True, 201, call.services.settings)
+            return await inner(call)
+
+        return handler
+
+    operations.handle(patch, "createRun", make)
