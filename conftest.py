@@ -9,6 +9,7 @@ import pytest
 from meshi_conformance.calls import Calls
 from meshi_conformance.client import Api
 from meshi_conformance.contract import Contract
+from meshi_conformance.generation.budget import Plan
 from meshi_conformance.given import Given
 from meshi_conformance.world import World
 
@@ -52,3 +53,11 @@ def contract(run_session: RunSession) -> Contract:
 def target(run_session: RunSession) -> Any:
     """What is known of the server under test."""
     return run_session.target
+
+
+@pytest.fixture
+def plan(pytestconfig: pytest.Config) -> Plan:
+    """How much a generated test may send, and the seed. Skips where nothing is to be generated."""
+    if pytestconfig.option.profile == "none":
+        pytest.skip("generated tests are switched off: --profile none")
+    return Plan.of(pytestconfig.option)

@@ -30,6 +30,7 @@ NEEDS = {
     "large": "large requests are opt-in on this target: --large",
     "rate_limit": "provoking the rate limit is opt-in on this target: --rate-limit-probe",
     "legacy_alias": "the target's base URL does not end with /api/v0/partner, so its alias is unknown",
+    "loopback": "the target is on another machine, so the suite cannot listen for what it would send",
 }
 """What a requirement can need, and what is said when it is not there."""
 
@@ -402,6 +403,7 @@ def _derived(contract: Contract) -> Iterator[Requirement]:
         yield from _answers(operation)
         yield from _keys(operation)
         yield from _every_exchange(operation)
+        yield from _generated(operation)
     for limit in contract.limits():
         bounds = describe_bounds(limit.schema)
         if not bounds:
@@ -582,6 +584,18 @@ def _every_exchange(operation: Operation) -> Iterator[Requirement]:
             "overview",
             "Partner-owned IDs",
         )
+
+
+def _generated(operation: Operation) -> Iterator[Requirement]:
+    """What holds for any data, so that only made-up calls can look for what breaks it."""
+    name = operation.id
+    yield _of(operation, f"generated.accepts.{name}", f"{name} accepts whatever is within its documented bounds.")
+    yield _of(
+        operation,
+        f"generated.refuses.{name}",
+        f"{name} refuses whatever breaks a documented rule, with a status and a code that fit one of the mistakes.",
+        level="implied",
+    )
 
 
 BOUNDARY_OPERATIONS = frozenset(

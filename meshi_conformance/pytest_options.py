@@ -8,6 +8,7 @@ early enough to look again with the options known.
 from __future__ import annotations
 
 import copy
+import secrets
 
 import pytest
 from _pytest.config.findpaths import determine_setup
@@ -49,6 +50,39 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--waivers", metavar="FILE", help="known failures that do not fail the run for now (docs/ci.md)")
     group.addoption("--large", action="store_true", help="also send the very large requests")
     group.addoption("--rate-limit-probe", action="store_true", help="also send requests until the target answers 429")
+    group.addoption(
+        "--profile",
+        choices=("quick", "nightly", "none"),
+        default="quick",
+        help="how much is generated: quick (seconds, the default), nightly (minutes) or none",
+    )
+    group.addoption(
+        "--budget", metavar="N", type=_requests, help="at most about N generated requests, in place of the profile's"
+    )
+    group.addoption(
+        "--seed", metavar="N", type=int, help="makes the same generated requests again; without it a new one is drawn"
+    )
+
+
+def _requests(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError("a budget is at least one request")
+    return number
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Draws the seed before worker processes start, so that all have the same."""
+    if config.option.seed is None:
+        config.option.seed = secrets.randbelow(2**32)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Says how to make the same generated requests again."""
+    if not hasattr(config, "workerinput") and config.option.profile != "none":
+        budget = "" if config.option.budget is None else f" --budget {config.option.budget}"
+        terminalreporter.write_line(f"generated --profile {config.option.profile}{budget} --seed {config.option.seed}")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -103,6 +103,14 @@ class Recorder:
         """Notes a wait for a condition that is over, with the states that were seen and when."""
         self._write("wait", {"what": what, "seconds": seconds, "seen": seen, "test": self.test})
 
+    def violated(self, requirement: str, exchange: str, message: str) -> None:
+        """Notes that an exchange breaks a requirement in a way that it takes more than this exchange to see."""
+        self._write("violation", {"requirement": requirement, "exchange": exchange, "message": message[:2000]})
+
+    def generated(self, data: dict[str, Any]) -> None:
+        """Notes what a generated test did, for the report."""
+        self._write("generated", data)
+
     def trouble(self, what: str) -> None:
         """Notes a transport failure that was retried or given up."""
         self._write("trouble", {"what": what, "test": self.test})

@@ -351,6 +351,21 @@ def _rejections(given: Given, world: World) -> dict[str, Any]:
     return _reviews(given, pairs=1)
 
 
+def _playground(given: Given, world: World) -> dict[str, Any]:
+    """An event that generated calls write into; nobody reads it."""
+    return {"event_id": given.event(title="Generated Conformance Summit")}
+
+
+def _generated_reviews(given: Given, world: World) -> dict[str, Any]:
+    """An event with open reviews for generated decisions; the last one is for those to be refused."""
+    return _reviews(given, pairs=4)
+
+
+def _generated_merge(given: Given, world: World) -> dict[str, Any]:
+    """An event with one pair of look-alikes, for a generated merge."""
+    return _reviews(given, pairs=1)
+
+
 def _reviews(given: Given, pairs: int) -> dict[str, Any]:
     event_id = given.event(title="Look-alike Conformance Summit")
     look_alikes = [given.look_alikes() for _ in range(pairs)]
@@ -404,5 +419,8 @@ PARTS: dict[str, Callable[[Given, World], dict[str, Any]]] = {
     "ranked": _ranked,
     "roster": _roster,
     "rejections": _rejections,
+    "playground": _playground,
+    "generated_reviews": _generated_reviews,
+    "generated_merge": _generated_merge,
 }
 """Part by name. A builder may read other parts; no two read each other."""

@@ -1,0 +1,524 @@
+"""What the reading rules say of one call: it must be accepted, it must be refused and how, or either is right.
+
+The generator only proposes calls; whether a call is good or bad is decided here, from the contract and from
+`FREEDOMS`, so that a server which chooses differently where the pages are silent is never blamed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from ..client import NOTHING, Call
+from ..contract import Contract, Limit, Operation
+
+FREEDOMS = {
+    "null": "null for an optional member may stand for an absent one or be refused",
+    "blank": "an empty or blank value of an optional member, or a blank one of a required member",
+    "padded": "a value that fits once blanks around it, or another Unicode form, are taken away",
+    "coercion": "a number or boolean where a text or another type is asked for may be converted or refused",
+    "letters": "characters outside the basic plane, or symbols that a server may well not want in a name",
+    "format": "the form of e-mails, LinkedIn URLs, time zones, visibilities, slugs and URL schemes",
+    "dates": "dates that no calendar has, other ISO forms, and an end before the start",
+    "case": "a word of a fixed list in another case",
+    "key": "idempotency keys over 64 characters or with unusual ones: the maximum is not given",
+    "objects": "unusual names, depths or sizes inside a free JSON object, and what progress may hold",
+    "length": "titles and descriptions of sessions and reasons have no documented maximum",
+    "page": "a limit outside 1-100 or no number, and a cursor that the server never issued",
+    "goal": "what `goal` selects, and which values it takes",
+    "merge": "which of two look-alikes may be the source of a merge",
+    "reason": "a reason that is no text: no code is listed for it",
+    "unknown": "members and parameters that the pages do not name",
+    "route": "IDs that change the route or that a gateway rewrites: empty, dots, slashes, control characters",
+    "media": "a missing or another content type, and repeated parameters",
+    "precedence": "which of two mistakes wins",
+}
+"""Why a call is left to the server: the places where the pages are silent (contract/README.md)."""
+
+UNSENT = frozenset({"reason", "unknown", "route", "media"})
+"""Freedoms whose refusal has no listed code, or that never reach the API: such calls are not sent at all."""
+
+ORDINARY = frozenset("LMNP")
+FORBIDDEN = frozenset("<>\\")
+EMAIL = re.compile(r"[a-z][a-z0-9.-]{0,60}@example\.(com|org)")
+LINKEDIN = re.compile(r"https://www\.linkedin\.com/in/[a-z0-9-]{3,100}")
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+WEBHOOK = re.compile(r"https://[a-z]{1,20}\.example\.(com|org)(/[a-z0-9-]{1,40}){0,4}")
+ZONES = frozenset({"UTC", "Europe/Lisbon", "America/New_York", "Asia/Tokyo", "Africa/Nairobi", "Australia/Sydney"})
+KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,30}")
+SEGMENT = re.compile(r"[^/\\;%\x00-\x1f\x7f]{1,400}")
+KINDS = frozenset({"event", "session", "attendee"})
+RUN_KINDS = frozenset({"import", "enrichment", "match"})
+
+
+Answers = AbstractSet[tuple[int, str | None]]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A mistake in a call: `answers` are the (status, code) pairs that refuse it; a None code is any.
+
+    `requirement` is what a server breaks that accepts it, or refuses it otherwise.
+    """
+
+    what: str
+    answers: Answers
+    requirement: str
+
+
+@dataclass
+class Expectation:
+    """What is wrong with a call, and what the pages leave open about it."""
+
+    faults: list[Fault] = field(default_factory=list)
+    freedoms: set[str] = field(default_factory=set)
+
+    @property
+    def kind(self) -> str:
+        """`good` (must be accepted), `bad` (must be refused), `open`, or `unsent`."""
+        if self.freedoms & UNSENT:
+            return "unsent"
+        if self.faults:
+            return "bad"
+        return "open" if self.freedoms else "good"
+
+
+@dataclass(frozen=True)
+class Known:
+    """The real resources that calls may name; everything else does not exist.
+
+    `events`, `attendees` and so on hold the IDs that reading finds; `pairs` the ordered pairs with a score.
+    """
+
+    paths: Mapping[str, list[dict[str, str]]]
+    match_runs: frozenset[str] = frozenset()
+    sessions: frozenset[str] = frozenset()
+    merges: frozenset[tuple[str, str]] = frozenset()
+
+
+class Reader:
+    """Reads calls by the rules, for one run."""
+
+    def __init__(self, contract: Contract, known: Known) -> None:
+        self._contract = contract
+        self.known = known
+        self._limits: dict[str, dict[tuple[str, str], Limit]] = {}
+        for limit in contract.limits():
+            self._limits.setdefault(limit.operation, {})[limit.place, limit.name] = limit
+
+    def read(self, call: Call) -> Expectation:
+        """What is to be expected of a call."""
+        found = Expectation()
+        operation = self._contract.operations[call.operation]
+        self._key(call, operation, found)
+        self._path(call, operation, found)
+        self._query(call, operation, found)
+        if operation.body is not None:
+            self._body(call, operation, found)
+        return found
+
+    def _key(self, call: Call, operation: Operation, found: Expectation) -> None:
+        if call.key is None and call.authorization is None:
+            answers = {(401, "UNAUTHORIZED")}
+            found.faults.append(Fault("no Authorization header", answers, f"auth.{operation.id}"))
+
+    # Path
+
+    def _path(self, call: Call, operation: Operation, found: Expectation) -> None:
+        malformed = False
+        for parameter in operation.path_parameters():
+            name, value = parameter["name"], call.path[parameter["name"]]
+            if not SEGMENT.fullmatch(value) or value.strip(".") == "" or not value.strip():
+                found.freedoms.add("route")
+                malformed = True
+                continue
+            pattern = parameter["schema"].get("pattern")
+            if pattern and not re.fullmatch(pattern.removesuffix("$"), value):
+                malformed = True
+                if value != value.strip():
+                    found.freedoms.add("padded")
+                code = parameter["x-error-code"]
+                what = f"{name} {value[:40]!r} does not fit its pattern"
+                limit = self._limits[operation.id]["path", name]
+                self._fault(found, operation, what, limit, {(400, code)}, "pattern")
+        if malformed or call.path in self.known.paths.get(operation.id, ()):
+            return
+        if not call.path:
+            return
+        # Well formed, and nothing that exists: any of the listed not-found codes may name what is missing.
+        codes = {(404, code) for code in operation.errors.get(404, ())}
+        if operation.id in ("getRun", "resolveReview", "mergeReview"):
+            codes |= {(400, code) for code in ("INVALID_RUN_ID", "INVALID_REVIEW_ID") if code in operation.errors[400]}
+        if operation.id == "getIdMapping" and call.path["kind"] not in KINDS:
+            codes |= {(400, "INVALID_PARTNER_KIND")}
+        first = operation.errors[404][0]
+        for code in ("EVENT_NOT_FOUND", "PARTNER_ID_NOT_FOUND", "RUN_NOT_FOUND", "REVIEW_NOT_FOUND"):
+            if code in operation.errors[404]:
+                first = code
+                break
+        what = f"{', '.join(call.path)} name nothing that exists"
+        found.faults.append(Fault(what, codes, f"error.{operation.id}.{first}"))
+
+    # Query
+
+    def _query(self, call: Call, operation: Operation, found: Expectation) -> None:
+        known = {one["name"] for one in operation.parameters if one["in"] == "query"}
+        for name, value in call.query.items():
+            if name not in known:
+                found.freedoms.add("unknown")
+            elif not isinstance(value, str):
+                found.freedoms.add("media")
+            elif name == "goal":
+                found.freedoms.add("goal")
+            elif name == "cursor" or (name == "limit" and not _is_limit(value)):
+                found.freedoms.add("page")
+            elif not value.strip():
+                found.freedoms.add("blank")
+            elif name == "kind" and value not in RUN_KINDS:
+                if value.strip().lower() in RUN_KINDS:
+                    found.freedoms.add("case")
+                else:
+                    answers = {(400, "INVALID_RUN_KIND")}
+                    found.faults.append(
+                        Fault(f"kind {value[:40]!r}", answers, f"error.{operation.id}.INVALID_RUN_KIND")
+                    )
+            elif name == "run_id" and value not in self.known.match_runs:
+                what = f"run_id {value[:40]!r} is no match run"
+                either: Answers = {(404, "MATCH_RUN_NOT_FOUND"), (400, None)}
+                found.faults.append(Fault(what, either, f"error.{operation.id}.MATCH_RUN_NOT_FOUND"))
+            elif name == "session_id" and value not in self.known.sessions:
+                answers = {(404, "SESSION_NOT_FOUND")}
+                if not ID.fullmatch(value):
+                    answers.add((400, "INVALID_PARTNER_ID"))
+                what = f"session_id {value[:40]!r} is no session"
+                found.faults.append(Fault(what, answers, f"error.{operation.id}.SESSION_NOT_FOUND"))
+
+    # Body
+
+    def _body(self, call: Call, operation: Operation, found: Expectation) -> None:
+        if any(name.lower() == "content-type" for name in call.headers):
+            found.freedoms.add("media")
+        listed = {(400, code) for code in (*operation.errors[400], "INVALID_JSON")}
+        if isinstance(call.content, bytes):
+            if _is_json_by_any_reading(call.content):
+                found.freedoms.add("media")
+            requirement = self._own(f"error.{operation.id}.INVALID_JSON", operation)
+            answers = {(400, "INVALID_JSON")} if "INVALID_JSON" in operation.errors[400] else listed
+            found.faults.append(Fault("the body is no JSON", answers, requirement))
+        elif call.body is NOTHING:
+            found.faults.append(Fault("no body", listed, f"generated.refuses.{operation.id}"))
+        elif not isinstance(call.body, dict):
+            what = "the body is no JSON object"
+            found.faults.append(Fault(what, listed, f"generated.refuses.{operation.id}"))
+        else:
+            self._members(call.body, operation, "body", found)
+            _across(call.body, operation.id, found)
+            if operation.id == "updateEventContext" and not set(call.body) & _names(operation):
+                answers = {(400, "INVALID_CONTEXT")}
+                found.faults.append(Fault("no context field", answers, "error.updateEventContext.INVALID_CONTEXT"))
+            if operation.id == "mergeReview":
+                self._merge(call, found)
+
+    def _members(self, body: Mapping[str, Any], operation: Operation, place: str, found: Expectation) -> None:
+        limits = {name: one for (where, name), one in self._limits[operation.id].items() if where == place}
+        if set(body) - set(limits):
+            found.freedoms.add("unknown")
+        for name, limit in limits.items():
+            if name in body:
+                self._member(name, body[name], limit, operation, found)
+            elif limit.required:
+                self._fault(found, operation, f"{name} is missing", limit, _refusals(limit), "required")
+            elif name in ("start_timestamp", "end_timestamp", "reason"):
+                found.freedoms.add("dates" if name != "reason" else "blank")
+
+    def _member(self, name: str, value: Any, limit: Limit, operation: Operation, found: Expectation) -> None:
+        for verdict in _judge(name, value, limit):
+            if verdict in FREEDOMS:
+                found.freedoms.add(verdict)
+            else:
+                answers = _refusals(limit)
+                if verdict == "rows":
+                    self._rows(value, operation, found)
+                else:
+                    self._fault(found, operation, f"{name} is {_shown(value)}: {verdict}", limit, answers, verdict)
+
+    def _rows(self, rows: list[Any], operation: Operation, found: Expectation) -> None:
+        ids = [row.get("attendee_id") for row in rows if isinstance(row, dict)]
+        texts = [one for one in ids if isinstance(one, str)]
+        if len(set(texts)) < len(texts):
+            answers = {(400, "DUPLICATE_ATTENDEE_ID")}
+            what = "an attendee_id stands twice"
+            found.faults.append(Fault(what, answers, f"error.{operation.id}.DUPLICATE_ATTENDEE_ID"))
+        elif len({one.lower() for one in texts}) < len(texts):
+            found.freedoms.add("case")
+        for row in rows:
+            if isinstance(row, dict):
+                self._members(row, operation, "row", found)
+            else:
+                answers = {(400, "INVALID_ATTENDEE"), (400, "INVALID_ATTENDEES")}
+                what = f"a row is {_shown(row)}, no object"
+                found.faults.append(Fault(what, answers, f"generated.refuses.{operation.id}"))
+
+    def _merge(self, call: Call, found: Expectation) -> None:
+        if found.faults or not all(isinstance(value, str) for value in call.body.values()):
+            return
+        source, target = call.body.get("source_partner_id", ""), call.body.get("target_partner_id", "")
+        kinds = {call.body.get("source_kind"), call.body.get("target_kind")}
+        if (source, target) in self.known.merges and kinds == {"attendee"}:
+            return
+        # Which of the listed refusals names a merge that cannot be is left to the server.
+        operation = self._contract.operations["mergeReview"]
+        answers = {(status, code) for status, code in operation.route_errors() if code != "INVALID_JSON"}
+        what = "source and target are no pair under this review"
+        found.faults.append(Fault(what, answers, "generated.refuses.mergeReview"))
+
+    # Charging
+
+    def _fault(
+        self,
+        found: Expectation,
+        operation: Operation,
+        what: str,
+        limit: Limit,
+        answers: Answers,
+        verdict: str,
+    ) -> None:
+        """A documented bound is charged as such; a missing or wrongly typed member by the code that refuses it."""
+        requirement = f"error.{operation.id}.{limit.code}"
+        if verdict not in TYPES:
+            requirement = limit.requirement
+        elif verdict == "no text" and not limit.required:
+            requirement = f"generated.refuses.{operation.id}"
+        if limit.code is None:
+            requirement = limit.requirement
+        found.faults.append(Fault(what, answers, self._own(requirement, operation)))
+
+    def _own(self, requirement: str, operation: Operation) -> str:
+        known = requirement in self._contract.requirements
+        return requirement if known else f"generated.refuses.{operation.id}"
+
+
+def _names(operation: Operation) -> set[str]:
+    assert operation.body is not None
+    return set(operation.body.get("properties", {}))
+
+
+TYPES = frozenset({"required", "empty", "no text", "no JSON object", "no list with rows"})
+"""Mistakes that break no bound: a member is missing or of another type."""
+
+
+def _refusals(limit: Limit) -> Answers:
+    if limit.code is None:
+        return {(400, None)}
+    codes = {limit.code}
+    if limit.name == "attendee_id":
+        codes.add("INVALID_ATTENDEE")
+    if limit.name == "attendees":
+        codes.add("INVALID_ATTENDEE")
+    return {(400, code) for code in codes}
+
+
+def _judge(name: str, value: Any, limit: Limit) -> Iterator[str]:
+    """What is wrong with a value: freedoms by their name, else words for a fault; nothing where it is right."""
+    schema = limit.schema
+    if name == "attendees":
+        if isinstance(value, list) and value:
+            yield "rows"
+        else:
+            yield "no list with rows"
+        return
+    if value is None:
+        yield "required" if limit.required else "null"
+    elif schema["type"] == "object":
+        if not isinstance(value, dict):
+            yield "no JSON object"
+        elif not _plain_object(value) or (name == "progress" and not _is_progress(value)):
+            yield "objects"
+    elif schema["type"] == "integer":
+        yield from _integer(value, schema)
+    elif not isinstance(value, str):
+        if name == "reason":
+            yield "reason"
+        else:
+            yield "coercion" if isinstance(value, bool | int | float) and "enum" not in schema else "no text"
+    elif value == "":
+        yield "empty" if limit.required else "blank"
+    elif not value.strip():
+        yield "blank"
+    else:
+        yield from _text(name, value, schema)
+
+
+def _integer(value: Any, schema: Mapping[str, Any]) -> Iterator[str]:
+    if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()):
+        yield "coercion"
+    elif isinstance(value, str):
+        yield "coercion" if re.search(r"[0-9]", value) or not value.strip() else "no number"
+    elif not isinstance(value, int):
+        yield (
+            "coercion" if isinstance(value, float) and schema["minimum"] <= value <= schema["maximum"] else "no integer"
+        )
+    elif not schema["minimum"] <= value <= schema["maximum"]:
+        yield f"outside {schema['minimum']} to {schema['maximum']}"
+
+
+def _text(name: str, value: str, schema: Mapping[str, Any]) -> Iterator[str]:
+    if "enum" in schema:
+        if value not in schema["enum"]:
+            yield "case" if value.strip().lower() in schema["enum"] else "not one of the listed"
+        return
+    if "pattern" in schema:
+        if not re.fullmatch(schema["pattern"].removesuffix("$"), value):
+            yield "padded" if value != value.strip() else "does not fit its pattern"
+        return
+    most = schema.get("maxLength")
+    if most is not None and len(value) > most:
+        # Too long by every count that a server may take.
+        if any(ord(letter) > 0xFFFF for letter in value):
+            yield "letters"
+        elif _shortest(value) > most:
+            yield f"over {most} characters"
+        else:
+            yield "padded"
+        return
+    if not is_ordinary(value):
+        yield "letters"
+    if value != value.strip():
+        yield "padded"
+    if name in FORMS:
+        yield from FORMS[name](value)
+    elif most is None and len(value) > 200:
+        yield "length"
+
+
+def is_ordinary(value: str) -> bool:
+    """Whether a text has only letters, digits, marks and punctuation of the basic plane, and spaces."""
+    return all(
+        letter == " "
+        or (ord(letter) <= 0xFFFF and letter not in FORBIDDEN and unicodedata.category(letter)[0] in ORDINARY)
+        for letter in value
+    )
+
+
+def _shortest(value: str) -> int:
+    return min(len(unicodedata.normalize(form, value).strip()) for form in ("NFC", "NFKC"))
+
+
+def _date(value: str) -> Iterator[str]:
+    if re.fullmatch(r"(19[5-9]|20[0-9])[0-9]-[0-9]{2}-[0-9]{2}", value):
+        try:
+            date.fromisoformat(value)
+        except ValueError:
+            yield "dates"
+    elif any(letter.isdigit() for letter in value):
+        yield "dates"
+    else:
+        yield "no date"
+
+
+def _timestamp(value: str) -> Iterator[str]:
+    if re.fullmatch(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3})?Z", value):
+        try:
+            datetime.fromisoformat(value)
+        except ValueError:
+            yield "dates"
+    elif any(letter.isdigit() for letter in value):
+        yield "dates"
+    else:
+        yield "no timestamp"
+
+
+def _webhook(value: str) -> Iterator[str]:
+    if not WEBHOOK.fullmatch(value):
+        yield "format" if any(mark in value for mark in ":./") or not value.isascii() else "no URL"
+
+
+def _fits(pattern: re.Pattern[str], freedom: str = "format") -> Any:
+    def judge(value: str) -> Iterator[str]:
+        if not pattern.fullmatch(value):
+            yield freedom
+
+    return judge
+
+
+def _zone(value: str) -> Iterator[str]:
+    if value not in ZONES:
+        yield "format"
+
+
+def _visibility(value: str) -> Iterator[str]:
+    if value != "private":
+        yield "format"
+
+
+FORMS = {
+    "start_date": _date,
+    "end_date": _date,
+    "start_timestamp": _timestamp,
+    "end_timestamp": _timestamp,
+    "timezone": _zone,
+    "visibility": _visibility,
+    "url_slug": _fits(SLUG),
+    "email": _fits(EMAIL),
+    "linkedin_url": _fits(LINKEDIN),
+    "webhook_url": _webhook,
+    "idempotency_key": _fits(KEY, "key"),
+}
+
+
+def _across(body: Mapping[str, Any], operation: str, found: Expectation) -> None:
+    """An end before its start, or at the same moment, is the server's business."""
+    for start, end in (("start_date", "end_date"), ("start_timestamp", "end_timestamp")):
+        first, last = body.get(start), body.get(end)
+        if isinstance(first, str) and isinstance(last, str):
+            if last < first or (last == first and start == "start_timestamp"):
+                found.freedoms.add("dates")
+        elif start == "start_date" and isinstance(last, str) and first is None:
+            found.freedoms.add("dates")
+
+
+def _is_limit(value: str) -> bool:
+    return bool(re.fullmatch(r"[1-9][0-9]?|100", value))
+
+
+def _plain_object(value: Any, depth: int = 0) -> bool:
+    if isinstance(value, dict):
+        return (
+            depth < 3
+            and len(value) <= 20
+            and all(NAME.fullmatch(name) and _plain_object(member, depth + 1) for name, member in value.items())
+        )
+    if isinstance(value, str):
+        return len(value) <= 200 and is_ordinary(value)
+    return isinstance(value, bool) or (isinstance(value, int) and abs(value) < 2**31)
+
+
+def _is_progress(value: Mapping[str, Any]) -> bool:
+    return all(
+        name in ("total", "processed") and isinstance(number, int) and not isinstance(number, bool) and number >= 0
+        for name, number in value.items()
+    ) and value.get("processed", 0) <= value.get("total", 0)
+
+
+def _is_json_by_any_reading(content: bytes) -> bool:
+    """Whether some parser could read it: lenient ones take other encodings, comments and NaN."""
+    for encoding in ("utf-8", "latin-1", "utf-16"):
+        try:
+            json.loads(content.decode(encoding, "replace").strip("\ufeff\x00 \t\r\n"))
+        except ValueError:
+            continue
+        return True
+    return b"//" in content or b"/*" in content or not content.strip()
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else f"{text[:50]}… ({len(text)} characters)"
