@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: conformance test selftest detect detect-fast lint lock clean
+.PHONY: conformance test selftest detect detect-fast lint catalogue lock clean
 .DEFAULT_GOAL := conformance
 
 $(READY): lock.txt pyproject.toml
@@ -39,6 +39,10 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Writes docs/requirements.md anew from the contract and the tests.
+catalogue: $(READY)
+	$(BIN)/python -m meshi_conformance catalogue
 
 # Writes lock.txt anew from pyproject.toml; it names versions and hashes, and no index.
 lock: $(READY)
