@@ -40,11 +40,14 @@ class Walked:
             assert not wrong, f"{after} stands after {before}, in the row {json.dumps(row)[:200]}"
 
     def check_once_each(self, ours: Sequence[Hashable], key: Callable[[JsonObject], Hashable]) -> None:
-        """Asserts that each row of ours was shown exactly once."""
-        times = Counter(key(row) for row in self.rows)
-        twice = [one for one in ours if times[one] > 1]
-        assert not twice, f"{len(twice)} of {len(ours)} rows were shown more than once, such as {twice[0]}"
-        lost = [one for one in ours if not times[one]]
+        """Asserts that each row of ours was shown, and no row twice.
+
+        Rows that hold the same stand in `ours` as often as they are to be shown.
+        """
+        times, expected = Counter(key(row) for row in self.rows), Counter(ours)
+        twice = [one for one, shown in times.items() if shown > max(1, expected[one])]
+        assert not twice, f"{len(twice)} of {len(times)} rows were shown more than once, such as {twice[0]}"
+        lost = [one for one, wanted in expected.items() if times[one] < wanted]
         if lost and self.stopped:
             raise self.stopped
         broken = f"; {self.broken}" if self.broken else ""
