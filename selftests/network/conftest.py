@@ -1,0 +1,53 @@
+"""What the tests of the wire share: a client for a server of ours, and a reference server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hostile import KEY, Connect
+
+from meshi_conformance import client
+from meshi_conformance.client import Api, Transport
+from meshi_conformance.contract import load
+from meshi_conformance.exchange import Redaction
+from meshi_conformance.limiter import Limiter
+from meshi_conformance.recorder import Recorder, Spool
+from meshi_conformance.target import Target
+from meshi_reference.server import Address, running
+from meshi_reference.settings import Settings
+
+
+@pytest.fixture
+def connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
+    """Makes the suite's client for a base URL, with little patience; what it records stands in `tmp_path`."""
+    monkeypatch.setattr(client, "TRIES", 2)
+    made: list[Transport] = []
+
+    def make(base: str, *, limiter: Limiter | None = None, **settings: Any) -> Api:
+        quick = {"answer_seconds": 0.5, "run_deadline": 1.0, "poll_first": 0.02, "poll_most": 0.1}
+        target = Target("hostile", base, {"main": KEY}, **{**quick, **settings})
+        recorder = Recorder(load(), Redaction(target.keys), tmp_path / f"spool-{len(made)}.jsonl", "w")
+        transport = Transport(target, load(), recorder, "run", limiter)
+        made.append(transport)
+        return Api(transport)
+
+    yield make
+    for one in made:
+        one.close()
+        one.recorder.close()
+
+
+@pytest.fixture
+def events(tmp_path: Path) -> Callable[[], list[dict[str, Any]]]:
+    """What the clients of the test have written down so far."""
+    return lambda: list(Spool(tmp_path))
+
+
+@pytest.fixture(scope="session")
+def reference() -> Iterator[Address]:
+    """A reference server in a thread."""
+    with running(Settings(run_seconds=0.02)) as address:
+        yield address
