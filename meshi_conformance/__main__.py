@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
-from .commands import COMMANDS
+from .commands import NAMES, command
 from .errors import UsageError
 from .gate import EXIT_INTERRUPTED, EXIT_USAGE
 
@@ -19,7 +20,7 @@ class _Parser(argparse.ArgumentParser):
         self.exit(EXIT_USAGE, f"{self.prog}: {message}\n{self.format_usage()}")
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(names: Sequence[str] = NAMES) -> argparse.ArgumentParser:
     """The command line; commands that pass their options on are listed here and read them themselves."""
     made = _Parser(
         prog="meshi-conformance",
@@ -27,12 +28,13 @@ def parser() -> argparse.ArgumentParser:
         epilog="Exit codes: docs/exit-codes.md.",
     )
     commands = made.add_subparsers(metavar="COMMAND", required=True)
-    for name, module in COMMANDS.items():
+    for name in names:
+        module = command(name)
         said = (module.__doc__ or "").splitlines()[0]
-        command = commands.add_parser(name, help=said, description=module.__doc__)
+        listed = commands.add_parser(name, help=said, description=module.__doc__)
         if hasattr(module, "options"):
-            module.options(command)
-        command.set_defaults(run=module.run)
+            module.options(listed)
+        listed.set_defaults(run=module.run)
     return made
 
 
@@ -40,10 +42,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one command and returns its exit code; a mistake of the user is one message and code 4."""
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        module = COMMANDS.get(words[0]) if words else None
-        if module is not None and not hasattr(module, "options"):
-            return int(module.run(words[1:]))
-        options = parser().parse_args(words)
+        named = words[:1] if words[:1] and words[0] in NAMES else NAMES
+        if len(named) == 1 and not hasattr(command(named[0]), "options"):
+            return int(command(named[0]).run(words[1:]))
+        options = parser(named).parse_args(words)
         return int(options.run(options))
     except UsageError as problem:
         print(f"meshi-conformance: {problem}", file=sys.stderr)

@@ -366,6 +366,7 @@ class RunSession:
         return f"{self.clean(text)}\n{indent(self.clean(answer), '  | ', lambda line: True)}"
 
     def close(self) -> None:
+        self.world.close()
         self.transport.close()
         self.recorder.close()
 

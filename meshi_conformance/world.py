@@ -41,6 +41,7 @@ class World:
         self._given = given
         self._folder = folder
         self._parts: dict[str, dict[str, Any]] = {}
+        self._closed = False
         self._locks = {name: threading.Lock() for name in PARTS}
 
     def __getattr__(self, name: str) -> Any:
@@ -59,7 +60,18 @@ class World:
     def prefetch(self, names: Iterable[str]) -> None:
         """Starts building parts, one thread each, so that their asynchronous runs overlap."""
         for name in names:
-            threading.Thread(target=self._part, args=(name,), daemon=True, name=f"world-{name}").start()
+            threading.Thread(target=self._ahead, args=(name,), daemon=True, name=f"world-{name}").start()
+
+    def close(self) -> None:
+        """Says that nobody will read any part: what is still being built may fail unheard."""
+        self._closed = True
+
+    def _ahead(self, name: str) -> None:
+        try:
+            self._part(name)
+        except Exception:  # the client and the recorder are closed under a part that nobody waits for
+            if not self._closed:
+                raise
 
     def _part(self, name: str) -> dict[str, Any]:
         with self._locks[name]:

@@ -1,4 +1,4 @@
-"""The commands of `meshi-conformance`, one module each.
+"""The commands of `meshi-conformance`, one module each, imported when it is used.
 
 A module's docstring is the command's help. `options(parser)` declares its options and `run(options)` returns
 the exit code; a module without `options` takes its arguments as they stand and passes them on.
@@ -6,16 +6,12 @@ the exit code; a module without `options` takes its arguments as they stand and 
 
 from __future__ import annotations
 
+from importlib import import_module
 from types import ModuleType
 
-from . import catalogue, diff, explain, merge, run, serve, trend
+NAMES = ("run", "serve", "explain", "diff", "trend", "merge", "catalogue")
 
-COMMANDS: dict[str, ModuleType] = {
-    "run": run,
-    "serve": serve,
-    "explain": explain,
-    "diff": diff,
-    "trend": trend,
-    "merge": merge,
-    "catalogue": catalogue,
-}
+
+def command(name: str) -> ModuleType:
+    """The module of a command."""
+    return import_module(f"{__name__}.{name}")
