@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
-from .contract import BOUNDARY_OPERATIONS, COMMON_CODES, Contract, Operation, undocumented
+from .contract import BOUNDARY_OPERATIONS, COMMON_CODES, Contract, Operation
 from .exchange import Exchange, NotJson
 
 USABLE_CORRELATION_ID = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
@@ -142,7 +142,7 @@ def _success(exchange: Exchange, body: dict[str, Any], operation: Operation) -> 
         for level, message in schema.violations(body):
             family = "schema" if level == "documented" else "shape"
             yield Violation(f"{family}.{operation.id}.{exchange.status}", message)
-    for path, value in undocumented(body, schema.document):
+    for path, value in schema.undocumented(body):
         exchange.drift.append(path)
         if operation.id in BOUNDARY_OPERATIONS:
             yield from _boundary(exchange, body, operation, path, value)

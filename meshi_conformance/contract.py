@@ -127,9 +127,57 @@ class Schema:
         return "implied" if isinstance(node, dict) and node.get("x-level") == "implied" else "documented"
 
     @cached_property
-    def properties(self) -> dict[str, Any]:
-        """The documented members of the value itself, by name, with their schemas."""
-        return _properties(self.document)
+    def _members(self) -> Members:
+        return _members(self.document)
+
+    @property
+    def members(self) -> list[str]:
+        """The names of the documented members of the value itself."""
+        return list(self._members.named)
+
+    def undocumented(self, value: Any) -> Iterator[tuple[str, Any]]:
+        """The members of a value that no schema names, with their paths; rows of a list as `[]`."""
+        return _undocumented(value, self._members, "")
+
+
+@dataclass
+class Members:
+    """The documented members of an object by name, and what a list's rows are made of.
+
+    Neither is given where the pages leave the contents open: there nothing is undocumented.
+    """
+
+    named: dict[str, Members] = field(default_factory=dict)
+    rows: Members | None = None
+
+    def is_open(self) -> bool:
+        return not self.named and self.rows is None
+
+
+def _members(schema: dict[str, Any], found: Members | None = None) -> Members:
+    found = Members() if found is None else found
+    if schema.get("x-open-contents"):
+        return found
+    for part in schema.get("allOf", []):
+        _members(part, found)
+    for name, member in schema.get("properties", {}).items():
+        found.named[name] = _members(member, found.named.get(name))
+    if isinstance(schema.get("items"), dict):
+        found.rows = _members(schema["items"], found.rows)
+    return found
+
+
+def _undocumented(value: Any, known: Members, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and known.named:
+        for name, member in value.items():
+            deeper = known.named.get(name)
+            if deeper is None:
+                yield f"{path}.{name}".lstrip("."), member
+            elif not deeper.is_open():
+                yield from _undocumented(member, deeper, f"{path}.{name}")
+    elif isinstance(value, list) and known.rows is not None:
+        for row in value:
+            yield from _undocumented(row, known.rows, f"{path}[]")
 
 
 def _properties(schema: dict[str, Any]) -> dict[str, Any]:
@@ -138,24 +186,6 @@ def _properties(schema: dict[str, Any]) -> dict[str, Any]:
         found.update(_properties(part))
     found.update(schema.get("properties", {}))
     return found
-
-
-def undocumented(value: Any, schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """The members of a value that its schema does not name, with their paths; rows of a list as `[]`."""
-    if isinstance(value, dict):
-        known = _properties(schema)
-        if not known:
-            return
-        for name, member in value.items():
-            if name not in known:
-                yield f"{path}.{name}".lstrip("."), member
-            else:
-                yield from undocumented(member, known[name], f"{path}.{name}")
-    elif isinstance(value, list):
-        rows = _items(schema)
-        if rows:
-            for row in value:
-                yield from undocumented(row, rows, f"{path}[]")
 
 
 def _items(schema: dict[str, Any]) -> dict[str, Any]:
@@ -404,6 +434,12 @@ def _derived(contract: Contract) -> Iterator[Requirement]:
         yield from _keys(operation)
         yield from _every_exchange(operation)
         yield from _generated(operation)
+    for name in sorted({*_link_sources(contract.document)} - {"listReviews"}):  # its first row may be a stranger's
+        yield _of(
+            contract.operations[name],
+            f"generated.links.{name}",
+            f"What an answer of {name} names is known to the operations that its links lead to.",
+        )
     for limit in contract.limits():
         bounds = describe_bounds(limit.schema)
         if not bounds:
@@ -584,6 +620,14 @@ def _every_exchange(operation: Operation) -> Iterator[Requirement]:
             "overview",
             "Partner-owned IDs",
         )
+
+
+def _link_sources(document: dict[str, Any]) -> Iterator[str]:
+    for entry in document["paths"].values():
+        for method in ("get", "post", "put"):
+            responses = entry.get(method, {}).get("responses", {})
+            if any("links" in response for response in responses.values()):
+                yield entry[method]["operationId"]
 
 
 def _generated(operation: Operation) -> Iterator[Requirement]:

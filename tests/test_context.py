@@ -72,7 +72,7 @@ def test_a_later_update_replaces_what_it_holds_and_keeps_the_rest(api: Api, give
             )
     after = given.accepted(api.get_event(event_id)).json
     with judge("context.details_kept"):
-        members = set(load().operations["createEvent"].responses[201].properties)
+        members = set(load().operations["createEvent"].responses[201].members)
         details = members - {*FIELDS, "created_at", "updated_at", "correlation_id"}
         changed = [name for name in sorted(details) if before.get(name) != after.get(name)]
         assert not changed, f"the update changed {changed}"

@@ -18,7 +18,7 @@ from meshi_conformance.world import World
 
 DETAILS = ("event_id", "title", "description", "start_date", "end_date", "timezone", "visibility", "url_slug")
 OPTIONAL = ("description", "start_date", "end_date", "timezone", "visibility", "url_slug")
-DOCUMENTED = sorted(set(load().operations["getEvent"].responses[200].properties) - {"correlation_id"})
+DOCUMENTED = sorted(set(load().operations["getEvent"].responses[200].members) - {"correlation_id"})
 """The members of an event, as its own read shows them."""
 
 

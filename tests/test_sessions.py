@@ -55,7 +55,7 @@ def test_the_list_shows_a_session_as_its_own_read_does(api: Api, given: Given, w
     if row is None:
         raise CouldNotArrange("the list does not show a session", "listSessions does not show a session")
     read = given.accepted(api.get_session(sessions.event_id, sessions.ids[0])).json
-    names = set(load().operations["getSession"].responses[200].properties) - {"correlation_id"} | set(SHOWN)
+    names = set(load().operations["getSession"].responses[200].members) - {"correlation_id"} | set(SHOWN)
     differing = [name for name in sorted(names) if as_written(name, row.get(name)) != as_written(name, read.get(name))]
     assert not differing, f"list and read differ in {differing}: {row} and {read}"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,9 +22,13 @@ class Runs:
         self._answers = list(answers)
         self.polls = 0
         self.waited: list[tuple[str, float, list[str]]] = []
-        recorder = SimpleNamespace(waited=lambda *said: self.waited.append(said))
-        target = SimpleNamespace(poll_first=0.001, poll_most=0.002, run_deadline=deadline)
-        self.transport: Any = SimpleNamespace(target=target, recorder=recorder)
+        self.transport: Any = SimpleNamespace(
+            target=SimpleNamespace(poll_first=0.001, poll_most=0.002, deadline=lambda kind: deadline),
+            recorder=SimpleNamespace(waited=lambda *said: self.waited.append(said), waiting=lambda *said: None),
+            late_runs=Counter(),
+            held=0.0,
+            sleep=time.sleep,
+        )
 
     def get_run(self, run_id: str) -> Exchange:
         answer = self._answers[min(self.polls, len(self._answers) - 1)]
