@@ -125,7 +125,7 @@ def _view(document: dict[str, Any]) -> dict[str, Any]:
         "operations": list(document["exchanges"]["by_operation"]),
         "shown_counts": Counter(row["shown"] for row in rows),
         "latency": _latency(document),
-        "created": Counter(one["kind"] for one in document["created"]),
+        "created": _created(document),
         "waits": sorted(document["waits"], key=lambda one: -one["seconds"]),
         "trouble": Counter(document["trouble"]).most_common(),
     }
@@ -231,6 +231,14 @@ def _cell(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
         "of": len(rows),
         "first": by_verdict[worst][0]["id"],
     }
+
+
+def _created(document: dict[str, Any]) -> Counter[str]:
+    """How many rows of each kind the run left on the target."""
+    found: Counter[str] = Counter()
+    for one in document["created"]:
+        found[one["kind"]] += one["count"]
+    return found
 
 
 def _latency(document: dict[str, Any]) -> dict[str, Any]:

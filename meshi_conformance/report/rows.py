@@ -37,8 +37,13 @@ def failed(document: dict[str, Any], level: str) -> list[dict[str, Any]]:
 
 
 def rerun(document: dict[str, Any], requirement: str) -> str:
-    """The command that judges one requirement again on the same target."""
-    return f"{document['rerun']} {shlex.quote(requirement)}"
+    """The command that judges one requirement again on the same target; generated calls from the same seed."""
+    words = [shlex.quote(requirement)]
+    if requirement.startswith("generated."):
+        for name, value in document["options"].items():
+            if value is not None:
+                words += [f"--{name}", shlex.quote(str(value))]
+    return " ".join([document["rerun"], *words])
 
 
 def unjudged(document: dict[str, Any]) -> list[dict[str, Any]]:

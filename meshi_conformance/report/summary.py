@@ -12,7 +12,7 @@ from typing import Any
 from .rows import DOCUMENTED, IMPLIED, MEANING, failed, rerun, unjudged
 from .text import counted, one_line
 
-LISTED = 30
+LISTED = 20
 """Failures, deviations and causes that are listed each: a comment on a pull request holds 65,536 characters."""
 
 SIGNS = {"conformant": "✅", "partial": "🟡", "nonconformant": "❌", "invalid": "⛔"}
