@@ -159,10 +159,14 @@ def narrowed(contract: Contract) -> dict[str, Any]:
     """The contract with every request member narrowed to values that no reasonable server refuses."""
     document: dict[str, Any] = copy.deepcopy(contract.document)
     for entry in document["paths"].values():
+        for parameter in (one for one in entry.get("parameters", ()) if one["in"] == "path"):
+            parameter["schema"].setdefault("pattern", "^[A-Za-z0-9]{1,20}$")
         for method in ("get", "post", "put"):
             if method not in entry:
                 continue
             said = entry[method]
+            for parameter in (one for one in said.get("parameters", ()) if one["in"] == "path"):
+                parameter["schema"].setdefault("pattern", "^[A-Za-z0-9]{1,20}$")
             said["parameters"] = [one for one in said.get("parameters", ()) if one["name"] not in ("cursor", "goal")]
             body = said.get("requestBody", {}).get("content", {}).get("application/json", {})
             if "schema" in body:

@@ -323,6 +323,8 @@ def _refusals(limit: Limit) -> Answers:
         codes.add("INVALID_ATTENDEE")
     if limit.name == "attendees":
         codes.add("INVALID_ATTENDEE")
+    if limit.name in ("source_kind", "source_partner_id"):
+        codes.add("REVIEW_SOURCE_MISMATCH")
     return {(400, code) for code in codes}
 
 

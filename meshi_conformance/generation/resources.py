@@ -69,7 +69,7 @@ class Resources:
         `wanted` says that it should be accepted: only such calls may use up a review.
         """
         turn = next(self._turn)
-        real = turn % REAL_OF != REAL_OF - 1
+        real = turn % REAL_OF != REAL_OF - 1 or (wanted and self.decides)
         call = call.but(path=self._path(call, real, wanted, turn), query=self._query(call, real, turn))
         if isinstance(call.body, dict):
             call = call.but(body=self._body(call, real))

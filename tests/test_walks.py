@@ -1,0 +1,31 @@
+"""Walks along the links of the OpenAPI file: what one answer names, the next operation knows."""
+
+from __future__ import annotations
+
+from meshi_conformance.client import Api
+from meshi_conformance.contract import Contract, load
+from meshi_conformance.errors import Inconclusive
+from meshi_conformance.generation.budget import Plan
+from meshi_conformance.generation.links import Walk, summary
+from meshi_conformance.given import Given
+from meshi_conformance.marks import Judge, requirement
+
+SOURCES = [one.id for one in load().matching("generated.links.*")]
+
+
+@requirement(*SOURCES)
+def test_what_an_answer_names_is_known_where_its_links_lead(
+    api: Api, given: Given, contract: Contract, plan: Plan, judge: Judge
+) -> None:
+    walk = Walk(api, given, contract, plan)
+    try:
+        walk.run()
+    finally:
+        api.transport.recorder.generated(summary(walk))
+        broken = {one.link.requirement: str(one) for one in reversed(walk.broken)}
+        followed = {link.requirement for link in walk.followed}
+        for name in SOURCES:
+            with judge(name):
+                assert name not in broken, f"{broken[name]} ({plan.repeat})"
+                if name not in followed:
+                    raise Inconclusive("no answer named anything to follow", "no link could be followed")
