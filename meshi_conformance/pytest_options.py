@@ -7,13 +7,18 @@ early enough to look again with the options known.
 
 from __future__ import annotations
 
+import argparse
 import copy
 import secrets
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from _pytest.config.findpaths import determine_setup
 
 from .gate import FAIL_ON
+
+PROFILES = ("quick", "nightly", "none")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,9 +33,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--read-only", action="store_true", help="send no write: judge what reads can show")
     group.addoption("--allow-writes", metavar="NAME", help="allow writes on a protected target, such as production")
-    group.addoption("--rate", metavar="N", type=float, help="send at most N requests per second, over all workers")
-    group.addoption("--max-requests", metavar="N", type=int, help="send at most N requests in all")
-    group.addoption("--max-created", metavar="N", type=int, help="create at most N rows in all")
+    group.addoption(
+        "--rate",
+        metavar="N",
+        type=_value(_positive(float), "a number above 0"),
+        help="send at most N requests per second, over all workers",
+    )
+    group.addoption(
+        "--max-requests",
+        metavar="N",
+        type=_value(_positive(int), "a whole number above 0"),
+        help="send at most N requests in all",
+    )
+    group.addoption(
+        "--max-created",
+        metavar="N",
+        type=_value(_positive(int), "a whole number above 0"),
+        help="create at most N rows in all",
+    )
     group.addoption("--report-dir", metavar="DIR", help="where the report is written (reports/latest)")
     group.addoption(
         "--requirements",
@@ -44,7 +64,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="WHAT",
         action="append",
         default=[],
-        choices=FAIL_ON,
+        type=_value(_one_of(FAIL_ON), " or ".join(FAIL_ON)),
         help="also fail the run on deviations (implied requirements) or on unjudged documented requirements",
     )
     group.addoption("--waivers", metavar="FILE", help="known failures that do not fail the run for now (docs/ci.md)")
@@ -52,23 +72,68 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--rate-limit-probe", action="store_true", help="also send requests until the target answers 429")
     group.addoption(
         "--profile",
-        choices=("quick", "nightly", "none"),
+        type=_value(_one_of(PROFILES), ", ".join(PROFILES)),
         default="quick",
         help="how much is generated: quick (seconds, the default), nightly (minutes) or none",
     )
     group.addoption(
-        "--budget", metavar="N", type=_requests, help="at most about N generated requests, in place of the profile's"
+        "--budget",
+        metavar="N",
+        type=_value(_positive(int), "a whole number above 0"),
+        help="at most about N generated requests, in place of the profile's",
     )
     group.addoption(
-        "--seed", metavar="N", type=int, help="makes the same generated requests again; without it a new one is drawn"
+        "--seed",
+        metavar="N",
+        type=_value(int, "a whole number"),
+        help="makes the same generated requests again; without it a new one is drawn",
     )
 
 
-def _requests(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError("a budget is at least one request")
-    return number
+class Unusable(str):
+    """A value that an option does not take. It is told when the run starts: only then can a report say so."""
+
+    takes: str
+
+
+def unusable(options: argparse.Namespace) -> str | None:
+    """What is wrong with the value of an option, as a sentence; None where all can be used."""
+    for name, value in vars(options).items():
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, Unusable):
+                return f"--{name.replace('_', '-')} takes {one.takes}, not {str(one)[:80]!r}."
+    return None
+
+
+def _value(convert: Callable[[str], Any], takes: str) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        try:
+            return convert(text)
+        except ValueError:
+            wrong = Unusable(text)
+            wrong.takes = takes
+            return wrong
+
+    return parse
+
+
+def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        value = kind(text)
+        if not 0 < value < 1e9:
+            raise ValueError(text)
+        return value
+
+    return parse
+
+
+def _one_of(known: Sequence[str]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in known:
+            raise ValueError(text)
+        return text
+
+    return parse
 
 
 @pytest.hookimpl(tryfirst=True)

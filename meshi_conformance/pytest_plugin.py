@@ -32,6 +32,7 @@ from .limiter import Limiter
 from .marks import Judge
 from .preflight import Preflight, announcement, look
 from .progress import Progress
+from .pytest_options import unusable
 from .recorder import Recorder, Spool
 from .report import results, terminal, write_all
 from .report.text import visible
@@ -400,6 +401,9 @@ class Controller:
                 "Give another one with --report-dir."
             ) from None
         try:
+            wrong = unusable(self.config.option)
+            if wrong:
+                raise UsageError(wrong)
             self.selected = _selected(contract, self.config.option.requirements)
             self.target = self._find_target()
             file = self.config.option.waivers or self.target.waivers

@@ -143,12 +143,8 @@ def restricted(
 ) -> Target:
     """The target with what this run may do to it.
 
-    `allow_writes` repeats the target's name. Raises UsageError where it names another one, or where a number
-    is not above zero.
+    `allow_writes` repeats the target's name. Raises UsageError where it names another one.
     """
-    for option, value in (("--rate", rate), ("--max-requests", most_requests), ("--max-created", most_created)):
-        if value is not None and not 0 < value < 1e9:
-            raise UsageError(f"{option} must be a number above 0, not {value:g}.")
     if allow_writes is not None and allow_writes != target.name:
         raise UsageError(
             f"--allow-writes {allow_writes!r} does not name the target, which is {target.name!r}. "
