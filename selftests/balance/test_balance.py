@@ -1,0 +1,72 @@
+"""The books balance: every requirement is judged by a test, and every test judges a requirement."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from meshi_conformance.contract import LEVELS, NEEDS, load
+
+ROOT = Path(__file__).parents[2]
+CONTRACT = load()
+PAGES = {
+    "overview",
+    "canonical-flow",
+    "endpoint-reference",
+    "errors-and-limits",
+    "identity-and-ids",
+    "getting-started",
+}
+
+
+@pytest.fixture(scope="module")
+def tests() -> dict[str, list[str]]:
+    """The tests that cite each requirement. Collecting refuses a test that cites none or an unknown one."""
+    program = (
+        "import json, sys; from meshi_conformance.suite import tests_by_requirement; "
+        "json.dump(tests_by_requirement(), sys.stdout)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found: dict[str, list[str]] = json.loads(done.stdout)
+    return found
+
+
+def test_every_requirement_has_a_test(tests: dict[str, list[str]]) -> None:
+    assert sorted(set(CONTRACT.requirements) - set(tests)) == []
+
+
+def test_every_test_cites_a_requirement_of_the_catalogue(tests: dict[str, list[str]]) -> None:
+    assert sorted(set(tests) - set(CONTRACT.requirements)) == []
+    assert len({node for nodes in tests.values() for node in nodes}) > 500
+
+
+def test_there_are_as_many_requirements_as_the_contract_deserves() -> None:
+    written = [one for one in CONTRACT.requirements.values() if not one.derived]
+    assert len(written) >= 100
+    assert len(CONTRACT.requirements) - len(written) >= 300
+
+
+@pytest.mark.parametrize("name", sorted(CONTRACT.requirements))
+def test_a_requirement_is_whole(name: str) -> None:
+    one = CONTRACT.requirements[name]
+    assert one.level in LEVELS
+    assert one.page in PAGES, f"{one.page} is none of the documentation's pages"
+    assert one.section
+    assert one.operations or one.id.startswith("routes.unknown."), "it binds no operation"
+    assert set(one.needs) <= set(NEEDS)
+    assert one.statement.endswith(".")
+    assert one.statement[:1].isupper() or one.statement[:1] == "`" or one.statement.split()[0] in one.operations
+
+
+@pytest.mark.parametrize("number", range(len(CONTRACT.untestable)))
+def test_what_cannot_be_tested_says_why(number: int) -> None:
+    row = CONTRACT.untestable[number]
+    assert set(row) == {"promise", "source", "reason"}
+    assert row["source"]["page"] in PAGES
+    assert row["promise"].endswith(".")
+    assert len(row["reason"]) > 30
