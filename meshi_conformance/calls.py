@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from .client import Call
+from .errors import Inconclusive
 from .given import Given
 from .world import World
 
@@ -23,6 +25,30 @@ class Calls:
 
 def _event(operation: str) -> Callable[[Given, World], Call]:
     return lambda given, world: Call(operation, path={"event_id": world.event.id})
+
+
+def _with_rows(operation: str, part: str) -> Callable[[Given, World], Call]:
+    """A list of the event of a part of the world, so that there is a row to judge; of any event where it failed."""
+
+    def build(given: Given, world: World) -> Call:
+        try:
+            event_id = world.get(part).event_id
+        except Inconclusive:
+            event_id = world.event.id
+        return Call(operation, path={"event_id": event_id})
+
+    return build
+
+
+def _of_the_org(operation: str, part: str) -> Callable[[Given, World], Call]:
+    """A list of the org, after a part of the world gave it a row; without, where that failed."""
+
+    def build(given: Given, world: World) -> Call:
+        with suppress(Inconclusive):
+            world.get(part)
+        return Call(operation)
+
+    return build
 
 
 def _attendee(operation: str) -> Callable[[Given, World], Call]:
@@ -67,7 +93,7 @@ BUILDERS: dict[str, Callable[[Given, World], Call]] = {
     "getAuth": lambda given, world: Call("getAuth"),
     "getIdMapping": lambda given, world: Call("getIdMapping", path={"kind": "event", "partner_id": world.event.id}),
     "createEvent": lambda given, world: Call("createEvent", body=given.event_request()),
-    "listEvents": lambda given, world: Call("listEvents"),
+    "listEvents": _of_the_org("listEvents", "event"),
     "getEvent": _event("getEvent"),
     "updateEventContext": lambda given, world: Call(
         "updateEventContext",
@@ -83,11 +109,11 @@ BUILDERS: dict[str, Callable[[Given, World], Call]] = {
     "createSession": lambda given, world: Call(
         "createSession", path={"event_id": world.scratch.event_id}, body=given.session_request()
     ),
-    "listSessions": _event("listSessions"),
+    "listSessions": _with_rows("listSessions", "sessions"),
     "getSession": lambda given, world: Call(
         "getSession", path={"event_id": world.sessions.event_id, "session_id": world.sessions.ids[0]}
     ),
-    "listAttendees": _event("listAttendees"),
+    "listAttendees": _with_rows("listAttendees", "people"),
     "importAttendees": lambda given, world: Call(
         "importAttendees", path={"event_id": world.imports.event_id}, body=given.import_request()
     ),
@@ -102,10 +128,11 @@ BUILDERS: dict[str, Callable[[Given, World], Call]] = {
     "listEventMatches": lambda given, world: Call("listEventMatches", path={"event_id": world.rematched.event_id}),
     "getMatch": _get_match,
     "createRun": lambda given, world: Call("createRun", body=given.generic_run_request()),
-    "listRuns": lambda given, world: Call("listRuns"),
+    "listRuns": _of_the_org("listRuns", "plain_run"),
     "getRun": lambda given, world: Call("getRun", path={"run_id": world.plain_run.run_id}),
-    "listEventReviews": _event("listEventReviews"),
-    "listReviews": lambda given, world: Call("listReviews"),
+    # Whether reviews appear at all is up to the server.
+    "listEventReviews": _with_rows("listEventReviews", "queue"),
+    "listReviews": _of_the_org("listReviews", "queue"),
     "resolveReview": _resolve,
     "mergeReview": _merge,
 }
