@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from .. import auth, events, paging, runs
@@ -19,11 +18,9 @@ from ..http import Request, Response
 from ..services import Call, Services
 from ..storage import Storage
 from . import operations
+from .families import Kind, family
 from .operations import OPERATIONS, READS, WRITES, Dispatch, Handler, Refusal, operation_of
 from .registry import Patch, fault
-
-Kind = tuple[str, str, Callable[[Patch, str], None], tuple[str, ...]]
-"""Suffix of the name, what is wrong, how it is made on an operation, and what else it breaks."""
 
 
 def anybody(storage: Storage) -> Principal:
@@ -65,22 +62,6 @@ def says(code: str, status: int, said: str) -> Callable[[Patch, str], None]:
 
 def scheme(request: Request) -> str:
     return request.headers.get("authorization", "").partition(" ")[0].lower()
-
-
-def made_on(make: Callable[[Patch, str], None], operation: str, patch: Patch) -> None:
-    make(patch, operation)
-
-
-def family(name: str, among: list[str] | tuple[str, ...], kinds: list[Kind]) -> None:
-    """Registers one fault for each operation; the kinds go around."""
-    for place, operation in enumerate(among):
-        suffix, sentence, make, also = kinds[place % len(kinds)]
-        fault(
-            f"{name}.{operation}.{suffix}",
-            f"{operation} {sentence}.",
-            breaks=[f"{name}.{operation}"],
-            also=[one.format(operation=operation) for one in also],
-        )(partial(made_on, make, operation))
 
 
 CODES = ("codes.{operation}",)
