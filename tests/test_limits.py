@@ -209,7 +209,7 @@ BEFORE_A_MATCH_RUN = (404, "MATCH_RUN_NOT_FOUND"), (404, "MATCH_NOT_FOUND")
 def test_an_id_in_a_path_is_accepted_up_to_its_bound_and_refused_past_it(
     limit: Limit, api: Api, calls: Calls, given: Given, world: World
 ) -> None:
-    call = calls.of(limit.operation)
+    call = well_formed(limit.operation, calls, world)
     if limit.name == "kind":
         # No kind of that name need exist; it is well-formed, so it is not what the call is refused for.
         exchange = api.send(call.at(kind="k-_0".ljust(LONGEST_KIND, "k")))
@@ -234,9 +234,18 @@ def test_an_id_in_a_path_is_accepted_up_to_its_bound_and_refused_past_it(
         past = [longest_ids(call, world)[limit.name] + "x", BAD_FIRST[0], BAD_INSIDE[0]]
         if limit.operation in THOROUGH:
             past += [*BAD_FIRST[1:], *BAD_INSIDE[1:]]
-    refused = api.together(calls.of(limit.operation).at(**{limit.name: value}) for value in past)
+    refused = api.together(well_formed(limit.operation, calls, world).at(**{limit.name: value}) for value in past)
     for exchange, value in zip(refused, past, strict=True):
         assert_refused(exchange, limit, value)
+
+
+def well_formed(operation: str, calls: Calls, world: World) -> Call:
+    """A valid call, or one for a pair that may have no score: the IDs are what counts here."""
+    if operation != "getMatch":
+        return calls.of(operation)
+    people = world.people
+    path = {"principal_partner_id": people.ids[0], "target_partner_id": people.ids[1]}
+    return Call(operation, path={"event_id": people.event_id, **path})
 
 
 def longest_ids(call: Call, world: World) -> dict[str, str]:
