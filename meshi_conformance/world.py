@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -297,12 +298,13 @@ def _history(given: Given, world: World) -> dict[str, Any]:
         return {one: given.accepted(page).items for one, page in zip(ids, pages, strict=True)}
 
     reviews = given.open_reviews(event_id)
-    seen = [histories()]
+    moments, seen = [time.time()], [histories()]
     for review in reviews:
+        moments.append(time.time())
         # A decision may settle the next review too: whatever is left is decided.
         given.api.resolve_review(review, {"decision": "distinct", "reason": "Checked."})
         seen.append(histories())
-    return {"event_id": event_id, "ids": ids, "histories": seen}
+    return {"event_id": event_id, "ids": ids, "histories": seen, "moments": moments}
 
 
 def _spent(given: Given, world: World) -> dict[str, Any]:

@@ -10,11 +10,13 @@ from meshi_conformance.exchange import JsonObject
 from meshi_conformance.given import Given
 from meshi_conformance.marks import Judge, requirement
 from meshi_conformance.samples import BEYOND_ASCII
+from meshi_conformance.walks import walked
 from meshi_conformance.world import World
 
 
 def rows_of(given: Given, event_id: str) -> list[JsonObject]:
-    return given.listed(Call("listAttendees", path={"event_id": event_id}))
+    """The attendee list of an event, as far as it can be walked: that a walk ends is not judged here."""
+    return walked(given.api, Call("listAttendees", path={"event_id": event_id}), 100).rows
 
 
 def row_of(listed: list[JsonObject], attendee_id: str) -> JsonObject:
