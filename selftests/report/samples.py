@@ -20,7 +20,7 @@ from meshi_conformance.verdicts import Judgement
 KEY = "sk_planted/7f3a+Zq9=secret~value"
 OUTSIDE = "http://outside.invalid"
 HOSTILE = (
-    f'</script></style></pre></title>"\'><script>window.hacked=1</script>'
+    f"</script></style></pre></title>\"'><script>window.hacked=1</script>"
     f'<img src="{OUTSIDE}/i.png" onerror=window.hacked=1>'
     f"<svg onload=window.hacked=1><link rel=stylesheet href={OUTSIDE}/s.css><meta http-equiv=refresh "
     f"content='0;url={OUTSIDE}'><iframe srcdoc='<script>parent.hacked=1</script>'></iframe>"
