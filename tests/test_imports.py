@@ -16,24 +16,24 @@ def listed(given: Given, event_id: str) -> set[Any]:
     return {row.get("attendee_id") for row in given.listed(Call("listAttendees", path={"event_id": event_id}))}
 
 
-def succeeded(status: str) -> None:
-    """Which rows an import that ended in part has left out is not documented."""
-    if status != "succeeded":
-        raise CouldNotArrange(f"the import ended {status}", "an import did not succeed as a whole")
+def assert_listed(given: Given, event_id: str, attendee_id: str, ended: str) -> None:
+    """An imported attendee is listed. Whom an import that ended in part has left out is not documented."""
+    if attendee_id not in listed(given, event_id):
+        if ended != "succeeded":
+            raise CouldNotArrange(f"the import ended {ended}", "an import did not succeed as a whole")
+        raise AssertionError(f"{attendee_id} is not listed after an import that succeeded")
 
 
 @requirement("imports.name_alone")
 def test_an_attendee_needs_only_an_id_and_a_name(given: Given, world: World) -> None:
     roster = world.roster
-    succeeded(roster.ended[0])
-    assert roster.bare in listed(given, roster.event_id), f"{roster.bare}, sent with a name alone, is not listed"
+    assert_listed(given, roster.event_id, roster.bare, roster.ended[0])
 
 
 @requirement("imports.later.adds")
 def test_a_later_import_adds_attendees(given: Given, world: World) -> None:
     roster = world.roster
-    succeeded(roster.ended[1])
-    assert roster.added in listed(given, roster.event_id), f"{roster.added}, new in the second import, is not listed"
+    assert_listed(given, roster.event_id, roster.added, roster.ended[1])
 
 
 @requirement("imports.replay.imports_nothing")

@@ -53,10 +53,12 @@ def reading(operation: str, event_id: str, principal: str, target: str, run_id: 
     return Call(operation, path=path, query=query)
 
 
-def of_pair(operation: str, world: World, run_id: str | None = None) -> Call:
-    """A call that reads matches where there are some: those of a pair with a score in the latest run."""
-    pair = world.pair
-    return reading(operation, pair.event_id, pair.principal, pair.target, run_id)
+def of_somebody(operation: str, world: World, run_id: str | None = None) -> Call:
+    """A call that reads matches of the event with several match runs; a pair is one with a score in the latest."""
+    event_id = world.rematched.event_id
+    if operation == "getMatch":
+        return reading(operation, event_id, world.pair.principal, world.pair.target, run_id)
+    return reading(operation, event_id, world.people.ids[0], world.people.ids[1], run_id)
 
 
 def ends(row: JsonObject) -> tuple[str, str] | None:
@@ -87,7 +89,9 @@ def matches_in(exchange: Exchange) -> list[JsonObject]:
 def test_a_run_can_be_asked_for(operation: str, api: Api, given: Given, world: World) -> None:
     event_id, latest = world.rematched.event_id, world.rematched.run_id
     for run_id in (world.matched.run_id, latest):
-        principal, target = ends(matches(given, event_id, run_id)[0]) or ("", "")
+        principal, target = world.people.ids[:2]
+        if operation == "getMatch":
+            principal, target = ends(matches(given, event_id, run_id)[0]) or ("", "")
         answer = api.send(reading(operation, event_id, principal, target, run_id))
         assert answer.accepted, f"{answer.summary}; {run_id} is a match run of the event that has ended"
         assert answer["run_id"] == run_id, f"run {run_id} was asked for, {answer['run_id']} is shown"
@@ -96,9 +100,7 @@ def test_a_run_can_be_asked_for(operation: str, api: Api, given: Given, world: W
 @each(READS, "matching.latest_run")
 def test_the_latest_run_is_read_by_default(operation: str, api: Api, given: Given, world: World) -> None:
     latest, older = world.rematched.run_id, world.matched.run_id
-    event_id, ids = world.rematched.event_id, world.people.ids
-    call = of_pair(operation, world) if operation == "getMatch" else reading(operation, event_id, ids[0], ids[1])
-    shown = given.accepted(api.send(call))["run_id"]
+    shown = given.accepted(api.send(of_somebody(operation, world)))["run_id"]
     assert shown == latest, f"run {shown} is read; {latest} is the latest that has ended, {older} the one before it"
 
 
@@ -120,9 +122,9 @@ def test_a_run_that_is_no_match_run_is_not_found(
     operation: str, api: Api, given: Given, world: World, judge: Judge
 ) -> None:
     latest = world.rematched.run_id
-    given.accepted(api.send(of_pair(operation, world, latest)))
+    given.accepted(api.send(of_somebody(operation, world, latest)))
     unknown = [
-        api.send(of_pair(operation, world, run_id)) for run_id in (world.people.run_id, given.never_used(latest))
+        api.send(of_somebody(operation, world, run_id)) for run_id in (world.people.run_id, given.never_used(latest))
     ]
     roster = world.roster
     never_matched = api.send(reading(operation, roster.event_id, *roster.ids))
@@ -148,8 +150,8 @@ def test_a_run_that_is_no_match_run_is_not_found(
 
 @each(READS, "matching.run_of_another_event")
 def test_the_run_of_another_event_shows_no_match(operation: str, api: Api, given: Given, world: World) -> None:
-    given.accepted(api.send(of_pair(operation, world, world.rematched.run_id)))
-    answer = api.send(of_pair(operation, world, world.second.run_id))
+    given.accepted(api.send(of_somebody(operation, world, world.rematched.run_id)))
+    answer = api.send(of_somebody(operation, world, world.second.run_id))
     shown = len(matches_in(answer)) if answer.accepted else 0
     assert not shown, f"{answer.summary} with {shown} matches; the run belongs to another event"
     assert answer.status < 500, f"{answer.summary}; the run belongs to another event"
@@ -169,7 +171,7 @@ def test_matches_of_an_unknown_attendee_are_not_found(api: Api, given: Given, wo
 @requirement("error.getMatch.ATTENDEE_NOT_FOUND")
 @pytest.mark.parametrize("end", ["principal", "target"])
 def test_a_pair_with_an_unknown_attendee_is_not_found(end: str, api: Api, given: Given, world: World) -> None:
-    call = of_pair("getMatch", world)
+    call = of_somebody("getMatch", world)
     given.accepted(api.send(call))
     answer = api.send(call.at(**{f"{end}_partner_id": given.name("unknown")}))
     assert answer.refusal == (404, "ATTENDEE_NOT_FOUND"), f"{answer.summary} to an unknown {end}"
@@ -209,7 +211,7 @@ def test_a_match_with_oneself_is_no_server_error(api: Api, world: World) -> None
 @requirement("matching.echo")
 @pytest.mark.parametrize("operation", LISTS)
 def test_a_page_of_matches_says_what_it_is_about(operation: str, api: Api, given: Given, world: World) -> None:
-    page = given.accepted(api.send(reading(operation, world.rematched.event_id, *world.people.ids[:2])))
+    page = given.accepted(api.send(of_somebody(operation, world)))
     assert page["event_id"] == world.rematched.event_id
     if operation == "listAttendeeMatches":
         assert page["attendee_id"] == world.people.ids[0]
@@ -219,7 +221,7 @@ def test_a_page_of_matches_says_what_it_is_about(operation: str, api: Api, given
 @pytest.mark.parametrize("operation", LISTS)
 def test_rows_belong_to_the_run_of_their_page(operation: str, api: Api, given: Given, world: World) -> None:
     for run_id in (world.matched.run_id, None):
-        page = given.accepted(api.send(reading(operation, world.rematched.event_id, *world.people.ids[:2], run_id)))
+        page = given.accepted(api.send(of_somebody(operation, world, run_id)))
         for row in page.items:
             for name in ("event_id", "run_id"):
                 said = row.get(name, page[name])
@@ -332,7 +334,7 @@ def goal_ids(value: Any, inside: str = "") -> Iterator[str]:
 
 @each(READS, "matching.goal_ids")
 def test_no_goal_id_is_shown(operation: str, api: Api, given: Given, world: World) -> None:
-    answer = given.accepted(api.send(of_pair(operation, world)))
+    answer = given.accepted(api.send(of_somebody(operation, world)))
     found = {path for match in matches_in(answer) for path in goal_ids(match)}
     if not matches_in(answer):
         raise Inconclusive(f"{answer.summary} without a match", "matching left no matches")
