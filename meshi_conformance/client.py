@@ -25,7 +25,7 @@ from .errors import NotPermitted, TransportTrouble
 from .exchange import STORED_BODY_BYTES, Exchange, NotJson
 from .ledger import Row, created, may_exist, planned, total
 from .limiter import Limiter
-from .network import ANSWER_VALUES, Exceeded, Wire, client, decoded, value_count
+from .network import ANSWER_VALUES, Connections, Exceeded, Wire, decoded, value_count
 from .recorder import Recorder
 from .target import Target
 
@@ -136,8 +136,8 @@ class Transport:
         self._limiter = limiter or Limiter(None)
         self._breaker = Breaker()
         self._wire = Wire()
-        self._http = client(target.base, self._wire, KEEP_ALIVE, target.answer_seconds)
-        self._single: httpx.Client | None = None
+        self._http = Connections(target.base, self._wire, KEEP_ALIVE, target.answer_seconds)
+        self._single: Connections | None = None
         self._large = threading.Lock()
         self._over = threading.Event()
         self._held = threading.local()
@@ -347,9 +347,7 @@ class Transport:
         with ExitStack() as stack:
             try:
                 http = self._http if request.retriable or self._single is None else self._single
-                response = stack.enter_context(
-                    http.stream(request.method, request.url, headers=headers, content=request.content)
-                )
+                response = stack.enter_context(http.open(request.method, request.url, headers, request.content))
                 patience.expect_body()
                 raw = bytearray()
                 for chunk in response.iter_raw():
@@ -401,7 +399,7 @@ class Transport:
         slow = isinstance(problem, httpx.TimeoutException) and not isinstance(problem, httpx.ConnectTimeout)
         if not unsent and not slow and not patience.touched and self._single is None:
             # The server may close idle connections early. What must not be repeated gets its own from now on.
-            self._single = client(self.target.base, self._wire, 0, self.target.answer_seconds)
+            self._single = Connections(self.target.base, self._wire, 0, self.target.answer_seconds)
         how = "" if unsent else " after part of the answer had come" if patience.touched else " before any answer"
         return _NoAnswer(f"{type(problem).__name__} {problem}"[:300].strip() + how, maybe_done=not unsent, slow=slow)
 

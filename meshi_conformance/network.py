@@ -9,8 +9,8 @@ import time
 import urllib.request
 import weakref
 import zlib
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +27,9 @@ ANSWER_BYTES = 16 * 1024 * 1024
 
 ANSWER_VALUES = 400_000
 """The most values in one JSON answer: each costs many times its text in memory."""
+
+HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "meshi-conformance"}
+"""What every request carries; a test may send other values."""
 
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 30.0
@@ -148,29 +151,46 @@ class Wire(httpcore.NetworkBackend):
                 stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
 
-def client(base: str, wire: Wire, keep_alive: float, answer_seconds: float, connections: int = 64) -> httpx.Client:
-    """An HTTP client for one target: no redirects, the environment's proxy and certificates, bounded answers.
+class Connections:
+    """Connections to one target: the environment's proxy and certificates, no redirects, no cookies.
 
     `keep_alive` is how many seconds an idle connection is used again; 0 opens one for each request.
     """
-    transport = httpx.HTTPTransport(
-        verify=httpx.create_ssl_context(),
-        proxy=_proxy(base),
-        limits=httpx.Limits(
-            max_connections=connections,
-            max_keepalive_connections=connections if keep_alive else 0,
-            keepalive_expiry=keep_alive,
-        ),
-    )
-    # httpx hands no network backend through to httpcore; selftests/network notices if this name ever changes.
-    transport._pool._network_backend = wire
-    return httpx.Client(
-        transport=transport,
-        timeout=httpx.Timeout(min(SILENCE_SECONDS, answer_seconds), connect=min(CONNECT_SECONDS, answer_seconds)),
-        follow_redirects=False,
-        trust_env=False,
-        headers={"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "meshi-conformance"},
-    )
+
+    def __init__(self, base: str, wire: Wire, keep_alive: float, answer_seconds: float, most: int = 64) -> None:
+        self._transport = httpx.HTTPTransport(
+            verify=httpx.create_ssl_context(),
+            proxy=_proxy(base),
+            limits=httpx.Limits(
+                max_connections=most,
+                max_keepalive_connections=most if keep_alive else 0,
+                keepalive_expiry=keep_alive,
+            ),
+        )
+        # httpx hands no network backend through to httpcore; selftests/network notices if this name ever changes.
+        self._transport._pool._network_backend = wire
+        silence = min(SILENCE_SECONDS, answer_seconds)
+        self._timeout = httpx.Timeout(silence, connect=min(CONNECT_SECONDS, answer_seconds)).as_dict()
+
+    @contextmanager
+    def open(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | Iterable[bytes] | None
+    ) -> Iterator[httpx.Response]:
+        """Sends a request; the answer's header has come, its body can be read inside the block.
+
+        The client above this layer is left out on purpose: it follows `Location` in part even when told not to.
+        """
+        sent = httpx.Headers(HEADERS)
+        sent.update(headers)
+        request = httpx.Request(method, url, headers=sent, content=content, extensions={"timeout": self._timeout})
+        response = self._transport.handle_request(request)
+        try:
+            yield response
+        finally:
+            response.close()
+
+    def close(self) -> None:
+        self._transport.close()
 
 
 def _proxy(base: str) -> str | None:
