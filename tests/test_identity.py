@@ -397,11 +397,19 @@ def refused_merges(
     def spoilt(**members: Any) -> Exchange:
         return either_way(lambda ends: api.send(call.but(body={**merge_of(ends), **members})), pair)
 
+    def spoilt_source(**members: Any) -> list[Exchange]:
+        # A malformed source is also another one than the review's: either refusal is right.
+        exchange = spoilt(**members)
+        return [] if exchange.refusal == (400, "REVIEW_SOURCE_MISMATCH") else [exchange]
+
     refused = {
         "INVALID_JSON": [api.send(call.but(content=b'{"source_kind": "attendee"'))],
         "INVALID_REVIEW_ID": [api.send(call.at(review_id=garbage).but(body=merge_of(pair))) for garbage in GARBAGE],
-        "INVALID_PARTNER_KIND": [spoilt(source_kind=MALFORMED), spoilt(target_kind=MALFORMED)],
-        "INVALID_PARTNER_ID": [spoilt(source_partner_id=MALFORMED), spoilt(target_partner_id=MALFORMED)],
+        "INVALID_PARTNER_KIND": [*spoilt_source(source_kind=MALFORMED), spoilt(target_kind=MALFORMED)],
+        "INVALID_PARTNER_ID": [
+            *spoilt_source(source_partner_id=MALFORMED),
+            spoilt(target_partner_id=MALFORMED),
+        ],
         "PARTNER_ID_NOT_FOUND": [spoilt(target_partner_id=given.name("unknown"))],
     }
     # Whether the target may be the attendee under review is as open as which of the two that is.
