@@ -24,9 +24,12 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 SHOWN_BODY = 6_000
 """How many characters of an answer or a curl line the page holds; results.json and the HAR hold more."""
-SHOWN_REASON = 1_500
-EXCHANGES_BUDGET = 4_000_000
-"""How many bytes of exchanges the page holds in all; those past it are named only, and stand in the HAR."""
+SHOWN_REASON = 400
+"""How many characters of a reason's first line are shown; of the rest, `SHOWN_DETAILS`."""
+SHOWN_DETAILS = 1_500
+BUDGET = 2_500_000
+"""How many bytes of exchanges and assertions the page holds in all. Those past it are named only: exchanges stand
+in the HAR, assertions in results.json."""
 LISTED = 300
 """Rows of a long table (waits, created rows, trouble) that the page holds; results.json holds all."""
 
@@ -146,7 +149,7 @@ def _card(row: dict[str, Any], document: dict[str, Any], exchanges: _Exchanges) 
         **row,
         "shown": shown(row),
         "came": first[:SHOWN_REASON],
-        "details": rest[:SHOWN_REASON],
+        "details": rest[:SHOWN_DETAILS] if exchanges.afford(rest[:SHOWN_DETAILS]) else "",
         "rerun": rerun(document, row["id"]),
         "exchanges": exchanges.take(row["evidence"]),
     }
@@ -158,10 +161,18 @@ class _Exchanges:
     def __init__(self, records: dict[str, dict[str, Any]]) -> None:
         self._records = records
         self._whole: set[str] = set()
-        self._room = EXCHANGES_BUDGET
+        self._room = BUDGET
 
     def take(self, names: list[str]) -> list[dict[str, Any]]:
         return [self._one(self._records[name]) for name in names if name in self._records]
+
+    def afford(self, *texts: str) -> bool:
+        """Takes the room that the texts need on the page, where there is enough of it."""
+        size = sum(len(escape(visible(text)).encode("utf-8", "replace")) for text in texts)
+        if size > self._room:
+            return False
+        self._room -= size
+        return True
 
     def _one(self, record: dict[str, Any]) -> dict[str, Any]:
         name = record["id"]
@@ -179,10 +190,8 @@ class _Exchanges:
         curl, curl_cut = _cut(record["curl"], SHOWN_BODY)
         body, body_cut = _cut(pretty(record["body"], SHOWN_BODY), SHOWN_BODY)
         headers = "\n".join(f"{key}: {value}" for key, value in record["headers"])[:SHOWN_BODY]
-        size = sum(len(escape(visible(text)).encode("utf-8", "replace")) for text in (curl, body, headers))
-        if size > self._room:
+        if not self.afford(curl, body, headers):
             return head
-        self._room -= size
         self._whole.add(name)
         return {
             **head,

@@ -14,12 +14,12 @@ from typing import Any
 
 import jsonschema
 import pytest
-from samples import BASE, KEY, forms, hostile_run, plain_run
+from samples import BASE, HOSTILE, KEY, forms, hostile_run, plain_run
 
 from meshi_conformance import contract as contracts
 from meshi_conformance import report
 from meshi_conformance.exchange import STORED_BODY_BYTES
-from meshi_conformance.report import badge, har, junit, results, summary
+from meshi_conformance.report import badge, har, html, junit, results, summary
 from meshi_conformance.report.text import pretty, visible
 
 SCHEMA = json.loads((Path(results.__file__).parent / "results.schema.json").read_text())
@@ -316,6 +316,13 @@ def test_twenty_thousand_exchanges_are_written_quickly_and_small(tmp_path: Path)
     assert time.process_time() - started < 5
     assert (tmp_path / "report.html").stat().st_size < 8_000_000
     assert len(document["requirements"]) > 500
+
+
+def test_the_page_stays_small_when_everything_fails_at_length(tmp_path: Path) -> None:
+    document, _ = plain_run(tmp_path, 2_000)
+    for row in document["requirements"]:
+        row.update(verdict="fail", reason=(HOSTILE * 20)[:2000])
+    assert sum(len(part.encode("utf-8", "replace")) for part in html.parts(document, ())) < 8_000_000
 
 
 # Text
