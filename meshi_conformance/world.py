@@ -217,17 +217,29 @@ def _imports(given: Given, world: World) -> dict[str, Any]:
     return {"event_id": given.event(title="Import Conformance Summit")}
 
 
-def _long_ids(given: Given, world: World) -> dict[str, Any]:
-    """An event, a session of it and two attendees whose IDs are as long as allowed, with every mark in them."""
+def _longest(given: Given, what: str) -> str:
+    """An unused ID as long as allowed, with every mark in it."""
+    return f"{given.name(what)}.A_z:0-9".ljust(LONGEST_ID, "x")
 
-    def longest(what: str) -> str:
-        return f"{given.name(what)}.A_z:0-9".ljust(LONGEST_ID, "x")
 
-    event_id = given.event(event_id=longest("event"), url_slug=None, title="Long-named Conformance Summit")
-    session_id = given.session(event_id, session_id=longest("session"))
-    rows = [given.attendee(attendee_id=longest("attendee")) for _ in range(2)]
+def _long_event(given: Given, world: World) -> dict[str, Any]:
+    """An event whose ID is as long as allowed."""
+    title = "Long-named Conformance Summit"
+    return {"event_id": given.event(event_id=_longest(given, "event"), url_slug=None, title=title)}
+
+
+def _long_session(given: Given, world: World) -> dict[str, Any]:
+    """A session of that event whose ID is as long as allowed."""
+    event_id = world.long_event.event_id
+    return {"event_id": event_id, "session_id": given.session(event_id, session_id=_longest(given, "session"))}
+
+
+def _long_people(given: Given, world: World) -> dict[str, Any]:
+    """Two attendees of that event whose IDs are as long as allowed."""
+    event_id = world.long_event.event_id
+    rows = [given.attendee(attendee_id=_longest(given, "attendee")) for _ in range(2)]
     given.imported(event_id, rows)
-    return {"event_id": event_id, "session_id": session_id, "attendees": [row["attendee_id"] for row in rows]}
+    return {"event_id": event_id, "ids": [row["attendee_id"] for row in rows]}
 
 
 def _plain_run(given: Given, world: World) -> dict[str, Any]:
@@ -419,7 +431,9 @@ PARTS: dict[str, Callable[[Given, World], dict[str, Any]]] = {
     "empty": _empty,
     "scratch": _scratch,
     "imports": _imports,
-    "long_ids": _long_ids,
+    "long_event": _long_event,
+    "long_session": _long_session,
+    "long_people": _long_people,
     "plain_run": _plain_run,
     "generic": _generic,
     "queue": _queue,

@@ -250,16 +250,16 @@ def well_formed(operation: str, calls: Calls, world: World) -> Call:
 
 def longest_ids(call: Call, world: World) -> dict[str, str]:
     """The IDs of greatest length that stand for the IDs in a call's path."""
-    long = world.long_ids
-    found = {
-        "event_id": long.event_id,
-        "partner_id": long.event_id,
-        "session_id": long.session_id,
-        "attendee_id": long.attendees[0],
-        "principal_partner_id": long.attendees[0],
-        "target_partner_id": long.attendees[1],
+    # Only what the call needs: an operation that refuses long IDs must not hide behind those that made them.
+    found: dict[str, Callable[[], str]] = {
+        "event_id": lambda: world.long_event.event_id,
+        "partner_id": lambda: world.long_event.event_id,
+        "session_id": lambda: world.long_session.session_id,
+        "attendee_id": lambda: world.long_people.ids[0],
+        "principal_partner_id": lambda: world.long_people.ids[0],
+        "target_partner_id": lambda: world.long_people.ids[1],
     }
-    return {name: value for name, value in found.items() if name in call.path}
+    return {name: value() for name, value in found.items() if name in call.path}
 
 
 @pytest.mark.parametrize("operation", [one.id for one in CONTRACT.operations.values() if one.creates_run])
