@@ -172,7 +172,7 @@ class Court:
             found.unrelated = [*failed, *unexpected]
             found.reasons = {name: text[:300] for name, text in ({**open_ones, **failed}).items()}
             found.verdict = FALSE_ALARM if found.unrelated else PASSED
-        if found.problems or document["outcome"] == "invalid":
+        if found.problems:
             found.verdict = ERRED
         return found
 
