@@ -1,0 +1,74 @@
+"""What generated rows are made of: values that every server takes and gives back unchanged."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+from .expectation import ZONES, is_ordinary
+
+PLAIN = "abcdefghijklmnopqrstuvwxyzABCXYZ0123456789 .,'-–&()/:äéñÇøßłğ中文字日本語한국어عربیעбг"
+
+
+def text(most: int) -> Any:
+    """Texts of 1 to `most` characters: letters of many scripts, digits and punctuation, not blank at the ends.
+
+    Only texts that are their own normal form, so that a server may keep them as it likes.
+    """
+    from hypothesis import strategies as st
+
+    ordinary = st.characters(min_codepoint=0x20, max_codepoint=0xFFFF, categories=("L", "M", "N", "P", "Zs"))
+    return (
+        st.one_of(
+            st.text(st.sampled_from(PLAIN), min_size=1, max_size=most),
+            st.text(ordinary.filter(is_ordinary), min_size=1, max_size=most),
+        )
+        .map(lambda value: unicodedata.normalize("NFC", value).strip())
+        .filter(lambda value: bool(value) and is_ordinary(value))
+    )
+
+
+def day(month: int) -> Any:
+    """A date of one month of 2031."""
+    from hypothesis import strategies as st
+
+    return st.integers(1, 28).map(lambda number: f"2031-{month:02d}-{number:02d}")
+
+
+def moment(month: int, end: str) -> Any:
+    """A timestamp of one month of 2031."""
+    from hypothesis import strategies as st
+
+    return st.tuples(st.integers(1, 28), st.integers(0, 23), st.integers(0, 59)).map(
+        lambda at: f"2031-{month:02d}-{at[0]:02d}T{at[1]:02d}:{at[2]:02d}:{end}"
+    )
+
+
+def members_of_event() -> Any:
+    """The members of an event but its ID; optional ones are there or not. It ends a month after it starts."""
+    from hypothesis import strategies as st
+
+    dates = st.one_of(st.just({}), st.fixed_dictionaries({"start_date": day(6), "end_date": day(7)}))
+    others = st.fixed_dictionaries(
+        {"title": text(80)},
+        optional={
+            "description": text(120),
+            "timezone": st.sampled_from(sorted(ZONES)),
+            "visibility": st.just("private"),
+        },
+    )
+    return st.tuples(others, dates).map(lambda parts: {**parts[0], **parts[1]})
+
+
+def members_of_session() -> Any:
+    """The members of a session but its ID, both timestamps among them."""
+    from hypothesis import strategies as st
+
+    return st.fixed_dictionaries(
+        {
+            "title": text(80),
+            "start_timestamp": moment(6, "00Z"),
+            "end_timestamp": moment(7, "00Z"),
+        },
+        optional={"description": text(120)},
+    )
