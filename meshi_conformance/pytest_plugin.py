@@ -48,7 +48,10 @@ PROPERTY = "meshi"
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "requirement(id, ...): the requirements that a test judges")
-    config.pluginmanager.register(Suite(config), "meshi-suite")
+    try:
+        config.pluginmanager.register(Suite(config), "meshi-suite")
+    except UsageError as problem:  # the contract cannot be read
+        raise pytest.UsageError(str(problem)) from None
 
 
 class Suite:
@@ -219,6 +222,10 @@ class Suite:
             elif report.failed and report.when != "teardown":
                 self.controller.problems.append(f"{report.nodeid} ended without a judgement")
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if self.controller is not None and report.failed:
+            self.controller.uncollected.append(report.nodeid)
+
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         if self.session is not None:
@@ -385,6 +392,7 @@ class Controller:
         self.tests: list[dict[str, Any]] = []
         self.document: dict[str, Any] | None = None
         self.unwritten: list[str] = []
+        self.uncollected: list[str] = []
         self.unspooled: list[dict[str, Any]] = []
         self._progress: Progress | None = None
         self._signal: Any = None
@@ -469,7 +477,11 @@ class Controller:
 
     def finish(self, exitstatus: int) -> int:
         """Writes the report and says how the process is to end."""
-        if exitstatus == gate.EXIT_INTERRUPTED:
+        if self.uncollected:  # pytest calls it an interruption; it is the suite's own error
+            exitstatus = gate.EXIT_INTERNAL
+            names = ", ".join(dict.fromkeys(self.uncollected))
+            self.problems.append(f"These tests could not be collected: {names[:300]}")
+        elif exitstatus == gate.EXIT_INTERRUPTED:
             self.problems.append("The run was interrupted.")
         elif exitstatus == gate.EXIT_INTERNAL:
             self.problems.append("pytest met an internal error.")

@@ -230,4 +230,5 @@ def invalid(contract: Contract, reason: str, started: float) -> dict[str, Any]:
     nobody = Target("unknown", "", {})
     document = build(contract, nobody, Preflight(None, ()), [], [], [], [reason], started=started)
     assert document["outcome"] == INVALID
+    document["gate"] = gate.section(decision=gate.Decision(gate.EXIT_USAGE, (reason,)))
     return document

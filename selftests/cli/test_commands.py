@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -150,6 +151,46 @@ def test_a_run_in_which_no_test_fits_ends_with_5(tmp_path: Path) -> None:
     done = command(tmp_path, "run", "--requirements", "status.getAuth.*", "-k", "no_such_test")
     assert done.returncode == 5, done.stdout + done.stderr
     assert "Nothing was judged." in done.stdout
+
+
+def checkout(folder: Path) -> dict[str, str]:
+    """A copy of the suite to spoil; returns the environment in which it is found."""
+    for name in ("meshi_conformance", "meshi_reference", "openapi", "schemas", "requirements", "tests"):
+        shutil.copytree(
+            ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules", "lint")
+        )
+    for name in ("conftest.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    return {"PYTHONPATH": str(folder)}
+
+
+def test_a_contract_that_cannot_be_read_is_one_message(tmp_path: Path) -> None:
+    spoiled = checkout(tmp_path)
+    (tmp_path / "requirements" / "new.yaml").write_text("- id: new.thing\n")
+    for words in (["run"], ["explain", "new.*"]):
+        done = command(tmp_path, *words, **spoiled)
+        assert done.returncode == 4, done.stdout + done.stderr
+        assert "requirements/new.yaml holds a row that cannot be read" in done.stderr
+        assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_test_that_cannot_be_collected_is_an_error_of_the_suite(tmp_path: Path) -> None:
+    spoiled = checkout(tmp_path)
+    (tmp_path / "tests" / "test_new.py").write_text("import no_such_module\n")
+    done = command(tmp_path, "run", **spoiled)
+    assert done.returncode == 3, done.stdout + done.stderr
+    document = json.loads((tmp_path / "reports" / "latest" / "results.json").read_text())
+    assert document["outcome"] == "invalid"
+    assert document["gate"]["exit_code"] == 3
+    assert document["problems"] == ["These tests could not be collected: tests/test_new.py"]
+
+
+def test_a_run_that_cannot_start_says_so_in_its_report(tmp_path: Path) -> None:
+    done = command(tmp_path, "run", "--target", "http://127.0.0.1:9", MESHI_KEY="key")
+    assert done.returncode == 4, done.stdout + done.stderr
+    document = json.loads((tmp_path / "reports" / "latest" / "results.json").read_text())
+    assert (document["outcome"], document["gate"]["exit_code"]) == ("invalid", 4)
+    assert "could not be reached" in document["gate"]["reasons"][0]
 
 
 def test_explain_tells_all_that_is_known_of_a_requirement(tmp_path: Path) -> None:
