@@ -26,7 +26,7 @@ def write(reporter: Any, document: dict[str, Any], folder: Path, unwritten: Sequ
     )
     for level, counts in document["counts"].items():
         shown = ", ".join(f"{number} {verdict.replace('_', ' ')}" for verdict, number in counts.items() if number)
-        reporter.write_line(f"{level:<10}{shown}")
+        reporter.write_line(f"{level:<11}{shown}")
     for problem in document["problems"][1:6]:
         reporter.write_line(visible(f"problem   {problem}"), red=True)
     for cause in document["causes"][:10]:
