@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from .client import Call
 from .errors import Inconclusive
+from .found import Found
 from .given import Given
 from .world import World
 
@@ -17,9 +18,15 @@ class Calls:
     def __init__(self, given: Given, world: World) -> None:
         self._given = given
         self._world = world
+        self._found = Found(given.api)
 
     def of(self, operation: str) -> Call:
-        """A valid call of an operation. Raises CouldNotArrange where the world lacks what it needs."""
+        """A valid call of an operation. Raises CouldNotArrange where the world lacks what it needs.
+
+        Where the run may only read, it is a read of somebody else's rows, or NotPermitted.
+        """
+        if self._given.api.transport.target.read_only:
+            return self._found.call(operation)
         return BUILDERS[operation](self._given, self._world)
 
 
