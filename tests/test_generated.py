@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from meshi_conformance.calls import Calls
 from meshi_conformance.client import Api
 from meshi_conformance.contract import Contract, load
 from meshi_conformance.errors import Inconclusive
@@ -21,11 +22,11 @@ from meshi_conformance.world import World
     ],
 )
 def test_made_up_calls_are_answered_as_documented(
-    operation: str, api: Api, given: Given, world: World, contract: Contract, plan: Plan, judge: Judge
+    operation: str, api: Api, given: Given, world: World, calls: Calls, contract: Contract, plan: Plan, judge: Judge
 ) -> None:
     from meshi_conformance.generation.campaign import Runner, message
 
-    campaign = Runner(operation, api, given, world, contract, plan).run()
+    campaign = Runner(operation, api, given, world, calls, contract, plan).run()
     recorder = api.transport.recorder
     findings = {one.requirement: message(one, plan) for one in campaign.findings}
     for one in campaign.findings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from meshi_conformance.calls import Calls
 from meshi_conformance.client import Api
 from meshi_conformance.contract import Contract, load
 from meshi_conformance.errors import Inconclusive
@@ -14,12 +15,12 @@ FAMILIES = [one.id for one in load().matching("generated.model.*")]
 
 @requirement(*FAMILIES)
 def test_whatever_was_called_before_the_server_answers_as_the_model(
-    api: Api, given: Given, contract: Contract, plan: Plan, judge: Judge
+    api: Api, given: Given, calls: Calls, contract: Contract, plan: Plan, judge: Judge
 ) -> None:
     from meshi_conformance.generation.machine import explore, script
 
     recorder = api.transport.recorder
-    outcome = explore(api, given, contract, plan)
+    outcome = explore(api, given, calls, contract, plan)
     findings = {}
     for one in outcome.findings:
         told = script(one, api.transport.run, contract, recorder.clean)

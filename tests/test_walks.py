@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from meshi_conformance.calls import Calls
 from meshi_conformance.client import Api
 from meshi_conformance.contract import Contract, load
 from meshi_conformance.errors import Inconclusive
@@ -15,9 +16,9 @@ SOURCES = [one.id for one in load().matching("generated.links.*")]
 
 @requirement(*SOURCES)
 def test_what_an_answer_names_is_known_where_its_links_lead(
-    api: Api, given: Given, contract: Contract, plan: Plan, judge: Judge
+    api: Api, given: Given, calls: Calls, contract: Contract, plan: Plan, judge: Judge
 ) -> None:
-    walk = Walk(api, given, contract, plan)
+    walk = Walk(api, given, calls, contract, plan)
     try:
         walk.run()
     finally:

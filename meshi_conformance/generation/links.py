@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ..calls import Calls
 from ..client import NOTHING, Api, Call
 from ..contract import Contract
 from ..exchange import Exchange
 from ..given import Given
 from ..polling import poll_to_end
 from .budget import Meter, Plan
+from .twins import accepted_twin
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,9 @@ class Broken:
 class Walk:
     """Follows links until all were followed or the budget is spent."""
 
-    def __init__(self, api: Api, given: Given, contract: Contract, plan: Plan) -> None:
+    def __init__(self, api: Api, given: Given, calls: Calls, contract: Contract, plan: Plan) -> None:
         self._api = api
+        self._calls = calls
         self._given = given
         self._contract = contract
         self._random = random.Random(f"{plan.seed}/links")
@@ -219,6 +222,8 @@ class Walk:
             if answer.accepted:
                 self.followed[link] = self.followed.get(link, 0) + 1
             problem = self._problem(link, target, answer)
+            if problem and not answer.accepted:
+                accepted_twin(self._api, self._calls, link.target)
             if problem:
                 self.broken.append(Broken(link, answer, problem))
             elif answer.accepted and depth < 2 and link.target != "mergeReview":

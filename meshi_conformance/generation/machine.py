@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..calls import Calls
 from ..client import NOTHING, Api
 from ..contract import Contract
 from ..errors import Inconclusive, MissingMember
@@ -47,16 +48,16 @@ class Outcome:
     trouble: Inconclusive | None = None
 
 
-def explore(api: Api, given: Given, contract: Contract, plan: Plan) -> Outcome:
+def explore(api: Api, given: Given, calls: Calls, contract: Contract, plan: Plan) -> Outcome:
     """Walks until the budget is spent. Each disagreement is shrunk, kept and left out of the walks after it."""
     meter = Meter(plan.profile.model, plan.profile.seconds)
     outcome = Outcome([], set(), 0, 0, 0)
-    first = _first_walk(Model(api, given, contract, meter), outcome)
+    first = _first_walk(Model(api, given, calls, contract, meter), outcome)
     if first:
         outcome.findings.append(first)
     while not meter.spent and outcome.trouble is None and len(outcome.findings) < MOST_FINDINGS:
         muted = frozenset(one.requirement for one in outcome.findings)
-        found = _search(api, given, contract, plan, meter, muted, outcome)
+        found = _search(api, given, calls, contract, plan, meter, muted, outcome)
         if found is None:
             break
         outcome.findings.append(found)
@@ -84,7 +85,14 @@ def _first_walk(model: Model, outcome: Outcome) -> Found | None:
 
 
 def _search(
-    api: Api, given: Given, contract: Contract, plan: Plan, meter: Meter, muted: frozenset[str], outcome: Outcome
+    api: Api,
+    given: Given,
+    calls: Calls,
+    contract: Contract,
+    plan: Plan,
+    meter: Meter,
+    muted: frozenset[str],
+    outcome: Outcome,
 ) -> Found | None:
     """The shortest walk found on which the server disagrees with the model; None where there is none."""
     import hypothesis
@@ -103,7 +111,7 @@ def _search(
 
     def make() -> Model:
         outcome.walks += 1
-        return Model(api, given, contract, meter, muted)
+        return Model(api, given, calls, contract, meter, muted)
 
     machine = hypothesis.seed(plan.seed + len(muted))(_machine(make, failed, outcome))
     try:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..calls import Calls
 from ..client import Api, Call
 from ..contract import Contract
 from ..exchange import Exchange
@@ -19,6 +20,7 @@ from ..polling import TERMINAL, poll_to_end
 from ..timestamps import instant
 from .budget import Meter
 from .expectation import ID
+from .twins import accepted_twin
 
 CONTEXT = ("event_details", "objectives", "welcome_instructions")
 KINDS = {"importAttendees": "import", "createEnrichmentRun": "enrichment", "createMatchRun": "match"}
@@ -87,6 +89,7 @@ class Model:
 
     api: Api
     given: Given
+    calls: Calls
     contract: Contract
     meter: Meter
     muted: frozenset[str] = frozenset()
@@ -119,6 +122,8 @@ class Model:
     def accepted(self, call: Call, family: str) -> Exchange:
         """A call that must be accepted."""
         exchange = self.send(call, "2xx")
+        if not exchange.accepted:
+            accepted_twin(self.api, self.calls, call.operation)
         self.expect(
             exchange.accepted, f"generated.model.{family}", family, lambda: f"{exchange.summary}, it must be accepted"
         )
