@@ -366,6 +366,7 @@ def _roster(given: Given, world: World) -> dict[str, Any]:
     return {
         "event_id": event_id,
         "ids": [full["attendee_id"], bare["attendee_id"]],
+        "rows": [full, added],
         "bare": bare["attendee_id"],
         "added": added["attendee_id"],
         "ended": [run["status"] for run in runs],
