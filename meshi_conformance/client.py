@@ -350,14 +350,18 @@ class Transport:
                 response = stack.enter_context(http.open(request.method, request.url, headers, request.content))
                 patience.expect_body()
                 raw = bytearray()
+                coding = response.headers.get("content-encoding", "")
+                alone = False
                 for chunk in response.iter_raw():
                     raw += chunk
-                    if len(raw) > LARGE_BYTES and len(raw) - len(chunk) <= LARGE_BYTES:
-                        # One at a time, so that many at once cannot fill the memory.
+                    if not alone and (len(raw) > LARGE_BYTES or coding):
+                        # One at a time, so that many at once cannot fill the memory; a coded one may be large.
                         waiting = time.monotonic()
                         stack.enter_context(self._large)
                         patience.end += time.monotonic() - waiting
-                body = decoded(bytes(raw), response.headers.get("content-encoding", ""))
+                        alone = True
+                body = decoded(raw, coding)
+                del raw
                 if len(body) > LARGE_BYTES and value_count(body) > ANSWER_VALUES:
                     raise Exceeded(f"more than {ANSWER_VALUES} JSON values in one answer", "an answer past every bound")
             except Exceeded:
@@ -383,7 +387,6 @@ class Transport:
                 started=started,
                 elapsed=time.perf_counter() - clock,
             )
-            del raw
             self.recorder.exchange(exchange)
             if request.rows:
                 for row in created(request.rows, exchange.status, _value(exchange)):

@@ -203,7 +203,7 @@ def _proxy(base: str) -> str | None:
     return proxies.get(parts.scheme) or proxies.get("all")
 
 
-def decoded(body: bytes, coding: str) -> bytes:
+def decoded(body: bytes | bytearray, coding: str) -> bytes:
     """A body without its content coding.
 
     Raises TransportTrouble for a coding that was not asked for, for data that do not decode, and for what
@@ -211,7 +211,7 @@ def decoded(body: bytes, coding: str) -> bytes:
     """
     names = [name for name in (part.strip().lower() for part in coding.split(",")) if name not in ("", "identity")]
     if not names or not body:
-        return body
+        return bytes(body)
     if len(names) > 1 or names[0] not in ("gzip", "x-gzip", "deflate"):
         raise TransportTrouble(
             f"the body has the content coding {coding[:60]!r}, which was not asked for", "an unreadable content coding"
@@ -229,21 +229,23 @@ def decoded(body: bytes, coding: str) -> bytes:
         ) from None
 
 
-def _inflated(body: bytes, form: int) -> bytes:
+def _inflated(body: bytes | bytearray, form: int) -> bytes:
     found = bytearray()
-    rest = body
+    rest: bytes | bytearray = body
     while rest:
         stream = zlib.decompressobj(form)
-        found += stream.decompress(rest, ANSWER_BYTES + 1 - len(found))
-        if len(found) > ANSWER_BYTES:
-            raise Exceeded(
-                f"a body of {len(body)} bytes decodes to more than {ANSWER_BYTES >> 20} MiB; decoding was stopped",
-                "an answer past every bound",
-            )
+        piece: bytes | bytearray = rest
+        while piece and not stream.eof:
+            # A little at a time: the answer grows in one place and nowhere else.
+            found += stream.decompress(piece, 65_536)
+            piece = stream.unconsumed_tail
+            if len(found) > ANSWER_BYTES:
+                raise Exceeded(
+                    f"a body of {len(body)} bytes decodes to more than {ANSWER_BYTES >> 20} MiB; decoding was stopped",
+                    "an answer past every bound",
+                )
         if not stream.eof:
             raise zlib.error("the stream is cut short")
-        if len(stream.unused_data) >= len(rest):
-            raise zlib.error("the stream does not advance")
         rest = stream.unused_data.lstrip(b"\0")
     return bytes(found)
 
