@@ -143,13 +143,6 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.seed = secrets.randbelow(2**32)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Says how to make the same generated requests again."""
-    if not hasattr(config, "workerinput") and config.option.profile != "none":
-        budget = "" if config.option.budget is None else f" --budget {config.option.budget}"
-        terminalreporter.write_line(f"generated --profile {config.option.profile}{budget} --seed {config.option.seed}")
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
     """Looks for the project again, now that values of options are not taken for paths."""

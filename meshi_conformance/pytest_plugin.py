@@ -38,7 +38,10 @@ from .report import results, terminal, write_all
 from .report.text import visible
 from .target import Embedded, Target, resolve, restricted
 from .verdicts import FAIL, INCONCLUSIVE, NOT_RUN, PASS, Judgement
-from .world import PARTS, World
+from .world import GENERATED_PARTS, PARTS, World
+
+PREFETCHED_FROM = 300
+"""Tests from which on a run is taken for the whole suite."""
 
 SHOWN_EXCHANGES = 6
 """How many exchanges of a failed test are printed: the last ones, where the failure stands."""
@@ -117,12 +120,11 @@ class Suite:
             items[:] = kept
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        if self.session is not None:
-            needed = {name for item in session.items for name in getattr(item, "fixturenames", ())}
-            parts = [name for name in PARTS if name in needed]
-            if {"calls", "world"} & needed:
-                parts = list(PARTS)
-            self.session.world.prefetch(parts)
+        # The whole suite needs every part of the world, so their asynchronous runs start at once and overlap.
+        # A selection builds what it asks for and no more: nothing can be deleted from a target.
+        if self.session is not None and len(session.items) >= PREFETCHED_FROM:
+            generated = self.config.option.profile != "none"
+            self.session.world.prefetch(name for name in PARTS if generated or name not in GENERATED_PARTS)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:

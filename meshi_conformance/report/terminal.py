@@ -41,6 +41,10 @@ def write(reporter: Any, document: dict[str, Any], folder: Path, unwritten: Sequ
         reporter.write_line(visible(f"exit {document['gate']['exit_code']}    {reason}"), red=True)
     for problem in unwritten:
         reporter.write_line(visible(f"report    not written: {problem}"), red=True)
+    options = document.get("options") or {}
+    if options.get("profile", "none") != "none":
+        budget = f" --budget {options['budget']}" if options.get("budget") else ""
+        reporter.write_line(f"generated --profile {options['profile']}{budget} --seed {options['seed']}")
     page = folder / "report.html"
     reporter.write_line(f"report    {page if page.exists() else folder / 'results.json'}")
 
