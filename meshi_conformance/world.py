@@ -453,3 +453,6 @@ PARTS: dict[str, Callable[[Given, World], dict[str, Any]]] = {
     "generated_merge": _generated_merge,
 }
 """Part by name. A builder may read other parts; no two read each other."""
+
+GENERATED_PARTS = ("playground", "generated_reviews", "generated_merge")
+"""Parts that only generated calls use."""
