@@ -59,8 +59,8 @@ def test_an_update_may_hold_one_field_alone(field: str, api: Api, given: Given) 
 @requirement("context.replaced", "context.kept", "context.details_kept")
 def test_a_later_update_replaces_what_it_holds_and_keeps_the_rest(api: Api, given: Given, judge: Judge) -> None:
     event_id = given.event()
-    given.accepted(api.update_event_context(event_id, FULL))
     before = given.accepted(api.get_event(event_id)).json
+    given.accepted(api.update_event_context(event_id, FULL))
     given.accepted(api.update_event_context(event_id, {"objectives": "Something else."}))
     read = given.accepted(api.get_event_context(event_id))
     with judge("context.replaced"):
@@ -75,7 +75,7 @@ def test_a_later_update_replaces_what_it_holds_and_keeps_the_rest(api: Api, give
         members = set(load().operations["createEvent"].responses[201].members)
         details = members - {*FIELDS, "created_at", "updated_at", "correlation_id"}
         changed = [name for name in sorted(details) if before.get(name) != after.get(name)]
-        assert not changed, f"the update changed {changed}"
+        assert not changed, f"the updates of the context changed {changed}"
 
 
 @requirement("context.unset")
