@@ -19,11 +19,16 @@ from .recorder import OUTSIDE_TESTS, Spool
 FILE = Path(__file__).parent / "estimates.json"
 
 
+def group(family: str, needs: Iterable[str]) -> str:
+    """What a requirement is counted with: its family; the very large ones stand apart, for they are not usual."""
+    return "large" if "large" in needs else family
+
+
 def expected(contract: Contract, names: Iterable[str]) -> tuple[int, int]:
     """The requests made and the rows created when these requirements are judged, rounded up to tens."""
     table = json.loads(FILE.read_text(encoding="utf-8"))
     families = table["families"]
-    chosen = Counter(contract.requirements[name].family for name in names)
+    chosen = Counter(group(contract.requirements[name].family, contract.requirements[name].needs) for name in names)
     sums = []
     for what in ("requests", "created"):
         whole = sum(one[what] for one in families.values()) / sum(one["requirements"] for one in families.values())
@@ -45,10 +50,13 @@ def measured(document: Mapping[str, Any], events: Iterable[Mapping[str, Any]]) -
             requests[event["test"]] += 1
         elif event["type"] == "created":
             created[event["test"]] += event["count"]
-    judged = Counter(one["family"] for one in document["requirements"] if one["tests"])
+    groups = {one["id"]: group(one["family"], one["needs"]) for one in document["requirements"]}
+    judged = Counter(groups[one["id"]] for one in document["requirements"] if one["tests"])
     families: dict[str, dict[str, float]] = defaultdict(lambda: {"requests": 0.0, "created": 0.0})
     for test in document["tests"]:
-        cited = Counter(name.split(".", 1)[0] for name in test["requirements"])
+        cited = Counter(groups[name] for name in test["requirements"])
+        if "large" in cited:
+            cited = Counter({"large": 1})
         for family, number in cited.items():
             share = number / sum(cited.values())
             families[family]["requests"] += share * requests[test["nodeid"]]

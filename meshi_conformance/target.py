@@ -78,7 +78,9 @@ class Target:
             return None if self.is_loopback else NEEDS[need]
         if need == "large" and self.read_only:
             return self.read_only_reason
-        return None if need in self.keys or need in self.capabilities else NEEDS[need]
+        if need in self.keys or need in self.capabilities:
+            return None
+        return f"{self.variables[need]} is not set" if need in self.variables else NEEDS[need]
 
     def deadline(self, kind: object) -> float:
         """How many seconds a run of this kind may take to end."""

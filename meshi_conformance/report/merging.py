@@ -204,6 +204,7 @@ def _exchanges(summaries: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
     return {
         "count": sum(one["count"] for one in summaries),
+        "rate_limited": sum(one["statuses"].get("429", 0) for one in by_operation.values()),
         "operations_called": sum(1 for one in by_operation.values() if one["count"]),
         "operations": max(one["operations"] for one in summaries),
         "by_operation": by_operation,
