@@ -26,12 +26,17 @@ def main() -> int:
     """Runs the trials that were asked for and writes the matrix."""
     parser = argparse.ArgumentParser(prog="python -m detection", description=__doc__)
     parser.add_argument("patterns", nargs="*", help="names of faults and variations, or patterns; default: all")
+    parser.add_argument("--kind", choices=("fault", "variation"), help="only faults, or only variations")
     parser.add_argument("--full", action="store_true", help="the whole suite against every fault")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--report-dir", type=Path, default=root() / "reports", help="where the matrix is written")
     options = parser.parse_args()
     form = "full" if options.full else "fast"
-    known: list[faults.Fault | Variation] = [*faults.load().values(), *VARIATIONS.values()]
+    known: list[faults.Fault | Variation] = []
+    if options.kind != "variation":
+        known += faults.load().values()
+    if options.kind != "fault":
+        known += VARIATIONS.values()
     chosen = [
         entry
         for entry in known

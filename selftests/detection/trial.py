@@ -73,6 +73,7 @@ class Court:
     def __init__(self, form: str) -> None:
         self.form = form
         self.contract = contract.load()
+        self.implied = {one.id for one in self.contract.requirements.values() if one.level == "implied"}
         self.tests = tests_by_requirement()
 
     def files(self, patterns: Sequence[str]) -> list[str]:
@@ -169,7 +170,8 @@ class Court:
             found.verdict = FOUND if found.by else MISSED
         else:
             unexpected = [name for name in open_ones if not fits(name, entry.unjudged)]
-            found.unrelated = [*failed, *unexpected]
+            found.consequences = [name for name in failed if name in self.implied and fits(name, entry.deviates)]
+            found.unrelated = [*(name for name in failed if name not in found.consequences), *unexpected]
             found.reasons = {name: text[:300] for name, text in ({**open_ones, **failed}).items()}
             found.verdict = FALSE_ALARM if found.unrelated else PASSED
         if found.problems:
