@@ -230,7 +230,7 @@ def create_after_looking(taken: Callable[[Call, JsonObject], None]) -> Callable[
             fields = validation.check_event(call.body, call.services.settings)
             if events.find_event(call.services, call.org, fields["event_id"]) is not None:
                 raise events.conflict("event", fields["event_id"])
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(0.1)
             try:
                 return await inner(call)
             except ApiError:

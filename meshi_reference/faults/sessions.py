@@ -202,7 +202,7 @@ def create_after_looking(taken: Callable[[Call, Row, JsonObject], None]) -> Call
             known = "SELECT 1 FROM sessions WHERE org_id = ? AND session_id = ?"
             if call.services.storage.one(known, (call.org, fields["session_id"])):
                 raise events.conflict("session", fields["session_id"])
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(0.1)
             try:
                 return await inner(call)
             except ApiError:

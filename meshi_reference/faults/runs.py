@@ -1,0 +1,610 @@
+"""Runs: how they go wrong between the first answer and their end, and what they fail to carry."""
+
+from __future__ import annotations
+
+import json
+import threading
+import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from .. import clock, runs
+from ..http import JsonObject, Response
+from ..services import Call, Services
+from ..settings import Settings
+from ..storage import Row
+from . import changes, operations
+from .changes import Query
+from .operations import Handler
+from .registry import Patch, fault
+
+KINDS = ("import", "enrichment", "match")
+MODEL = "generated.model.runs"
+SLOW = {"run_seconds": 0.4}
+"""Long enough for a poll to meet a run on its way."""
+DEPENDENTS = ("attendees.*", "imports.*", "matching.*", "identity.*", "lists.*", "flow.*", "generated.*", "runs.*")
+
+Shown = Callable[[JsonObject, Row], None]
+
+
+def shown(patch: Patch, change: Shown, kind: str | None = None, generic: bool | None = None) -> None:
+    """Runs are shown otherwise, wherever they are shown: those of one kind, in event scope or outside of it."""
+
+    def fitting(body: JsonObject, row: Row) -> None:
+        if kind in (None, row["kind"]) and generic in (None, row["event_seq"] is None):
+            change(body, row)
+
+    changes.shown(patch, runs, "serialize_run", fitting)
+
+
+def polled(patch: Patch, change: Shown) -> None:
+    """Polls show runs otherwise; the other answers do not."""
+
+    def make(inner: Handler) -> Handler:
+        async def get_run(call: Call) -> Response:
+            answer = await inner(call)
+            run_id = call.params["run_id"]
+            row = call.services.storage.one(f"{runs.SELECT} WHERE run_id = ?", (run_id,))
+            assert row is not None
+            assert answer.body is not None
+            change(answer.body, row)
+            return answer
+
+        return get_run
+
+    operations.handle(patch, "getRun", make)
+
+
+def of_kind(kind: str, change: Shown) -> Shown:
+    """The change, made on runs of one kind in event scope."""
+
+    def fitting(body: JsonObject, row: Row) -> None:
+        if row["kind"] == kind and row["event_seq"] is not None:
+            change(body, row)
+
+    return fitting
+
+
+def stamp(micros: int) -> str:
+    return clock.format_timestamp(micros, Settings())
+
+
+# Statuses
+
+
+def requeued() -> Shown:
+    """A run is queued again between its batches."""
+
+    def change(body: JsonObject, row: Row) -> None:
+        if body["status"] == "running" and row["updated_at"] > row["started_at"] + 100_000:
+            body["status"] = "queued"
+
+    return change
+
+
+def completed(body: JsonObject, row: Row) -> None:
+    if body["status"] == "succeeded":
+        body["status"] = "completed"
+
+
+def done(body: JsonObject, row: Row) -> None:
+    if row["terminal_at"] is not None:
+        body["status"] = "done"
+
+
+def settles_later() -> Shown:
+    """What a run ended as is another status a moment later."""
+    seen: set[str] = set()
+
+    def change(body: JsonObject, row: Row) -> None:
+        if row["terminal_at"] is not None:
+            if row["run_id"] in seen:
+                body["status"] = "partial" if row["status"] == "succeeded" else "succeeded"
+            seen.add(row["run_id"])
+
+    return change
+
+
+def runs_again() -> Shown:
+    """A run that has ended is on its way again for whoever asks a second time."""
+    seen: set[str] = set()
+
+    def change(body: JsonObject, row: Row) -> None:
+        if row["terminal_at"] is not None:
+            if row["run_id"] in seen:
+                body["status"], body["terminal_at"] = "running", None
+            seen.add(row["run_id"])
+
+    return change
+
+
+for _kind in KINDS:
+    for _name, _suffix, _sentence, _make in (
+        ("runs.status.forward", "requeued", "goes back into the queue between batches", requeued),
+        ("runs.terminal.final", "settles_later", "ends twice, each time in another status", settles_later),
+        ("runs.terminal.final", "runs_again", "is shown as running again after its end", runs_again),
+    ):
+
+        def _status(patch: Patch, kind: str = _kind, make: Callable[[], Shown] = _make) -> None:
+            polled(patch, of_kind(kind, make()))
+
+        fault(
+            f"{_name}.{_kind}.{_suffix}",
+            f"A run of kind {_kind} {_sentence}.",
+            breaks=[_name],
+            also=["runs.times.*", "runs.terminal.*", "runs.progress.as_sent", "idempotency.replay.current.*", MODEL],
+            settings=SLOW if _suffix == "requeued" else None,
+        )(_status)
+
+for _suffix, _sentence, _change in (
+    ("completed", "A run that succeeded is `completed`.", completed),
+    ("done", "A run that has ended is `done`, whatever came of it.", done),
+):
+    fault(
+        f"runs.terminal.documented.{_suffix}",
+        _sentence,
+        breaks=["runs.terminal.documented"],
+        also=[*DEPENDENTS, "idempotency.*", "schema.*"],
+    )(partial(shown, change=_change))
+
+
+def at_end(body: JsonObject, row: Row, changed: JsonObject) -> None:
+    if row["terminal_at"] is not None:
+        body.update(changed)
+
+
+def ends_now() -> Shown:
+    now = clock.Clock().now
+
+    def change(body: JsonObject, row: Row) -> None:
+        at_end(body, row, {"terminal_at": stamp(now())})
+
+    return change
+
+
+def loses_progress() -> Shown:
+    """The details of an ended run are cleaned up."""
+    seen: set[str] = set()
+
+    def change(body: JsonObject, row: Row) -> None:
+        if row["terminal_at"] is not None:
+            if row["run_id"] in seen:
+                body["progress"] = {}
+            seen.add(row["run_id"])
+
+    return change
+
+
+def errs_late() -> Shown:
+    """A run that has ended shows an error to whoever asks a second time."""
+    seen: set[str] = set()
+
+    def change(body: JsonObject, row: Row) -> None:
+        if row["terminal_at"] is not None:
+            if row["run_id"] in seen:
+                body["error"] = {"code": "EXPIRED", "message": "the details of the run have expired"}
+            seen.add(row["run_id"])
+
+    return change
+
+
+for _suffix, _sentence, _make in (
+    ("terminal_at", "A run that has ended shows the time of the request as `terminal_at`.", ends_now),
+    ("progress", "The progress of a run that has ended is cleaned up.", loses_progress),
+    ("error", "A run that has ended has an error later on.", errs_late),
+):
+
+    def _thaw(patch: Patch, make: Callable[[], Shown] = _make) -> None:
+        polled(patch, make())
+
+    fault(
+        f"runs.terminal.frozen.{_suffix}",
+        _sentence,
+        breaks=["runs.terminal.frozen"],
+        also=["runs.times.*", "runs.progress.*", "runs.error.none"],
+    )(_thaw)
+
+
+@fault(
+    "runs.first_answer.running",
+    "An enrichment is shown as running from the start.",
+    breaks=["runs.first_answer.queued"],
+    also=["runs.times.follow_status"],
+)
+def _(patch: Patch) -> None:
+    changes.answered_member(
+        patch, "createEnrichmentRun", "status", lambda status: "running" if status == "queued" else status
+    )
+
+
+@fault(
+    "runs.first_answer.accepted",
+    "The answer that starts an enrichment shows it as `accepted`.",
+    breaks=["runs.first_answer.queued"],
+)
+def _(patch: Patch) -> None:
+    changes.answered_member(
+        patch, "createEnrichmentRun", "status", lambda status: "accepted" if status == "queued" else status
+    )
+
+
+# What a run carries
+
+
+@fault(
+    "runs.poll.latest",
+    "A poll answers with the latest run of the same event.",
+    breaks=["runs.poll.same_run"],
+    also=["runs.*", MODEL, "idempotency.*"],
+)
+def _(patch: Patch) -> None:
+    def make(inner: Handler) -> Handler:
+        async def get_run(call: Call) -> Response:
+            answer = await inner(call)
+            latest = call.services.storage.one(
+                f"{runs.SELECT} WHERE runs.event_seq = (SELECT event_seq FROM runs WHERE run_id = ?)"
+                " ORDER BY runs.seq DESC LIMIT 1",
+                (call.params["run_id"],),
+            )
+            return answer if latest is None else Response(200, runs.serialize_run(latest, call.services.settings))
+
+        return get_run
+
+    operations.handle(patch, "getRun", make)
+
+
+@fault(
+    "runs.poll.no_case",
+    "A poll shows run IDs in capitals.",
+    breaks=["runs.poll.same_run"],
+    also=["runs.*", MODEL, "idempotency.*"],
+)
+def _(patch: Patch) -> None:
+    polled(patch, changes.member("run_id", str.upper))
+
+
+Values = Callable[[Any], Any]
+
+for _kind in KINDS:
+    for _name, _suffix, _sentence, _member, _value in (
+        ("runs.kind", "operation", "has another kind", "kind", lambda kind: "import" if kind != "import" else "match"),
+        ("runs.event_id", "none", "names no event", "event_id", lambda event_id: None),
+        ("runs.event_id", "internal", "names its event by a number", "event_id", lambda event_id: "1"),
+        ("runs.idempotency_key", "upper", "shows its key in capitals", "idempotency_key", str.upper),
+        (
+            "runs.webhook_url",
+            "lost",
+            "does not echo the webhook",
+            "webhook_url",
+            lambda url: None,
+        ),
+        (
+            "runs.webhook_url.none",
+            "empty",
+            "shows an empty text where no webhook was sent",
+            "webhook_url",
+            lambda url: url or "",
+        ),
+        ("runs.error.none", "empty", "has an empty error all the time", "error", lambda error: error or {}),
+    ):
+        if (_name, _kind) == ("runs.webhook_url", "enrichment"):
+            _sentence = "echoes the webhook cut after the host"
+        _also = ["idempotency.*", MODEL, "runs.list.same_run", "runs.list.by_kind", "lists.runs.kind_filter", "runs.*"]
+        fault(
+            f"{_name}.{_kind}.{_suffix}",
+            f"A run of kind {_kind} {_sentence}.",
+            breaks=[_name],
+            also=_also,
+        )(partial(shown, change=changes.member(_member, _value), kind=_kind, generic=False))
+
+OUTSIDE: tuple[tuple[str, str, str, str, Values], ...] = (
+    ("runs.kind", "fixed", "is always an import", "kind", lambda kind: "import"),
+    ("runs.event_id.none", "empty", "names an empty event", "event_id", lambda event_id: ""),
+    ("runs.event_id.none", "placeholder", "names a made-up event", "event_id", lambda event_id: "none"),
+    ("runs.idempotency_key", "cut", "shows the start of its key alone", "idempotency_key", lambda key: key[:8]),
+    ("runs.webhook_url", "lost", "does not echo the webhook", "webhook_url", lambda url: None),
+    ("runs.webhook_url.none", "default", "shows a webhook where none was sent", "webhook_url", lambda url: url or ""),
+    ("runs.metadata", "snapshot", "loses its snapshot metadata", "snapshot_metadata", lambda value: {}),
+    ("runs.metadata", "version", "loses its version metadata", "version_metadata", lambda value: {}),
+)
+for _name, _suffix, _sentence, _member, _value in OUTSIDE:
+    fault(
+        f"{_name}.outside.{_suffix}",
+        f"A run outside event scope {_sentence}.",
+        breaks=[_name],
+        also=["idempotency.*", MODEL, "runs.list.*", "lists.runs.kind_filter"],
+    )(partial(shown, change=changes.member(_member, _value), generic=True))
+
+
+@fault(
+    "runs.webhook_url.first_answer",
+    "Polls no longer show the webhook that the first answer echoed.",
+    breaks=["runs.webhook_url"],
+    also=["runs.list.same_run"],
+)
+def _(patch: Patch) -> None:
+    polled(patch, changes.member("webhook_url", lambda url: None))
+
+
+@fault(
+    "runs.metadata.swapped",
+    "Snapshot and version metadata of a run outside event scope change places.",
+    breaks=["runs.metadata"],
+)
+def _(patch: Patch) -> None:
+    def swap(body: JsonObject, row: Row) -> None:
+        body["snapshot_metadata"], body["version_metadata"] = body["version_metadata"], body["snapshot_metadata"]
+
+    shown(patch, swap, generic=True)
+
+
+@fault(
+    "runs.progress.initial.ignored",
+    "A run outside event scope begins with an empty progress, whatever was sent.",
+    breaks=["runs.progress.initial"],
+)
+def _(patch: Patch) -> None:
+    changes.answered_member(patch, "createRun", "progress", lambda progress: {})
+
+
+@fault(
+    "runs.progress.initial.reset",
+    "A run outside event scope begins with `processed` at 0, whatever was sent.",
+    breaks=["runs.progress.initial"],
+)
+def _(patch: Patch) -> None:
+    changes.answered_member(patch, "createRun", "progress", lambda progress: {**progress, "processed": 0})
+
+
+# Times
+
+
+def creation_moves(body: JsonObject, row: Row) -> None:
+    body["created_at"] = body["updated_at"]
+
+
+def starts_before(body: JsonObject, row: Row) -> None:
+    """The worker's clock is behind the server's."""
+    if row["started_at"] is not None:
+        body["started_at"] = stamp(row["started_at"] - 7_200_000_000)
+
+
+def ends_before(body: JsonObject, row: Row) -> None:
+    if row["terminal_at"] is not None:
+        body["terminal_at"] = stamp(row["created_at"] - 1_000_000)
+
+
+def created_in_local_time(body: JsonObject, row: Row) -> None:
+    body["created_at"] = stamp(row["created_at"] + 3_600_000_000)
+
+
+def starts_at_once(body: JsonObject, row: Row) -> None:
+    body["started_at"] = body["started_at"] or body["created_at"]
+
+
+def never_starts(body: JsonObject, row: Row) -> None:
+    body["started_at"] = None
+
+
+def never_ends(body: JsonObject, row: Row) -> None:
+    body["terminal_at"] = None
+
+
+def ends_at_once(body: JsonObject, row: Row) -> None:
+    body["terminal_at"] = body["terminal_at"] or body["updated_at"]
+
+
+def never_updated(body: JsonObject, row: Row) -> None:
+    body["updated_at"] = body["created_at"]
+
+
+def updated_back(body: JsonObject, row: Row) -> None:
+    if row["terminal_at"] is not None:
+        body["updated_at"] = stamp(row["created_at"] - 1_000_000)
+
+
+TIMES: tuple[tuple[str, str, str, Shown], ...] = (
+    ("created_at.stable", "moves", "takes its last update for its creation", creation_moves),
+    ("created_at.stable", "poll", "was created an hour later when it is polled", created_in_local_time),
+    ("times.ordered", "start", "starts two hours before it is created", starts_before),
+    ("times.ordered", "end", "ends before it is created", ends_before),
+    ("times.follow_status", "queued", "has started before it leaves the queue", starts_at_once),
+    ("times.follow_status", "no_start", "ends without ever starting", never_starts),
+    ("times.follow_status", "no_end", "ends without a `terminal_at`", never_ends),
+    ("times.follow_status", "early_end", "has a `terminal_at` from the start", ends_at_once),
+    ("times.updated", "never", "is never updated", never_updated),
+    ("times.updated", "back", "is updated before it was created when it has ended", updated_back),
+)
+for _name, _suffix, _sentence, _change_time in TIMES:
+
+    def _times(patch: Patch, change: Shown = _change_time, suffix: str = _suffix) -> None:
+        (polled if suffix == "poll" else shown)(patch, change)
+
+    fault(
+        f"runs.{_name}.{_suffix}",
+        f"A run {_sentence}.",
+        breaks=[f"runs.{_name}"],
+        also=["runs.times.*", "runs.created_at.stable", "lists.runs.*", "runs.list.same_run", "runs.terminal.frozen"],
+        settings=SLOW if _suffix in ("queued", "early_end", "moves") else None,
+    )(_times)
+
+
+# Progress
+
+
+def counted(patch: Patch, kind: str, change: Callable[[JsonObject, Row], None]) -> None:
+    """The progress of runs of one kind in event scope is shown otherwise."""
+
+    def fitting(body: JsonObject, row: Row) -> None:
+        change(body["progress"], row)
+
+    shown(patch, fitting, kind=kind, generic=False)
+
+
+def starts_again_at_end(progress: JsonObject, row: Row) -> None:
+    if row["terminal_at"] is not None:
+        progress["processed"] = 0
+
+
+def counts_twice(progress: JsonObject, row: Row) -> None:
+    progress["processed"] *= 2
+
+
+def counts_header(progress: JsonObject, row: Row) -> None:
+    if row["terminal_at"] is not None:
+        progress["processed"] += 1
+
+
+def total_short(progress: JsonObject, row: Row) -> None:
+    progress["total"] -= 1
+    progress["processed"] = min(progress["processed"], progress["total"])
+
+
+def total_long(progress: JsonObject, row: Row) -> None:
+    progress["total"] += 1
+
+
+def never_quite_done(progress: JsonObject, row: Row) -> None:
+    progress["processed"] = max(0, progress["processed"] - 1)
+
+
+PROGRESS: tuple[tuple[str, str, str, Callable[[JsonObject, Row], None], tuple[str, ...]], ...] = (
+    ("never_shrinks", "end", "shows nothing done when it has ended", starts_again_at_end, KINDS),
+    ("within_total", "twice", "counts everything twice", counts_twice, KINDS),
+    ("within_total", "header", "counts the header too when it has ended", counts_header, ("import", "match")),
+    ("as_sent", "total_short", "counts a total that is one short", total_short, ("import", "enrichment")),
+    ("as_sent", "total_long", "counts a total that is one too many", total_long, ("import", "enrichment")),
+    ("as_sent", "last_missing", "never counts the last row", never_quite_done, ("import", "enrichment")),
+)
+for _name, _suffix, _sentence, _count, _kinds in PROGRESS:
+    for _kind in _kinds:
+        fault(
+            f"runs.progress.{_name}.{_kind}.{_suffix}",
+            f"A run of kind {_kind} {_sentence}.",
+            breaks=[f"runs.progress.{_name}"],
+            also=["runs.progress.*"],
+            settings=SLOW if _suffix == "end" else None,
+        )(partial(counted, kind=_kind, change=_count))
+
+for _counter in ("enrichment_requested", "review_required", "skipped", "error_count", "errors", "total", "processed"):
+
+    def _drop(patch: Patch, counter: str = _counter) -> None:
+        counted(patch, "enrichment", lambda progress, row: progress.pop(counter, None) and None)
+
+    fault(
+        f"runs.progress.enrichment.{_counter}",
+        f"The progress of an enrichment has no `{_counter}`.",
+        breaks=["runs.progress.enrichment"],
+        also=["runs.progress.as_sent"],
+    )(_drop)
+
+
+# The list
+
+
+def without_generic(call: Call, where: str, parameters: list[Any]) -> Query:
+    return where + " AND runs.event_seq IS NOT NULL", parameters
+
+
+def without_imports(call: Call, where: str, parameters: list[Any]) -> Query:
+    return where + " AND NOT (runs.kind = 'import' AND runs.event_seq IS NOT NULL)", parameters
+
+
+def kind_ignored(call: Call, where: str, parameters: list[Any]) -> Query:
+    return where.replace(" AND runs.kind = ?", ""), parameters[:1]
+
+
+def kind_of_event_runs(call: Call, where: str, parameters: list[Any]) -> Query:
+    return where.replace("runs.kind = ?", "(runs.kind = ? OR runs.event_seq IS NULL)"), parameters
+
+
+def kind_with_event(call: Call, where: str, parameters: list[Any]) -> Query:
+    return where.replace("runs.kind = ?", "runs.kind = ? AND runs.event_seq IS NOT NULL"), parameters
+
+
+for _name, _suffix, _sentence, _query in (
+    ("holds", "generic", "leaves out runs outside event scope", without_generic),
+    ("holds", "imports", "leaves out imports", without_imports),
+    ("by_kind", "ignored", "ignores `kind`", kind_ignored),
+    ("by_kind", "outside", "shows runs outside event scope for every `kind`", kind_of_event_runs),
+    ("by_kind", "missing", "shows no runs outside event scope where `kind` is given", kind_with_event),
+):
+    fault(
+        f"runs.list.{_name}.{_suffix}",
+        f"The list of runs {_sentence}.",
+        breaks=[f"runs.list.{_name}"],
+        also=["lists.runs.*", "idempotency.*", "runs.list.*"],
+    )(partial(changes.rows, operation="listRuns", query=_query))
+
+for _member, _sentence, _value in (
+    ("webhook_url", "shows no webhooks", lambda url: None),
+    ("created_at", "shows the start of the day as creation", lambda text: text[:10] + "T00:00:00Z"),
+    ("idempotency_key", "hides keys", lambda key: "***"),
+):
+
+    def _listed(patch: Patch, name: str = _member, value: Values = _value) -> None:
+        changes.items(patch, "listRuns", lambda rows: [{**row, name: value(row[name])} for row in rows])
+
+    fault(
+        f"runs.list.same_run.{_member}",
+        f"The list of runs {_sentence}.",
+        breaks=["runs.list.same_run"],
+        also=["idempotency.*", "lists.runs.*", MODEL, "schema.listRuns.200"],
+    )(_listed)
+
+
+# Webhooks
+
+
+def deliver(url: str, body: bytes) -> None:
+    with suppress(OSError):
+        request = urllib.request.Request(url, body, {"content-type": "application/json"})
+        urllib.request.urlopen(request, timeout=2).close()
+
+
+def delivering(when: str) -> Callable[[Patch], None]:
+    """Runs in a status are sent to their webhook; only ones on this machine, so that nobody else is called."""
+
+    def apply(patch: Patch) -> None:
+        def make(inner: Callable[..., None]) -> Any:
+            def transition(services: Services, seq: int, status: str, error: JsonObject | None = None) -> None:
+                inner(services, seq, status, error)
+                run = runs.load_run(services, seq)
+                ended = status in runs.TERMINAL
+                if (run["webhook_url"] or "").startswith("http://127.0.0.1:") and ended == (when == "end"):
+                    body = json.dumps({"run_id": run["run_id"], "status": status}).encode()
+                    threading.Thread(target=deliver, args=(run["webhook_url"], body), daemon=True).start()
+
+            return transition
+
+        patch.wrap(runs, "transition", make)
+
+    return apply
+
+
+fault("webhooks.not_delivered.end", "A webhook is called when its run has ended.", breaks=["webhooks.not_delivered"])(
+    delivering("end")
+)
+fault("webhooks.not_delivered.start", "A webhook is called when its run starts.", breaks=["webhooks.not_delivered"])(
+    delivering("start")
+)
+
+
+@fault(
+    "webhooks.not_delivered.check",
+    "A webhook is called once when it is given, to see whether somebody answers.",
+    breaks=["webhooks.not_delivered"],
+)
+def _(patch: Patch) -> None:
+    def make(inner: Callable[..., Any]) -> Any:
+        def accept_run(services: Services, new: runs.NewRun) -> tuple[Row, bool]:
+            if (new.webhook_url or "").startswith("http://127.0.0.1:"):
+                threading.Thread(target=deliver, args=(new.webhook_url, b"{}"), daemon=True).start()
+            found: tuple[Row, bool] = inner(services, new)
+            return found
+
+        return accept_run
+
+    patch.wrap(runs, "accept_run", make)
