@@ -151,6 +151,12 @@ class Wire(httpcore.NetworkBackend):
                 stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
 
+def _trust(base: str) -> ssl.SSLContext:
+    """Which certificates to trust: the environment's, or none at all where TLS is never spoken."""
+    # Reading the certificate store takes longer than many a run on a plain local target.
+    return httpx.create_ssl_context() if base.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 class Connections:
     """Connections to one target: the environment's proxy and certificates, no redirects, no cookies.
 
@@ -159,7 +165,7 @@ class Connections:
 
     def __init__(self, base: str, wire: Wire, keep_alive: float, answer_seconds: float, most: int = 64) -> None:
         self._transport = httpx.HTTPTransport(
-            verify=httpx.create_ssl_context(),
+            verify=_trust(base),
             proxy=_proxy(base),
             limits=httpx.Limits(
                 max_connections=most,

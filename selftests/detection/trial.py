@@ -127,6 +127,8 @@ class Court:
         """In the child: starts the server with the fault or variation and runs pytest against it."""
         report.FILES.clear()
         arguments = ["--report-dir", str(folder), "-q", "--tb=no", "--no-header", "-p", "no:xdist", "-p", "no:warnings"]
+        # Looking for leaks at the end costs more than the trial, and a trial ends with its process.
+        arguments += ["-p", "no:unraisableexception", "-p", "no:allure_pytest"]
         with applied(entry), server.running(Settings(**entry.settings)) as address:
             os.environ.update(address.env)
             arguments += ["--target", address.base]
