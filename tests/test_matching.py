@@ -230,10 +230,14 @@ def test_rows_belong_to_the_run_of_their_page(operation: str, api: Api, given: G
 
 @requirement("matching.event.own_attendees")
 def test_an_event_matches_its_own_attendees(given: Given, world: World) -> None:
-    ours = set(world.people.ids)
-    for run_id in (world.matched.run_id, world.rematched.run_id):
-        for row in matches(given, world.rematched.event_id, run_id):
-            assert {*(ends(row) or ())} <= ours, f"{ends(row)} is matched; the event's attendees are {sorted(ours)}"
+    event_id, second = world.rematched.event_id, world.second
+    found = [(row, world.people.ids) for row in matches(given, event_id, world.matched.run_id)]
+    found += [(row, world.people.ids) for row in matches(given, event_id, world.rematched.run_id)]
+    # An event that was matched while another one had attendees already.
+    listed = given.listed(reading("listEventMatches", second.event_id, "", "", second.run_id))
+    found += [(row, second.ids) for row in listed]
+    for row, ours in found:
+        assert {*(ends(row) or ())} <= set(ours), f"{ends(row)} is matched; the event's attendees are {sorted(ours)}"
 
 
 @requirement("matching.event.pair_once")
