@@ -16,6 +16,9 @@ from .exchange import Exchange, JsonObject
 from .paging import steps
 from .timestamps import instant
 
+MOST_EMPTY = 100
+"""Empty pages in a row after which a walk through a list without a filter leads nowhere."""
+
 
 @dataclass
 class Walked:
@@ -53,9 +56,16 @@ class Walked:
         broken = f"; {self.broken}" if self.broken else ""
         assert not lost, f"{len(lost)} of {len(ours)} rows were not shown, such as {lost[0]}{broken}"
 
-    def check_end(self) -> None:
-        """Asserts that every page led on, and the last one nowhere."""
+    def check_end(self, most_empty: int | None = MOST_EMPTY) -> None:
+        """Asserts that every page led on, and the last one nowhere.
+
+        A walk that was given up after more empty pages in a row than `most_empty` led nowhere; None where a server
+        may have that many rows to pass over.
+        """
         if self.stopped:
+            empty = len(list(itertools.takewhile(lambda page: not page.items, reversed(self.pages))))
+            led_on = most_empty is None or empty < most_empty
+            assert led_on, f"{empty} pages in a row are empty, and each has a `next_cursor`"
             raise self.stopped
         assert self.broken is None, self.broken
 

@@ -66,15 +66,24 @@ def attendees(api: Api, world: World) -> Listed:
 
 
 def event_matches(api: Api, world: World) -> Listed:
-    matched = world.matched
+    matched = with_a_later_run(world)
     call = Call("listEventMatches", path={"event_id": matched.event_id}, query={"run_id": matched.run_id})
     ours = [pair(row) for row in walked(api, call, 100).rows]
-    return Listed(call, ours, key=pair, rank=score, descending=True, limit=9)
+    # A few rows a page, and one on the last.
+    limit = next((limit for limit in range(9, len(ours)) if len(ours) % limit == 1), 1)
+    return Listed(call, ours, key=pair, rank=score, descending=True, limit=limit)
+
+
+def with_a_later_run(world: World) -> Any:
+    """The older of two match runs, so that the one asked for is not the latest."""
+    _ = world.rematched
+    return world.matched
 
 
 def attendee_matches(api: Api, world: World) -> Listed:
-    path = {"event_id": world.matched.event_id, "attendee_id": world.people.ids[0]}
-    call = Call("listAttendeeMatches", path=path, query={"run_id": world.matched.run_id})
+    matched = with_a_later_run(world)
+    path = {"event_id": matched.event_id, "attendee_id": world.people.ids[0]}
+    call = Call("listAttendeeMatches", path=path, query={"run_id": matched.run_id})
     ours = [pair(row) for row in walked(api, call, 100).rows]
     return Listed(call, ours, key=pair, rank=score, descending=True)
 
@@ -123,7 +132,8 @@ def test_small_pages_show_every_row_once_and_in_order(name: str, api: Api, world
         found.check_page_size()
     if listed.rank:
         with judge(f"lists.{name}.order"):
-            found.check_order(listed.rank, listed.descending)
+            for one in (found, walked(api, listed.call, 100)):
+                one.check_order(listed.rank, listed.descending)
     if name.endswith("_matches"):
         with judge(f"lists.{name}.run_filter"):
             run_id = listed.call.query["run_id"]
@@ -244,7 +254,8 @@ def test_a_list_of_the_whole_org_comes_to_an_end_and_is_newest_first(
     arrange(given, world)
     found = walked(api, Call(operation), limit=100)
     with judge(f"lists.{name}.end"):
-        found.check_end()
+        # Where reviews are kept with those that were resolved, many of these may lie between two open ones.
+        found.check_end(**({"most_empty": None} if name == "reviews" else {}))
     if name != "reviews":
         with judge(f"lists.{name}.order"):
             found.check_order(created, descending=True)

@@ -307,21 +307,24 @@ def test_sessions_are_ordered_by_the_moment_they_start(api: Api, given: Given) -
 
 
 @requirement("lists.sessions.own_event")
-def test_an_event_lists_no_session_of_another(given: Given, world: World) -> None:
-    ours = world.sessions.ids
-    assert_own("listSessions", given, world, world.sessions.event_id, ours, "session_id")
+def test_an_event_lists_no_session_of_another(api: Api, given: Given, world: World) -> None:
+    event_id = given.event()
+    later = [given.session(event_id, start_timestamp=f"2031-03-10T{hour}:30:00Z") for hour in (14, 15, 16)]
+    assert_own(api, world, "listSessions", {world.sessions.event_id: world.sessions.ids, event_id: later}, "session_id")
 
 
 @requirement("lists.attendees.own_event")
-def test_an_event_lists_no_attendee_of_another(given: Given, world: World) -> None:
-    people = world.people
-    assert_own("listAttendees", given, world, people.event_id, people.ids, "attendee_id")
+def test_an_event_lists_no_attendee_of_another(api: Api, world: World) -> None:
+    people, second = world.people, world.second
+    assert_own(api, world, "listAttendees", {people.event_id: people.ids, second.event_id: second.ids}, "attendee_id")
 
 
 @requirement("lists.event_reviews.own_event")
-def test_an_event_lists_no_review_of_another(given: Given, world: World) -> None:
-    queue = world.queue
-    assert_own("listEventReviews", given, world, queue.event_id, queue.reviews, "review_id")
+def test_an_event_lists_no_review_of_another(api: Api, world: World) -> None:
+    queue, waves = world.queue, world.waves
+    assert_own(
+        api, world, "listEventReviews", {queue.event_id: queue.reviews, waves.event_id: waves.reviews}, "review_id"
+    )
 
 
 @requirement("lists.event_matches.own_event")
@@ -336,11 +339,14 @@ def test_an_event_lists_no_match_of_another(given: Given, world: World) -> None:
     assert not shown, f"the matches of another event are about our {sorted(map(str, shown))}"
 
 
-def assert_own(operation: str, given: Given, world: World, event_id: str, ours: list[str], named: str) -> None:
-    """Asserts that rows of one event stand in its list and in that of no other event."""
-    here = Call(operation, path={"event_id": event_id})
-    if not {row.get(named) for row in given.listed(here)} & set(ours):
-        raise CouldNotArrange(f"{operation} lists none of our rows", f"{operation} lists none of our rows")
-    for other in (world.second.event_id, world.empty.event_id):
-        shown = {row.get(named) for row in given.listed(here.at(event_id=other))} & set(ours)
-        assert not shown, f"{operation} of event {other} shows rows of event {event_id}: {sorted(map(str, shown))}"
+def assert_own(api: Api, world: World, operation: str, ours: dict[str, list[str]], named: str) -> None:
+    """Asserts that rows of two events stand in the list of their own event alone, on small pages and on large ones."""
+    for event_id in (*ours, world.empty.event_id):
+        call = Call(operation, path={"event_id": event_id})
+        others = {one for other, ids in ours.items() if other != event_id for one in ids}
+        for limit in (1, 100):
+            shown = {row.get(named) for row in walked(api, call, limit, most_pages=40).rows}
+            if event_id in ours and not shown & set(ours[event_id]):
+                raise CouldNotArrange(f"{operation} lists none of our rows", f"{operation} lists none of our rows")
+            strangers = sorted(map(str, shown & others))
+            assert not strangers, f"{operation} of event {event_id} shows rows of another event: {strangers}"
