@@ -26,7 +26,7 @@ test: $(READY) lint selftest detect-fast
 	$(BIN)/python -m pytest --report-dir reports/latest
 
 selftest: $(READY)
-	$(BIN)/python -m pytest -c selftests/pytest.ini --rootdir=selftests --confcutdir=selftests selftests
+	$(BIN)/python -m pytest -c selftests/pytest.ini --rootdir=selftests --confcutdir=selftests -n 2 --dist loadfile selftests
 
 detect: $(READY)
 	PYTHONPATH=selftests $(BIN)/python -m detection --full
