@@ -34,6 +34,9 @@ LONGEST_SECONDS = {"fast": 120, "full": 400}
 CAPABILITIES = {"large": "--large", "rate_limit": "--rate-limit-probe"}
 """What a fault can need a run to do, and the option that allows it."""
 
+UNNEEDED = ("xdist", "random_order", "warnings", "unraisableexception", "threadexception", "faulthandler", "logging")
+"""Plugins of pytest that a trial does without; some of them cost as much as a hundred requests."""
+
 KEPT_LINES = 40
 
 
@@ -126,7 +129,7 @@ class Court:
     def _run(self, entry: Fault | Variation, folder: Path) -> int:
         """In the child: starts the server with the fault or variation and runs pytest against it."""
         report.FILES.clear()
-        arguments = ["--report-dir", str(folder), "-q", "--tb=no", "--no-header", "-p", "no:xdist", "-p", "no:warnings"]
+        arguments = ["--report-dir", str(folder), "-q", "-s", "--tb=no", "--no-header", *without(*UNNEEDED)]
         # Looking for leaks at the end costs more than the trial, and a trial ends with its process.
         arguments += ["-p", "no:unraisableexception", "-p", "no:allure_pytest"]
         with applied(entry), server.running(Settings(**entry.settings)) as address:
@@ -134,11 +137,16 @@ class Court:
             arguments += ["--target", address.base]
             if isinstance(entry, Fault):
                 arguments += [CAPABILITIES[need] for need in entry.sees]
+                if not any(pattern.startswith("generated.") for pattern in entry.breaks):
+                    # What generated calls find on top, they find at random.
+                    arguments += ["--profile", "none"]
                 if self.form == "fast":
                     World.prefetch = lambda world, names: None  # type: ignore[method-assign,assignment]
                     patterns = [*entry.breaks, *entry.asks]
                     arguments += [f"--requirements={pattern}" for pattern in patterns]
                     arguments += self.files(patterns)
+            elif self.form == "fast":
+                arguments += ["--seed", "1"]
             with working(entry, address):
                 return pytest_main(arguments)
 
@@ -179,6 +187,11 @@ class Court:
         if found.problems:
             found.verdict = ERRED
         return found
+
+
+def without(*plugins: str) -> list[str]:
+    """The options that switch plugins of pytest off."""
+    return [word for plugin in plugins for word in ("-p", f"no:{plugin}")]
 
 
 def fits(name: str, patterns: Sequence[str]) -> bool:
