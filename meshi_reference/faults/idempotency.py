@@ -83,7 +83,7 @@ def family(
             f"idempotency.{aspect}.{operation}.{suffix}",
             sentence.format(NAMES[operation]),
             breaks=[f"idempotency.{one}.{operation}" for one in (aspect, *breaks)],
-            also=[*ALSO, f"status.{operation}.*", f"error.{operation}.IDEMPOTENCY_KEY_CONFLICT", f"codes.{operation}"],
+            also=[*ALSO, f"status.{operation}.*", "error.*.IDEMPOTENCY_KEY_CONFLICT", f"codes.{operation}"],
             settings=settings,
         )(partial(accepting, operation=operation, make=make))
 
