@@ -28,7 +28,7 @@ class Judge:
         try:
             yield
         except AssertionError as problem:
-            self.found[name] = ("fail", str(problem) or "the assertion does not hold", "")
+            self.found[name] = ("fail", str(problem)[:2000] or "the assertion does not hold", "")
         except Inconclusive as problem:
             self._keep(name, (problem.verdict, str(problem), problem.cause))
         else:

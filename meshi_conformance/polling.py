@@ -36,6 +36,7 @@ def poll_to_end(api: Api, run_id: str) -> list[Exchange]:
     pause = target.poll_first
     polls: list[Exchange] = []
     seen: list[str] = []
+    last: str | None = None
     told = started
     while True:
         poll = api.get_run(run_id)
@@ -45,9 +46,10 @@ def poll_to_end(api: Api, run_id: str) -> list[Exchange]:
         polls.append(poll)
         status = poll["status"]
         if not isinstance(status, str):
-            raise CouldNotArrange(f"run {run_id} has status {status!r}"[:200], "runs have a status that is no text")
-        if not seen or seen[-1].split(" ")[0] != status:
-            seen.append(f"{status} at {waited:.1f} s")
+            raise CouldNotArrange(f"run {run_id[:80]} has status {status!r}"[:200], "runs have a status that is no text")
+        if status != last:
+            seen.append(f"{status[:80]} at {waited:.1f} s")
+            last = status
         kind = str(poll.json.get("kind"))[:40]
         what = f"{kind} run {run_id} to end"[:200]
         if status in TERMINAL:
@@ -55,7 +57,7 @@ def poll_to_end(api: Api, run_id: str) -> list[Exchange]:
             return polls
         if len(polls) >= SURELY_ENDED and all(one.json.get("terminal_at") for one in polls[-SURELY_ENDED:]):
             raise EndedOtherwise(
-                f"run {run_id} ended at {poll['terminal_at']} and its status is {status!r}"[:300],
+                f"run {run_id[:80]} ended at {poll['terminal_at']} and its status is {status!r}"[:300],
                 "runs end in a status that is not documented",
             )
         # What the target's rate limit held back is not the run's time.
@@ -64,8 +66,8 @@ def poll_to_end(api: Api, run_id: str) -> list[Exchange]:
             transport.late_runs[kind] += 1
             transport.recorder.waited(what, waited, _brief(seen))
             raise DeadlinePassed(
-                f"run {run_id} did not end within {deadline:.0f} s; seen: {', '.join(_brief(seen))}, "
-                f"and {status} still at {waited:.1f} s",
+                f"run {run_id[:80]} did not end within {deadline:.0f} s; seen: {', '.join(_brief(seen))}, "
+                f"and {status[:80]} still at {waited:.1f} s",
                 f"a {kind} run did not end in time",
             )
         if time.monotonic() - told >= SAID_EVERY:
@@ -82,9 +84,8 @@ def _deadline(api: Api, kind: str) -> float:
 
 
 def _brief(seen: list[str]) -> list[str]:
-    """The changes of status, at most 20 of them and none longer than a line."""
-    short = [one[:80] for one in seen]
-    return short if len(short) <= 20 else [*short[:10], f"{len(short) - 20} more", *short[-10:]]
+    """The changes of status, at most 20 of them."""
+    return seen if len(seen) <= 20 else [*seen[:10], f"{len(seen) - 20} more", *seen[-10:]]
 
 
 def states(polls: list[Exchange]) -> list[Any]:

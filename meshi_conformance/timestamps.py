@@ -8,12 +8,16 @@ from decimal import Decimal
 from typing import Any
 
 RFC_3339 = re.compile(
-    r"(?P<date>\d{4}-\d{2}-\d{2})[Tt ](?P<time>\d{2}:\d{2}:\d{2})(?:\.(?P<fraction>\d+))?(?P<zone>[Zz]|[+-]\d{2}:\d{2})"
+    r"(?P<date>\d{4}-\d{2}-\d{2})[Tt ](?P<time>\d{2}:\d{2}:\d{2})(?:\.(?P<fraction>\d+))?(?P<zone>[Zz]|[+-]\d{2}:\d{2})",
+    re.ASCII,
 )
+
+MOST_DIGITS = 15
+"""Digits of a fraction that are compared: no clock shows more, and a decimal number holds them exactly."""
 
 
 def instant(value: Any) -> Decimal | None:
-    """Seconds since 1970 of a timestamp, with every digit of its fraction; None for what is no timestamp.
+    """Seconds since 1970 of a timestamp, with the digits of its fraction; None for what is no timestamp.
 
     Whether a member has to be a timestamp is for its schema to say: a check of an order skips what is none.
     """
@@ -25,7 +29,7 @@ def instant(value: Any) -> Decimal | None:
         moment = datetime.fromisoformat(f"{match['date']}T{match['time']}{zone}")
     except ValueError:
         return None
-    return int(moment.timestamp()) + Decimal(f"0.{match['fraction'] or 0}")
+    return int(moment.timestamp()) + Decimal(f"0.{(match['fraction'] or '0')[:MOST_DIGITS]}")
 
 
 def after(first: Any, second: Any) -> bool:
@@ -37,7 +41,7 @@ def after(first: Any, second: Any) -> bool:
     one, other = instant(first), instant(second)
     if one is None or other is None:
         return False
-    unit = Decimal(1).scaleb(-min(_digits(first), _digits(second)))
+    unit = Decimal(1).scaleb(-min(_digits(first), _digits(second), MOST_DIGITS))
     return one // unit > other // unit
 
 

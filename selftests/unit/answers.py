@@ -1,11 +1,16 @@
-"""Exchanges made by hand, for tests of what judges them."""
+"""Exchanges made by hand, for tests of what judges them, and an API that answers with them."""
 
 from __future__ import annotations
 
 import copy
 import json
+from collections import Counter
+from collections.abc import Callable
+from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any
 
+from meshi_conformance.client import Api, Call
 from meshi_conformance.contract import load
 from meshi_conformance.exchange import Exchange
 
@@ -55,3 +60,36 @@ def example(operation: str, status: int) -> dict[str, Any]:
 def refusal(operation: str, status: int, code: str, **how: Any) -> Exchange:
     """A refusal in the documented envelope."""
     return exchange(operation, status, {"code": code, "message": "No.", "correlation_id": CORRELATION}, **how)
+
+
+class Scripted(Api):
+    """The operations, answered by a function in place of a server; `calls` are those that were made."""
+
+    def __init__(self, answer: Callable[[Call], Exchange]) -> None:
+        self._answer = answer
+        self.calls: list[Call] = []
+        self.problems: list[str] = []
+        quick = SimpleNamespace(poll_first=0.001, poll_most=0.002, deadline=lambda kind: 5.0, read_only=False)
+        recorder = SimpleNamespace(
+            waited=lambda *said: None,
+            waiting=lambda *said: None,
+            aside=nullcontext,
+            clean=str,
+            problem=self.problems.append,
+        )
+        transport: Any = SimpleNamespace(
+            target=quick,
+            recorder=recorder,
+            late_runs=Counter(),
+            held=0.0,
+            sleep=lambda seconds: None,
+            call=self._sent,
+        )
+        super().__init__(transport)
+
+    def _sent(self, call: Call) -> Exchange:
+        self.calls.append(call)
+        return self._answer(call)
+
+    def together(self, calls: Any) -> list[Exchange]:
+        return [self.send(one) if isinstance(one, Call) else one() for one in calls]

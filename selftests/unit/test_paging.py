@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from answers import exchange, refusal
 
-from meshi_conformance.errors import Inconclusive
+from meshi_conformance import paging
+from meshi_conformance.errors import Inconclusive, MissingMember
 from meshi_conformance.exchange import Exchange
-from meshi_conformance.paging import rows, walk
+from meshi_conformance.paging import MOST_PAGES, rows, steps, walk
+
+MIB = 1024 * 1024
 
 
 class Pages:
@@ -49,6 +53,63 @@ def test_a_refused_page_fails_the_walk() -> None:
 
 def test_a_list_without_end_is_given_up() -> None:
     pages = Pages(*(str(number) for number in range(50)))
-    with pytest.raises(Inconclusive, match="after 5 pages"):
+    with pytest.raises(Inconclusive, match="after 5 pages") as raised:
         walk(pages, most_pages=5)
     assert len(pages.asked) == 5
+    assert raised.value.cause == "a list too long to walk"
+
+
+def test_a_list_of_as_many_pages_as_allowed_is_walked_to_its_end() -> None:
+    assert len(walk(Pages("a", "b", None), most_pages=3)) == 3
+
+
+def test_the_largest_import_can_be_walked() -> None:
+    assert MOST_PAGES * 100 >= 50_000
+
+
+@pytest.mark.parametrize("body", [{}, {"next_cursor": 7}, {"next_cursor": ["a"]}, []])
+def test_a_page_without_a_readable_cursor_fails_the_walk_after_its_rows_were_seen(body: Any) -> None:
+    seen = steps(lambda query: exchange("listEvents", 200, body))
+    assert next(seen).status == 200
+    with pytest.raises(MissingMember):
+        next(seen)
+
+
+@pytest.mark.parametrize("items", [None, {}, [1]])
+def test_rows_that_cannot_be_read_fail_the_walk(items: Any) -> None:
+    with pytest.raises(MissingMember):
+        walk(lambda query: exchange("listEvents", 200, {"items": items, "next_cursor": None}))
+
+
+def test_the_question_of_the_caller_is_left_as_it_was() -> None:
+    query = {"limit": 2}
+    walk(Pages("a", None), query)
+    assert query == {"limit": 2}
+
+
+class Endless:
+    """A list whose pages have a size and take their time, and which never ends."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, size: int = 1, seconds: float = 0.0) -> None:
+        self._size, self._seconds, self._now, self._page = size, seconds, 1_000.0, 0
+        monkeypatch.setattr(paging, "time", SimpleNamespace(monotonic=lambda: self._now))
+
+    def __call__(self, query: Mapping[str, Any]) -> Any:
+        self._now += self._seconds
+        self._page += 1
+        return SimpleNamespace(
+            accepted=True, body=bytes(self._size), next_cursor=str(self._page), items=[], summary="listEvents answered"
+        )
+
+
+def test_a_walk_is_given_up_past_its_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paging, "MOST_BYTES", 4 * MIB)
+    with pytest.raises(Inconclusive, match=r"after 3 pages with 6 MiB, 0 s; listEvents answered") as raised:
+        walk(Endless(monkeypatch, size=2 * MIB))
+    assert raised.value.cause == "a list too long to walk"
+
+
+def test_a_walk_is_given_up_past_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paging, "MOST_SECONDS", 180.0)
+    with pytest.raises(Inconclusive, match=r"after 4 pages with 0 MiB, 240 s"):
+        walk(Endless(monkeypatch, seconds=60.0))

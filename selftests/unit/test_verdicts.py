@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from meshi_conformance.contract import Requirement
-from meshi_conformance.verdicts import Judgement, Verdict, causes, judge, outcome
+from meshi_conformance.verdicts import (
+    DESELECTED,
+    OUTCOMES,
+    VERDICTS,
+    Judgement,
+    Verdict,
+    causes,
+    judge,
+    outcome,
+    violation_reason,
+)
 
 
 def requirement(name: str = "a.b", level: str = "documented") -> Requirement:
@@ -42,7 +52,35 @@ def test_a_violation_fails_even_where_the_test_passed_or_never_ran() -> None:
     found = verdict_of(said("pass"), violations=seen)
     assert found.verdict == "fail"
     assert "wrong, in exchange x-1 (and 1 more exchanges)" in found.reason
-    assert verdict_of(violations=seen[:1]).verdict == "fail"
+    assert found.violations == [("x-1", "wrong"), ("x-2", "wrong again")]
+    alone = verdict_of(violations=seen[:1])
+    assert (alone.verdict, alone.reason) == ("fail", "wrong, in exchange x-1")
+
+
+def test_a_violation_decides_before_a_failed_test_and_all_evidence_is_kept() -> None:
+    failed = said("fail", reason="the test says so", cause="something")
+    found = verdict_of(failed, violations=(("a.b", "x-1", "wrong"),))
+    assert (found.reason, found.cause, found.judgements) == ("wrong, in exchange x-1", "", [failed])
+
+
+def test_the_first_of_several_failures_is_the_reason() -> None:
+    found = verdict_of(said("inconclusive", reason="late"), said("fail", reason="one"), said("fail", reason="two"))
+    assert (found.verdict, found.reason) == ("fail", "one")
+    assert len(found.judgements) == 3
+
+
+def test_words_of_a_server_do_not_change_how_a_reason_is_made() -> None:
+    assert violation_reason("x-1", "{0} %s {number}", 3) == "{0} %s {number}, in exchange x-1 (and 2 more exchanges)"
+
+
+def test_every_requirement_gets_one_verdict_in_the_order_of_the_catalogue() -> None:
+    found = judge([requirement("b"), requirement("a")], [said("pass", "a"), said("pass", "b"), said("fail", "b")], [])
+    assert [(one.requirement.id, one.verdict) for one in found] == [("b", "fail"), ("a", "pass")]
+
+
+def test_the_words_of_results_json_stay() -> None:
+    assert VERDICTS == ("pass", "fail", "inconclusive", "not_run", "waived")
+    assert OUTCOMES == ("conformant", "partial", "nonconformant", "invalid")
 
 
 def test_the_reason_is_that_of_the_judgement_that_decides() -> None:
@@ -59,6 +97,24 @@ def test_judgements_and_violations_of_others_do_not_count() -> None:
 def test_a_requirement_that_was_not_selected_says_so() -> None:
     found = judge([requirement()], [], [], {"a.b": "deselected"})[0]
     assert (found.verdict, found.reason) == ("not_run", "deselected")
+    assert DESELECTED == "deselected by --requirements"
+
+
+def test_a_requirement_that_no_test_spoke_of_says_so() -> None:
+    for selected in (None, {}, {"another": "deselected"}, {"a.b": ""}):
+        found = judge([requirement()], [], [], selected)[0]
+        assert (found.verdict, found.reason, found.cause) == ("not_run", "no test of it ran", "")
+
+
+def test_a_judgement_counts_more_than_the_reason_to_have_none() -> None:
+    assert judge([requirement()], [said("pass")], [], {"a.b": "deselected"})[0].verdict == "pass"
+
+
+def test_what_is_not_said_is_empty() -> None:
+    bare = Judgement("a.b", "t", "pass")
+    assert (bare.reason, bare.cause, bare.exchanges) == ("", "", ())
+    verdict = Verdict(requirement(), "pass")
+    assert (verdict.reason, verdict.cause, verdict.judgements, verdict.violations) == ("", "", [], [])
 
 
 def run(*entries: tuple[str, str]) -> list[Verdict]:
@@ -85,22 +141,39 @@ def test_the_outcome_follows_from_documented_requirements(entries: list[tuple[st
 
 
 def test_a_problem_makes_the_run_invalid_whatever_was_found() -> None:
-    assert outcome(run(("documented", "fail")), ["a worker died"]) == ("invalid", "a worker died")
+    assert outcome(run(("documented", "fail")), ["a worker died", "and more"]) == ("invalid", "a worker died")
+    assert outcome(run(("documented", "pass")), ["a worker died"])[0] == "invalid"
 
 
 def test_the_sentence_counts() -> None:
     assert outcome(run(("documented", "fail"), ("documented", "fail")), [])[1] == "2 documented requirements failed."
+    assert outcome(run(("documented", "fail"), ("implied", "fail")), [])[1] == "1 documented requirement failed."
     assert outcome(run(("documented", "pass")), [])[1] == "All 1 documented requirement hold."
+    assert outcome(run(("documented", "not_run")), [])[1] == "Nothing was judged."
+    waived = run(("documented", "pass"), ("documented", "waived"), ("implied", "waived"), ("implied", "pass"))
+    assert outcome(waived, [])[1] == "All 2 documented requirements hold, 1 of them waived."
+    unjudged = [("documented", "inconclusive"), ("documented", "not_run"), ("documented", "not_run")]
+    assert outcome(run(("documented", "pass"), ("implied", "not_run"), *unjudged), [])[1] == (
+        "No documented requirement failed; 3 could not be judged (1 inconclusive, 2 not run)."
+    )
+
+
+def test_implied_requirements_alone_are_something_judged() -> None:
+    assert outcome(run(("implied", "fail")), [])[0] == "conformant"
+    assert outcome(run(("implied", "pass"), ("documented", "not_run")), [])[0] == "partial"
 
 
 def test_each_cause_is_named_once_with_all_that_it_holds_up() -> None:
     found = [
-        Verdict(requirement("a"), "inconclusive", cause="createEvent answered 500"),
-        Verdict(requirement("b"), "inconclusive", cause="other"),
+        Verdict(requirement("z"), "inconclusive", "a long reason of its own"),
+        Verdict(requirement("a"), "inconclusive", "with details", cause="createEvent answered 500"),
+        Verdict(requirement("b"), "inconclusive", cause="a deadline passed"),
         Verdict(requirement("c"), "inconclusive", cause="createEvent answered 500"),
-        Verdict(requirement("d"), "pass", cause=""),
+        Verdict(requirement("d"), "pass", cause="none"),
+        Verdict(requirement("e"), "not_run", cause="no key"),
     ]
     assert causes(found) == [
         {"cause": "createEvent answered 500", "requirements": ["a", "c"]},
-        {"cause": "other", "requirements": ["b"]},
+        {"cause": "a long reason of its own", "requirements": ["z"]},
+        {"cause": "a deadline passed", "requirements": ["b"]},
     ]
