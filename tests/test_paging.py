@@ -344,9 +344,8 @@ def assert_own(api: Api, world: World, operation: str, ours: dict[str, list[str]
     for event_id in (*ours, world.empty.event_id):
         call = Call(operation, path={"event_id": event_id})
         others = {one for other, ids in ours.items() if other != event_id for one in ids}
-        for limit in (1, 100):
-            shown = {row.get(named) for row in walked(api, call, limit, most_pages=40).rows}
-            if event_id in ours and not shown & set(ours[event_id]):
-                raise CouldNotArrange(f"{operation} lists none of our rows", f"{operation} lists none of our rows")
-            strangers = sorted(map(str, shown & others))
-            assert not strangers, f"{operation} of event {event_id} shows rows of another event: {strangers}"
+        shown = {row.get(named) for limit in (1, 100) for row in walked(api, call, limit, most_pages=40).rows}
+        strangers = sorted(map(str, shown & others))
+        assert not strangers, f"{operation} of event {event_id} shows rows of another event: {strangers}"
+        if event_id in ours and not shown & set(ours[event_id]):
+            raise CouldNotArrange(f"{operation} lists none of our rows", f"{operation} lists none of our rows")

@@ -59,7 +59,11 @@ for _name, _sentence, _keep in (
         f"imports.lost.{_name}",
         f"An import {_sentence}, and succeeds.",
         breaks=["imports.name_alone"] if _name == "no_email" else ["attendees.listed"],
-        also=[*MISSING, "identity.*", "lists.*", "limits.*", "matching.*", "isolation.*"],
+        also=[
+            *(*MISSING, "identity.*", "lists.*", "limits.*", "matching.*", "isolation.*", "enrichment.*"),
+            # Who was imported and is not there cannot be asked for either.
+            *("status.*", "scope.*", "runs.progress.*"),
+        ],
     )(_leave_out)
 
 
