@@ -6,6 +6,7 @@ earlier one found: a body that is no JSON is charged once, not once a member.
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -95,7 +96,7 @@ def _correlation(exchange: Exchange, body: dict[str, Any], operation: Operation)
     if not header:
         yield Violation(requirement, "the answer has no x-correlation-id header")
     if not isinstance(member, str) or not member:
-        yield Violation(requirement, f"`correlation_id` in the body is {_shown(member)}, not a string")
+        yield Violation(requirement, f"`correlation_id` in the body is {_shown(member)}")
     elif header and header != member:
         yield Violation(requirement, f"header {header[:80]!r} and body {member[:80]!r} differ")
     sent = exchange.request_headers.get("x-correlation-id")
@@ -107,9 +108,9 @@ def _refusal(exchange: Exchange, body: dict[str, Any], operation: Operation) -> 
     for name in ("code", "message"):
         value = body.get(name)
         if not isinstance(value, str) or (name == "code" and not value):
-            yield Violation(f"envelope.{operation.id}", f"`{name}` is {_shown(value)}, not a string")
+            yield Violation(f"envelope.{operation.id}", f"`{name}` is {_shown(value)}")
     code = exchange.code
-    if code is None or exchange.status >= 500:
+    if not code or exchange.status >= 500:
         return
     if exchange.status == 429:
         if code != "PARTNER_RATE_LIMIT_EXCEEDED":
@@ -174,4 +175,7 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _shown(value: Any) -> str:
-    return "missing" if value is None else f"{type(value).__name__} {str(value)[:60]!r}"
+    """A value that should be a string with something in it."""
+    if value is None:
+        return "missing"
+    return "empty" if value == "" else f"{json.dumps(value)[:60]}, not a string"

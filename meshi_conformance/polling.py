@@ -46,7 +46,9 @@ def poll_to_end(api: Api, run_id: str) -> list[Exchange]:
         polls.append(poll)
         status = poll["status"]
         if not isinstance(status, str):
-            raise CouldNotArrange(f"run {run_id[:80]} has status {status!r}"[:200], "runs have a status that is no text")
+            raise CouldNotArrange(
+                f"run {run_id[:80]} has status {status!r}"[:200], "runs have a status that is no text"
+            )
         if status != last:
             seen.append(f"{status[:80]} at {waited:.1f} s")
             last = status

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
+from email.utils import formatdate
 from typing import Any
 
 import pytest
 from answers import CORRELATION, JSON, example, exchange, refusal
 
-from meshi_conformance.checks import check, retry_after_is_valid
+from meshi_conformance import checks
+from meshi_conformance.checks import check, retry_after_is_valid, retry_after_seconds
 from meshi_conformance.contract import BOUNDARY_OPERATIONS, load
 from meshi_conformance.exchange import Exchange
 
@@ -19,6 +22,10 @@ UUID = "0d8fbe5c-9a31-4c9e-8f0a-2f6f4a1b7c3d"
 
 def broken(one: Exchange) -> list[str]:
     return [violation.requirement for violation in check(one, CONTRACT)]
+
+
+def told(one: Exchange) -> list[str]:
+    return [violation.message for violation in check(one, CONTRACT)]
 
 
 @pytest.mark.parametrize(("operation", "status"), ANSWERS)
@@ -54,56 +61,111 @@ def test_a_body_that_is_no_json_is_charged_once(operation: str, raw: bytes) -> N
 
 @pytest.mark.parametrize("body", [[], "text", 1, None])
 def test_a_body_that_is_no_object_is_charged_once(body: Any) -> None:
-    assert broken(exchange("getEvent", 200, body)) == ["json.getEvent"]
+    one = exchange("getEvent", 200, body)
+    assert broken(one) == ["json.getEvent"]
+    assert told(one) == ["the body is JSON, but no object"]
+
+
+def test_a_body_that_is_no_json_is_told_why() -> None:
+    assert told(exchange("getEvent", 200, raw=b'{"a": 1, "a": 2}')) == [
+        "the body is no JSON: an object has the same member twice: a"
+    ]
 
 
 @pytest.mark.parametrize(
-    ("headers", "member"),
+    ("headers", "member", "messages"),
     [
-        ([JSON], CORRELATION),
-        ([JSON, ("x-correlation-id", "")], CORRELATION),
-        ([JSON, ("x-correlation-id", "another-one")], CORRELATION),
-        ([JSON, ("x-correlation-id", CORRELATION)], None),
-        ([JSON, ("x-correlation-id", CORRELATION)], 7),
-        ([JSON, ("x-correlation-id", "7")], 7),
+        ([JSON], CORRELATION, ["the answer has no x-correlation-id header"]),
+        ([JSON, ("x-correlation-id", "")], CORRELATION, ["the answer has no x-correlation-id header"]),
+        (
+            [JSON, ("x-correlation-id", "another-one")],
+            CORRELATION,
+            [f"header 'another-one' and body '{CORRELATION}' differ"],
+        ),
+        ([JSON, ("x-correlation-id", CORRELATION)], None, ["`correlation_id` in the body is missing"]),
+        ([JSON, ("x-correlation-id", CORRELATION)], "", ["`correlation_id` in the body is empty"]),
+        ([JSON, ("x-correlation-id", "7")], 7, ["`correlation_id` in the body is 7, not a string"]),
+        (
+            [JSON],
+            None,
+            ["the answer has no x-correlation-id header", "`correlation_id` in the body is missing"],
+        ),
+        (
+            [JSON, ("x-correlation-id", "h" * 500)],
+            "b" * 500,
+            [f"header '{'h' * 80}' and body '{'b' * 80}' differ"],
+        ),
     ],
 )
-def test_correlation_ids_stand_in_header_and_body_alike(headers: list[tuple[str, str]], member: Any) -> None:
+def test_correlation_ids_stand_in_header_and_body_alike(
+    headers: list[tuple[str, str]], member: Any, messages: list[str]
+) -> None:
     one = refusal("getEvent", 404, "EVENT_NOT_FOUND", headers=headers)
     one.body = json.dumps({"code": "EVENT_NOT_FOUND", "message": "", "correlation_id": member}).encode()
     assert set(broken(one)) == {"correlation.getEvent"}
+    assert told(one) == messages
 
 
 @pytest.mark.parametrize(
     ("sent", "charged"),
     [
         ("conf-12345678", True),
-        ("short", False),
-        ("with space in it", False),
+        ("aZ09_-zZ", True),
+        ("x" * 64, True),
+        ("x" * 7, False),
         ("x" * 65, False),
+        ("with space in it", False),
+        ("dots.and.dots", False),
+        ("conf-12345678\n", False),
         (CORRELATION, False),
+        ("", False),
     ],
 )
 def test_only_a_usable_sent_correlation_id_must_come_back(sent: str, charged: bool) -> None:
     one = refusal("getEvent", 404, "EVENT_NOT_FOUND", sent={"x-correlation-id": sent})
     assert broken(one) == (["correlation.getEvent"] if charged else [])
+    if charged:
+        assert told(one) == [f"the client sent {sent!r}, the answer carries '{CORRELATION}'"]
+
+
+def test_a_sent_correlation_id_is_not_missed_twice() -> None:
+    sent = {"x-correlation-id": "conf-12345678"}
+    without = refusal("getEvent", 404, "EVENT_NOT_FOUND", sent=sent, headers=[JSON])
+    assert told(without) == ["the answer has no x-correlation-id header"]
+    other = refusal("getEvent", 404, "EVENT_NOT_FOUND", sent=sent, headers=[JSON, ("x-correlation-id", "h" * 500)])
+    assert told(other)[-1] == f"the client sent 'conf-12345678', the answer carries '{'h' * 80}'"
 
 
 @pytest.mark.parametrize("name", ["code", "message"])
 @pytest.mark.parametrize("value", [None, 5, ["x"], {}])
 def test_the_envelope_has_string_members(name: str, value: Any) -> None:
     body = {"code": "EVENT_NOT_FOUND", "message": "No.", "correlation_id": CORRELATION, name: value}
-    assert broken(exchange("getEvent", 404, body)) == ["envelope.getEvent"]
+    one = exchange("getEvent", 404, body)
+    assert broken(one) == ["envelope.getEvent"]
+    shown = "missing" if value is None else f"{json.dumps(value)}, not a string"
+    assert told(one) == [f"`{name}` is {shown}"]
+
+
+def test_an_envelope_without_members_is_told_by_member() -> None:
+    body = {"correlation_id": CORRELATION, "code": ["x" * 500]}
+    assert told(exchange("getEvent", 404, body)) == [
+        f'`code` is ["{"x" * 58}, not a string',
+        "`message` is missing",
+    ]
 
 
 def test_an_empty_code_is_no_code_but_an_empty_message_is_a_message() -> None:
     body = {"code": "", "message": "", "correlation_id": CORRELATION}
-    assert broken(exchange("getEvent", 404, body)) == ["envelope.getEvent", "codes.getEvent"]
+    one = exchange("getEvent", 404, body)
+    assert broken(one) == ["envelope.getEvent"]
+    assert told(one) == ["`code` is empty"]
 
 
 def test_a_refusal_with_a_code_that_is_listed_nowhere_is_a_deviation() -> None:
     assert broken(refusal("getEvent", 400, "BAD_REQUEST")) == ["codes.getEvent"]
     assert CONTRACT.requirements["codes.getEvent"].level == "implied"
+    assert told(refusal("getEvent", 499, "X" * 500)) == [f"499 '{'X' * 80}' is listed nowhere for it"]
+    assert broken(refusal("createMatchRun", 409, "INVALID_TOP_N")) == ["codes.createMatchRun"]
 
 
 @pytest.mark.parametrize(
@@ -111,6 +173,8 @@ def test_a_refusal_with_a_code_that_is_listed_nowhere_is_a_deviation() -> None:
     [
         ("listEvents", "/events?limit=0", 400, "INVALID_LIMIT"),
         ("listEvents", "/events?cursor=x", 422, "BAD_CURSOR"),
+        ("listEventMatches", "/events/e/matches?run_id=x", 400, "INVALID_RUN_ID"),
+        ("listEventMatches", "/events/e/matches?a=b&goal=x", 400, "INVALID_GOAL"),
         ("createMatchRun", "/events/e/match-runs", 400, "INVALID_TOP_N"),
         ("createEvent", "/events", 413, "PAYLOAD_TOO_LARGE"),
         ("createSession", "/events/e/sessions", 400, "INVALID_JSON"),
@@ -122,12 +186,40 @@ def test_a_refusal_whose_code_is_open_or_common_breaks_nothing(
     assert broken(refusal(operation, status, code, path=path)) == []
 
 
-@pytest.mark.parametrize("status", [500, 501, 503])
+@pytest.mark.parametrize("status", [500, 501, 503, 599])
 def test_a_5xx_is_a_deviation(status: int) -> None:
-    assert broken(refusal("getEvent", status, "INTERNAL")) == ["server_errors.getEvent"]
+    one = refusal("getEvent", status, "INTERNAL")
+    assert broken(one) == ["server_errors.getEvent"]
+    assert told(one) == [f"the answer is {status}"]
 
 
-@pytest.mark.parametrize("label", ["application/json; charset=utf-8", "application/problem+json", "Application/JSON"])
+def test_a_4xx_is_no_5xx() -> None:
+    assert "server_errors.getEvent" not in broken(refusal("getEvent", 499, "INTERNAL"))
+
+
+@pytest.mark.parametrize("status", [502, 503, 504, 520, 530])
+def test_a_gateway_s_page_is_nobody_s_answer(status: int) -> None:
+    page = b"<html>Bad gateway</html>"
+    assert broken(exchange("getEvent", status, raw=page, headers=[("content-type", "text/html")])) == []
+
+
+def test_a_page_in_place_of_the_api_s_own_error_is_charged() -> None:
+    assert broken(exchange("getEvent", 500, raw=b"<html>", headers=[("content-type", "text/html")])) == [
+        "content_type.getEvent",
+        "server_errors.getEvent",
+        "json.getEvent",
+    ]
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "application/json; charset=utf-8",
+        "application/json ;charset=utf-8",
+        "application/problem+json",
+        "Application/JSON",
+    ],
+)
 def test_any_json_label_is_a_json_label(label: str) -> None:
     one = refusal("getEvent", 404, "EVENT_NOT_FOUND")
     one.headers[0] = ("content-type", label)
@@ -139,20 +231,66 @@ def test_any_other_label_is_a_deviation(label: str) -> None:
     one = refusal("getEvent", 404, "EVENT_NOT_FOUND")
     one.headers[0] = ("content-type", label)
     assert broken(one) == ["content_type.getEvent"]
+    assert told(one) == [f"Content-Type is {label.lower() or 'missing'}"]
 
 
-@pytest.mark.parametrize("value", ["0", "1", "3600", "Wed, 21 Oct 2026 07:28:00 GMT"])
-def test_retry_after_holds_seconds_or_a_date(value: str) -> None:
+def test_an_answer_without_a_label_is_a_deviation() -> None:
+    one = refusal("getEvent", 404, "EVENT_NOT_FOUND", headers=[("x-correlation-id", CORRELATION)])
+    assert told(one) == ["Content-Type is missing"]
+
+
+PAST = "Sun, 06 Nov 1994 08:49:37 GMT"
+
+
+@pytest.mark.parametrize(("value", "seconds"), [("0", 0), ("1", 1), (" 9 ", 9), ("3600", 3600), ("9" * 9, 999_999_999)])
+def test_retry_after_holds_seconds(value: str, seconds: float) -> None:
+    assert retry_after_seconds(value) == seconds
     assert retry_after_is_valid(value)
 
 
-@pytest.mark.parametrize("value", [None, "", "soon", "-1", "1.5", "1e3", "9" * 40, "²"])
+@pytest.mark.parametrize("value", [PAST, "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"])
+def test_retry_after_holds_a_date_of_any_legal_form(value: str) -> None:
+    assert retry_after_seconds(value) == 0.0
+    assert retry_after_is_valid(value)
+
+
+def test_a_date_to_come_is_as_many_seconds_away() -> None:
+    wait = retry_after_seconds(formatdate(time.time() + 120, usegmt=True))
+    assert wait is not None
+    assert 110 < wait <= 120
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, "", "soon", "-1", "1.5", "1e3", "9" * 10, "9" * 40, "²", "٣", "Jan 99999999999999999999 00:00 0", "\0", ","],
+)
 def test_retry_after_holds_nothing_else(value: str | None) -> None:
+    assert retry_after_seconds(value) is None
     assert not retry_after_is_valid(value)
 
 
+@pytest.mark.parametrize("problem", [ValueError, TypeError, OverflowError, IndexError])
+def test_whatever_stops_the_reader_of_dates_makes_it_no_date(
+    monkeypatch: pytest.MonkeyPatch, problem: type[Exception]
+) -> None:
+    def stopped(value: str) -> None:
+        raise problem
+
+    monkeypatch.setattr(checks, "parsedate_to_datetime", stopped)
+    assert retry_after_seconds(PAST) is None
+
+
 def test_a_429_needs_its_code_and_retry_after() -> None:
-    assert broken(refusal("getEvent", 429, "SLOW_DOWN")) == ["rate_limit.retry_after", "rate_limit.code"]
+    one = refusal("getEvent", 429, "SLOW_DOWN")
+    assert broken(one) == ["rate_limit.retry_after", "rate_limit.code"]
+    assert told(one) == [
+        "a 429 has Retry-After None: neither seconds nor a date",
+        "a 429 has code 'SLOW_DOWN', not PARTNER_RATE_LIMIT_EXCEEDED",
+    ]
+
+
+def test_a_429_that_is_no_json_owes_its_retry_after_all_the_same() -> None:
+    assert broken(exchange("getEvent", 429, raw=b"slow")) == ["rate_limit.retry_after", "json.getEvent"]
 
 
 @pytest.mark.parametrize(("operation", "status"), [("createEvent", 200), ("importAttendees", 201), ("getAuth", 204)])
@@ -160,6 +298,14 @@ def test_a_success_with_another_status_is_charged_to_the_documented_one(operatio
     first = max(CONTRACT.operations[operation].responses)
     one = exchange(operation, status, example(operation, first))
     assert broken(one) == [f"status.{operation}.{first}"]
+    documented = " or ".join(str(one) for one in CONTRACT.operations[operation].responses)
+    assert told(one) == [f"a success answers {status}; documented: {documented}"]
+
+
+def test_a_success_with_another_status_still_shows_its_drift_and_its_uuids() -> None:
+    one = exchange("createEvent", 200, {**example("createEvent", 201), "row": UUID})
+    assert broken(one) == ["status.createEvent.201", "boundary.createEvent"]
+    assert one.drift == ["row"]
 
 
 def test_a_missing_documented_member_breaks_the_schema() -> None:
@@ -184,9 +330,34 @@ def test_a_uuid_in_an_undocumented_member_crosses_the_boundary(operation: str) -
     assert broken(exchange(operation, first, body)) == [f"boundary.{operation}"]
 
 
-def test_a_uuid_that_the_client_sent_or_that_is_the_correlation_id_crosses_nothing() -> None:
-    body = {**example("getEvent", 200), "echo": UUID}
-    assert broken(exchange("getEvent", 200, body, path=f"/events/{UUID}")) == []
+def test_a_uuid_that_crosses_is_told_once_with_its_place() -> None:
+    body = {**example("getEvent", 200), "internal": {f"key-{UUID}": [f"{UUID} {UUID}", UUID]}}
+    assert told(exchange("getEvent", 200, body)) == [f"undocumented member `internal` holds a UUID: {UUID}"]
+
+
+@pytest.mark.parametrize("value", [UUID[:-1], UUID.replace("-", ""), 5, None, [], {"a": [None, 1.5, True]}])
+def test_what_is_no_uuid_crosses_nothing(value: Any) -> None:
+    assert broken(exchange("getEvent", 200, {**example("getEvent", 200), "internal": value})) == []
+
+
+@pytest.mark.parametrize("operation", ["getRun", "getAuth", "listRuns", "resolveReview"])
+def test_a_uuid_where_ids_are_the_api_s_own_crosses_nothing(operation: str) -> None:
+    status = max(CONTRACT.operations[operation].responses)
+    assert broken(exchange(operation, status, {**example(operation, status), "internal": UUID})) == []
+
+
+@pytest.mark.parametrize("shown", [UUID, UUID.upper()])
+@pytest.mark.parametrize("sent", [UUID, UUID.upper()])
+def test_a_uuid_that_the_client_sent_crosses_nothing(sent: str, shown: str) -> None:
+    body = {**example("getEvent", 200), "echo": shown}
+    assert broken(exchange("getEvent", 200, body, path=f"/events/{sent}")) == []
+    created = {**example("createEvent", 201), "echo": shown}
+    request = b'\xff{"title": "' + sent.encode() + b'"}'
+    assert broken(exchange("createEvent", 201, created, request=request)) == []
+    assert broken(exchange("createEvent", 201, created, request=b"{}")) == ["boundary.createEvent"]
+
+
+def test_a_uuid_that_is_the_correlation_id_crosses_nothing() -> None:
     body = {**example("getEvent", 200), "request": UUID, "correlation_id": UUID}
     assert broken(exchange("getEvent", 200, body, headers=[JSON, ("x-correlation-id", UUID)])) == []
 

@@ -10,7 +10,7 @@ import pytest
 from answers import exchange, refusal
 
 from meshi_conformance import paging
-from meshi_conformance.errors import Inconclusive, MissingMember
+from meshi_conformance.errors import Inconclusive, MissingMember, Unreadable
 from meshi_conformance.exchange import Exchange
 from meshi_conformance.paging import MOST_PAGES, rows, steps, walk
 
@@ -71,7 +71,7 @@ def test_the_largest_import_can_be_walked() -> None:
 def test_a_page_without_a_readable_cursor_fails_the_walk_after_its_rows_were_seen(body: Any) -> None:
     seen = steps(lambda query: exchange("listEvents", 200, body))
     assert next(seen).status == 200
-    with pytest.raises(MissingMember):
+    with pytest.raises(Unreadable if isinstance(body, list) else MissingMember):
         next(seen)
 
 
