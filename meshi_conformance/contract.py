@@ -7,6 +7,7 @@ those that it cannot say stand in requirements/*.yaml.
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -286,7 +287,7 @@ class Contract:
         self.openapi_file = folder / "openapi" / "meshi-partner-v0.yaml"
         try:
             self.document = _inline(_load(self.openapi_file), self.openapi_file)
-        except OSError as problem:
+        except (OSError, yaml.YAMLError) as problem:
             raise UsageError(f"The contract cannot be read: {problem}. Reinstall the suite.") from problem
         self.operations: dict[str, Operation] = {operation.id: operation for operation in _operations(self.document)}
         self.untestable: list[dict[str, Any]] = []
@@ -298,10 +299,16 @@ class Contract:
 
     def _written(self) -> Iterator[Requirement]:
         for file in sorted((self.folder / "requirements").glob("*.yaml")):
+            try:
+                rows = _load(file) or []
+            except (yaml.YAMLError, UnicodeDecodeError) as problem:
+                raise UsageError(f"requirements/{file.name} is no YAML file: {problem}") from problem
+            if not isinstance(rows, list):
+                raise UsageError(f"requirements/{file.name} holds no list of requirements. {_FORM}")
             if file.stem == "untestable":
-                self.untestable = _load(file)
+                self.untestable = rows
                 continue
-            for row in _load(file):
+            for row in rows:
                 yield _requirement(row, file.name, self.operations)
 
     def limits(self) -> Iterator[Limit]:
@@ -347,8 +354,17 @@ def _requirement(row: dict[str, Any], file: str, operations: dict[str, Operation
         if bound == "all":
             bound = list(operations)
         unknown = [name for name in bound if name not in operations]
-        if unknown or row["level"] not in LEVELS or set(row) - _ROW_MEMBERS:
-            raise ValueError(f"unknown operation {unknown}, level {row['level']!r} or member {sorted(row)}")
+        needs = row.get("needs", [])
+        if unknown:
+            raise ValueError(f"unknown operations {unknown}")
+        if row["level"] not in LEVELS:
+            raise ValueError(f"unknown level {row['level']!r}")
+        if set(row) - _ROW_MEMBERS:
+            raise ValueError(f"unknown members {sorted(map(str, set(row) - _ROW_MEMBERS))}")
+        if not isinstance(needs, list) or set(needs) - set(NEEDS):
+            raise ValueError(f"unknown needs {needs!r}")
+        if not isinstance(row["id"], str) or not re.fullmatch(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)+", row["id"]):
+            raise ValueError(f"the ID {row['id']!r} does not read topic.thing.aspect")
         return Requirement(
             id=row["id"],
             level=row["level"],
@@ -356,14 +372,16 @@ def _requirement(row: dict[str, Any], file: str, operations: dict[str, Operation
             page=row["source"]["page"],
             section=row["source"]["section"],
             operations=tuple(bound),
-            needs=tuple(row.get("needs", ())),
+            needs=tuple(needs),
         )
-    except (KeyError, TypeError, ValueError) as problem:
+    except (AttributeError, KeyError, TypeError, ValueError) as problem:
+        why = f"{problem.args[0]!r} is missing" if isinstance(problem, KeyError) else str(problem)
         raise UsageError(
-            f"requirements/{file} holds a row that cannot be read ({problem!r}): {str(row)[:200]}. "
-            "docs/adding-a-requirement.md shows the form."
+            f"requirements/{file} holds a row that cannot be read ({why}): {str(row)[:200]}. {_FORM}"
         ) from problem
 
+
+_FORM = "docs/adding-a-requirement.md shows the form."
 
 _ROW_MEMBERS = {"id", "level", "statement", "source", "operations", "needs"}
 
