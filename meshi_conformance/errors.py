@@ -42,6 +42,10 @@ class EndedOtherwise(CouldNotArrange):
     """A run says when it ended and has none of the three statuses in which a run can have ended."""
 
 
+class Unreadable(Inconclusive):
+    """An answer is no JSON object. The checks on that exchange charge it, once; no other check can read it."""
+
+
 class MissingMember(AssertionError):
     """An answer lacks a member that a check reads: the server's fault, so it counts as a failed assertion."""
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
-from .errors import MissingMember
+from .errors import MissingMember, Unreadable
 
 STORED_BODY_BYTES = 16_384
 """How much of a body is kept in a record; what a test reads is whole."""
@@ -159,14 +159,21 @@ class Exchange:
 
     @property
     def json(self) -> JsonObject:
-        """The body as a JSON object; a failed assertion where it is none."""
+        """The body as a JSON object. Raises Unreadable where it is none, as the checks have charged that."""
         try:
             value = self.parsed
         except NotJson as problem:
-            raise MissingMember(f"{self.summary} has a body that is no JSON: {problem}") from None
+            raise self._unreadable(f"is no JSON: {problem}") from None
         if not isinstance(value, JsonObject):
-            raise MissingMember(f"{self.summary} has a body that is no JSON object")
+            raise self._unreadable("is no JSON object")
         return value
+
+    def _unreadable(self, how: str) -> Exception:
+        """What a check gets that reads the body: nobody but itself charges a request of no operation."""
+        message = f"{self.summary} has a body that {how}"
+        if self.operation is None:
+            return MissingMember(message)
+        return Unreadable(message, f"{self.operation} answers with bodies that are no JSON object")
 
     def __getitem__(self, name: str) -> Any:
         return self.json[name]

@@ -10,7 +10,7 @@ from typing import Any
 
 from .client import Api, Call, Transport
 from .contract import LEVELS, Contract
-from .errors import MissingMember, TransportTrouble, UsageError
+from .errors import MissingMember, TransportTrouble, Unreadable, UsageError
 from .estimates import expected
 from .exchange import KEY_VARIABLES, Exchange, Redaction
 from .recorder import Recorder
@@ -154,5 +154,5 @@ def _variable(target: Target, role: str = "main") -> str:
 def _said(auth: Exchange) -> dict[str, Any]:
     try:
         return auth.json if auth.accepted else {}
-    except MissingMember:
+    except (MissingMember, Unreadable):
         return {}

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 from answers import exchange, refusal
 
-from meshi_conformance.errors import MissingMember
+from meshi_conformance.errors import MissingMember, Unreadable
 from meshi_conformance.exchange import STORED_BODY_BYTES, Redaction
 
 KEY = "mk_live/Secret+Key=0123456789"
@@ -25,9 +25,12 @@ def test_a_missing_member_fails_the_check_that_reads_it() -> None:
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"oops", b"\xff"])
-def test_a_body_that_is_no_object_fails_the_check_that_reads_it(raw: bytes) -> None:
-    with pytest.raises(MissingMember):
+def test_a_body_that_is_no_object_is_charged_once(raw: bytes) -> None:
+    with pytest.raises(Unreadable):
         _ = exchange("getEvent", 200, raw=raw).json
+    # Nothing but the check that reads it charges the answer to a request of no operation.
+    with pytest.raises(MissingMember):
+        _ = exchange(None, 200, raw=raw).json
 
 
 @pytest.mark.parametrize("items", [None, {}, "text", [1], ["a"]])

@@ -67,7 +67,7 @@ def test_the_largest_import_can_be_walked() -> None:
     assert MOST_PAGES * 100 >= 50_000
 
 
-@pytest.mark.parametrize("body", [{}, {"next_cursor": 7}, {"next_cursor": ["a"]}, []])
+@pytest.mark.parametrize("body", [{}, {"next_cursor": 7}, {"next_cursor": ["a"]}])
 def test_a_page_without_a_readable_cursor_fails_the_walk_after_its_rows_were_seen(body: Any) -> None:
     seen = steps(lambda query: exchange("listEvents", 200, body))
     assert next(seen).status == 200
