@@ -154,28 +154,35 @@ def ignore_sent_id(patch: Patch, operation: str) -> None:
     operations.answer(patch, operation, changed)
 
 
-NESTED = ("schema.{operation}.*",)
+CORRELATED = ("correlation.*", "platform.legacy_alias.correlation")
+"""Promises about correlation that are judged on a few operations for all."""
+NESTED = ("schema.{operation}.*", *CORRELATED)
 
 family(
     "correlation",
     list(OPERATIONS),
     [
-        ("no_header", "sends no x-correlation-id header", on_wire(without_header), ()),
+        ("no_header", "sends no x-correlation-id header", on_wire(without_header), CORRELATED),
         ("no_member", "has no correlation_id in its successes", on_body(drop("correlation_id"), "accepted"), NESTED),
-        ("differ", "shows one correlation ID in the header and another in the body", on_wire(other_header), ()),
-        ("ignored", "makes up a correlation ID although the client sent one", ignore_sent_id, ()),
-        ("refusals_no_member", "has no correlation_id in its refusals", on_body(drop("correlation_id"), "refused"), ()),
+        ("differ", "shows one correlation ID in the header and another in the body", on_wire(other_header), CORRELATED),
+        ("ignored", "makes up a correlation ID although the client sent one", ignore_sent_id, CORRELATED),
+        (
+            "refusals_no_member",
+            "has no correlation_id in its refusals",
+            on_body(drop("correlation_id"), "refused"),
+            CORRELATED,
+        ),
         (
             "refusals_no_header",
             "sends no x-correlation-id header with refusals",
             on_wire(without_header, "refused"),
-            (),
+            CORRELATED,
         ),
         (
             "refusals_differ",
             "shows another correlation ID in the body of refusals",
             on_body(put("correlation_id", "cor_0"), "refused"),
-            (),
+            CORRELATED,
         ),
         (
             "null",
