@@ -46,6 +46,8 @@ class Given:
         The last characters are turned around, which keeps the alphabet and the length of any random ID; a short
         one is taken for a running number and moved far ahead.
         """
+        if not issued:
+            raise CouldNotArrange("the target made up an empty ID", "the target makes up empty IDs")
         places = [place for place, letter in enumerate(issued) if letter.isalnum()][-10:]
         number = re.search(r"[0-9]{1,9}\Z", issued)
         if number and (len(places) < 10 or len(number[0]) == len(issued) or not issued[number.start() - 1].isalnum()):
