@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -18,6 +18,8 @@ from urllib.parse import unquote
 from ..client import NOTHING, Call
 from ..contract import Contract, load
 from .budget import Plan
+from .expectation import ZONES
+from .texts import day, moment, text
 
 OWN_HEADERS = frozenset({"x-correlation-id", "Content-Type", "Authorization"})
 """Headers that the client sets itself: test_errors.py and checks.py judge them."""
@@ -243,30 +245,15 @@ def _register_formats() -> None:
     from hypothesis import strategies as st
     from schemathesis import openapi
 
-    from .expectation import ZONES, is_ordinary
-
-    letters = st.characters(min_codepoint=0x20, max_codepoint=0xFFFF, categories=("L", "M", "N", "P", "Zs"))
-    ordinary = letters.filter(is_ordinary)
-    plain = st.sampled_from("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789 .,'-–&()/:äéñÇøßłğ中文字日本語한국어عربیעбг")
-    texts: Callable[[int], Any] = lambda most: (  # noqa: E731
-        st.one_of(st.text(plain, min_size=1, max_size=most), st.text(ordinary, min_size=1, max_size=most))
-        .map(str.strip)
-        .filter(bool)
-    )
     slug = st.from_regex(r"[a-z0-9]{1,12}(-[a-z0-9]{1,12}){0,4}", fullmatch=True)
-    days = st.integers(1, 28)
     strategies = {
-        "short": texts(120),
-        "long": texts(280),
-        # Starts in June, ends in July: in order whichever two are drawn.
-        "start_date": days.map(lambda day: f"2031-06-{day:02d}"),
-        "end_date": days.map(lambda day: f"2031-07-{day:02d}"),
-        "start_timestamp": st.tuples(days, st.integers(0, 23), st.integers(0, 59)).map(
-            lambda at: f"2031-06-{at[0]:02d}T{at[1]:02d}:{at[2]:02d}:00Z"
-        ),
-        "end_timestamp": st.tuples(days, st.integers(0, 23), st.integers(0, 59)).map(
-            lambda at: f"2031-07-{at[0]:02d}T{at[1]:02d}:{at[2]:02d}:59.000Z"
-        ),
+        "short": text(120),
+        "long": text(280),
+        # It starts in June and ends in July: in order whichever two are drawn.
+        "start_date": day(6),
+        "end_date": day(7),
+        "start_timestamp": moment(6, "00Z"),
+        "end_timestamp": moment(7, "59.000Z"),
         "timezone": st.sampled_from(sorted(ZONES)),
         "visibility": st.just("private"),
         "url_slug": slug,

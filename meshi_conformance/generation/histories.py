@@ -264,27 +264,36 @@ class Histories:
         )
 
     def _two_writers(self) -> None:
-        """Two writers, each with a field of its own: neither takes the other's back."""
+        """Two writers with a field each, read after every write: neither takes the other's back."""
         event_id = self._event()
         path = {"event_id": event_id}
         names = ("event_details", "welcome_instructions")
+        lost: list[tuple[str, Exchange]] = []
 
         def write(name: str) -> None:
             for number in range(1, 5):
                 call = Call("updateEventContext", path=path, body={name: f"version {number}"})
                 self._given.accepted(self._send(call))
+                seen = self._given.accepted(self._send(Call("getEventContext", path=path)))
+                context = seen.json["context"]
+                if isinstance(context, dict) and context.get(name) != f"version {number}":
+                    lost.append((f"{name} is {context.get(name)!r}, its only writer had written {number}", seen))
 
         with ThreadPoolExecutor(2) as pool:
             for future in [pool.submit(write, name) for name in names]:
                 future.result()
-        last = self._send(Call("getEventContext", path=path))
-        context = last.json["context"] if last.accepted else {}
-        lost = [name for name in names if not isinstance(context, dict) or context.get(name) != "version 4"]
+        last = self._given.accepted(self._send(Call("getEventContext", path=path)))
+        context = last.json["context"]
+        lost += [
+            (f"{name} is not what its only writer wrote last", last)
+            for name in names
+            if isinstance(context, dict) and context.get(name) != "version 4"
+        ]
         self._judge(
             "generated.histories.lost_update",
             not lost,
-            lambda: f"{last.summary}: {', '.join(lost)} is not what its only writer wrote last",
-            last,
+            lambda: f"{lost[0][1].summary}: {lost[0][0]}",
+            lost[0][1] if lost else last,
         )
 
     def _found_at_once(self) -> None:

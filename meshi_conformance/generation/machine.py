@@ -20,7 +20,7 @@ from .budget import Meter, Plan
 from .model import Disagreement, Enough, Model, Over, Run, Step, audit, tour
 from .texts import members_of_event, members_of_session, text
 
-STEPS = 24
+STEPS = 60
 """The longest walk, in rules."""
 EVENTS = 2
 """The most events of one walk: what happens to one of them must not be spread too thin."""

@@ -10,6 +10,36 @@ from .expectation import ZONES, is_ordinary
 PLAIN = "abcdefghijklmnopqrstuvwxyzABCXYZ0123456789 .,'-–&()/:äéñÇøßłğ中文字日本語한국어عربیעбг"
 
 
+SPECIAL = (
+    "0",
+    "007",
+    "0 degrees",
+    "1e3",
+    "-1",
+    "12,5",
+    "null",
+    "None",
+    "undefined",
+    "true",
+    "NaN",
+    "O'Brien",
+    "50% off",
+    "100%25",
+    "R&D",
+    "a/b",
+    "#1",
+    "@home",
+    "...",
+    "A.",
+    "İstanbul",
+    "straße",
+    "日本語",
+    "שלום",
+    "UPPER lower",
+)
+"""Texts that careless code takes for something else: numbers, constants, markup, another case."""
+
+
 def text(most: int) -> Any:
     """Texts of 1 to `most` characters: letters of many scripts, digits and punctuation, not blank at the ends.
 
@@ -20,6 +50,7 @@ def text(most: int) -> Any:
     ordinary = st.characters(min_codepoint=0x20, max_codepoint=0xFFFF, categories=("L", "M", "N", "P", "Zs"))
     return (
         st.one_of(
+            st.sampled_from(SPECIAL),
             st.text(st.sampled_from(PLAIN), min_size=1, max_size=most),
             st.text(ordinary.filter(is_ordinary), min_size=1, max_size=most),
         )
