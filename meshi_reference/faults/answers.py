@@ -20,7 +20,7 @@ from .operations import OPERATIONS, Refusal, Wire
 from .registry import Patch, fault
 
 Headers = list[tuple[bytes, bytes]]
-EVERYTHING = ("*.{operation}", "*.{operation}.*")
+EVERYTHING = ("*.{operation}", "*.{operation}.*", "lists.*.odd_*", "limits.ids.*")
 """An operation whose answers cannot be read breaks whatever is asked of it."""
 
 
@@ -336,7 +336,10 @@ for _place, _operation in enumerate(OPERATIONS):
             f"status.{_operation}.{_status}.is_{_instead}",
             f"{_operation} answers {_instead} where {_status} is documented.",
             breaks=[f"status.{_operation}.{_status}"],
-            also=[f"status.{_operation}.*", f"schema.{_operation}.*", f"shape.{_operation}.*"],
+            also=[
+                *(f"{family}.{_operation}.*" for family in ("status", "schema", "shape")),
+                f"idempotency.replay.other_body.{_operation}",
+            ],
         )(partial(made_on, partial(another_status, _status, _instead), _operation))
 
 

@@ -65,17 +65,29 @@ def scheme(request: Request) -> str:
 
 
 CODES = ("codes.{operation}",)
+KEYS = ("platform.legacy_alias.keys",)
+"""What is judged on one operation for all."""
 
 family(
     "auth",
     list(OPERATIONS),
     [
-        ("no_header", "serves a request without any key", admits("UNAUTHORIZED", lambda one: not scheme(one)), ()),
-        ("any_token", "serves any bearer token", admits("UNAUTHORIZED", lambda one: scheme(one) == "bearer"), ()),
-        ("any_scheme", "serves a Basic header", admits("UNAUTHORIZED", lambda one: scheme(one) == "basic"), ()),
-        ("status", "answers 403 where the key is missing or unknown", says("UNAUTHORIZED", 403, "UNAUTHORIZED"), CODES),
-        ("code", "calls a missing key INVALID_TOKEN", says("UNAUTHORIZED", 401, "INVALID_TOKEN"), CODES),
-        ("bad_request", "answers 400 where the key is missing", says("UNAUTHORIZED", 400, "MISSING_KEY"), CODES),
+        ("no_header", "serves a request without any key", admits("UNAUTHORIZED", lambda one: not scheme(one)), KEYS),
+        ("any_token", "serves any bearer token", admits("UNAUTHORIZED", lambda one: scheme(one) == "bearer"), KEYS),
+        ("any_scheme", "serves a Basic header", admits("UNAUTHORIZED", lambda one: scheme(one) == "basic"), KEYS),
+        (
+            "status",
+            "answers 403 where the key is missing or unknown",
+            says("UNAUTHORIZED", 403, "UNAUTHORIZED"),
+            (*CODES, *KEYS),
+        ),
+        ("code", "calls a missing key INVALID_TOKEN", says("UNAUTHORIZED", 401, "INVALID_TOKEN"), (*CODES, *KEYS)),
+        (
+            "bad_request",
+            "answers 400 where the key is missing",
+            says("UNAUTHORIZED", 400, "MISSING_KEY"),
+            (*CODES, *KEYS),
+        ),
     ],
 )
 family(
@@ -297,13 +309,14 @@ def _(patch: Patch) -> None:
     "isolation.createRun.global_keys",
     "createRun answers another org's idempotency key with that org's run.",
     breaks=["isolation.createRun"],
+    also=["idempotency.per_org.createRun"],
 )
 def _(patch: Patch) -> None:
     def make(inner: Handler) -> Handler:
         async def handler(call: Call) -> Response:
             row = call.services.storage.one(
                 f"{runs.SELECT} WHERE runs.org_id <> ? AND key_space = 'generic' AND idempotency_key = ?",
-                (call.org, call.body.get("idempotency_key")),
+                (call.org, str(call.body.get("idempotency_key"))),
             )
             if row is not None:
                 return runs.accepted_response(row, True, 201, call.services.settings)
