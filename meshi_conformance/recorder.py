@@ -19,6 +19,9 @@ from .ledger import Row
 OUTSIDE_TESTS = "set-up"
 
 
+PARSED_ANSWERS = 50
+"""How many answers of one test are kept as values, besides as bytes."""
+
 MOST_DRIFT = 50
 """Undocumented members that are kept of one exchange."""
 
@@ -84,6 +87,9 @@ class Recorder:
         exchange.drift = [path[:200] for path in exchange.drift[:MOST_DRIFT]]
         if exchange.test == self._test:
             self.of_test.append(exchange)
+            if len(self.of_test) > PARSED_ANSWERS:
+                # A walk of hundreds of pages would hold all their values; a body is parsed again where it is asked for.
+                self.of_test[-PARSED_ANSWERS - 1].__dict__.pop("parsed", None)
         if self._keeps:
             self._write("exchange", exchange.record(self._redaction))
 
