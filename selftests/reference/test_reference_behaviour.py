@@ -335,9 +335,7 @@ def test_scores_are_deterministic_and_ordered(api: Api) -> None:
     scores = []
     for _ in range(2):
         api.run(event, "match")
-        scores.append(
-            [api.get(f"/events/{event}/matches/{pair}").json()["final_score"] for pair in ("a/b", "b/a")]
-        )
+        scores.append([api.get(f"/events/{event}/matches/{pair}").json()["final_score"] for pair in ("a/b", "b/a")])
     assert scores[0] == scores[1]
     assert scores[0][0] != scores[0][1]
 
@@ -361,9 +359,7 @@ def test_scores_are_deterministic_and_ordered(api: Api) -> None:
         ),
     ],
 )
-def test_look_alikes_open_one_review(
-    api: Api, first: dict[str, str], second: dict[str, str], signal: str
-) -> None:
+def test_look_alikes_open_one_review(api: Api, first: dict[str, str], second: dict[str, str], signal: str) -> None:
     rows = [{**person("a"), **first}, {**person("b"), **second}, person("c")]
     event, reviews = looking_alike(api, *rows)
     run = api.run(event, "enrichment")
@@ -375,9 +371,7 @@ def test_look_alikes_open_one_review(
         "enrichment_requested": 1,
         "error_count": 2,
     }
-    assert [(r["partner_id"], r["candidate"]["partner_id"], r["reason"]) for r in reviews] == [
-        ("b", "a", signal)
-    ]
+    assert [(r["partner_id"], r["candidate"]["partner_id"], r["reason"]) for r in reviews] == [("b", "a", signal)]
     assert api.get(f"/events/{event}/review-queue").json()["items"] == reviews
     assert reviews[0] in api.walk("/review-queue", 100)
     shown = {item["attendee_id"]: item["identity"] for item in api.walk(f"/events/{event}/attendees")}
@@ -490,9 +484,7 @@ VARIATIONS: list[tuple[dict[str, Any], Callable[[Api], Any], Any]] = [
     ),
     (
         {"review_subject": "earlier"},
-        lambda api: [
-            r["partner_id"] for r in looking_alike(api, person("a", email="x"), person("b", email="x"))[1]
-        ],
+        lambda api: [r["partner_id"] for r in looking_alike(api, person("a", email="x"), person("b", email="x"))[1]],
         ["a"],
     ),
     ({"matches_enabled": False}, lambda api: api.run(api.event(), "match")["status"], "succeeded"),
@@ -508,8 +500,7 @@ VARIATIONS: list[tuple[dict[str, Any], Callable[[Api], Any], Any]] = [
     (
         {"generic_key_conflict": True},
         lambda api: [
-            api.post("/runs", {"kind": kind, "idempotency_key": "k"}).status_code
-            for kind in ("import", "match")
+            api.post("/runs", {"kind": kind, "idempotency_key": "k"}).status_code for kind in ("import", "match")
         ],
         [201, 409],
     ),

@@ -33,8 +33,7 @@ def world(api: Api) -> dict[str, str]:
     enrichment = api.run(event, "enrichment")
     api.run(event, "match", top_n=1)
     pairs = {
-        (item["principal_attendee_id"], item["target_attendee_id"])
-        for item in api.walk(f"/events/{event}/matches")
+        (item["principal_attendee_id"], item["target_attendee_id"]) for item in api.walk(f"/events/{event}/matches")
     }
     missing = next(f"w-1/w-{n}" for n in range(2, 6) if ("w-1", f"w-{n}") not in pairs)
     elsewhere = api.event()
@@ -292,9 +291,7 @@ WRITES: list[tuple[str, str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("method", "path", "body", "code"), WRITES)
-def test_writes(
-    api: Api, world: dict[str, str], method: str, path: str, body: dict[str, Any], code: str
-) -> None:
+def test_writes(api: Api, world: dict[str, str], method: str, path: str, body: dict[str, Any], code: str) -> None:
     filled = {k: v.format(**world) if isinstance(v, str) else v for k, v in body.items()}
     answer = api.refusal(method, path.format(**world), {**key(), **filled})
     assert answer == (STATUS[code], code)
