@@ -1,7 +1,8 @@
-# Two commands, each complete on a fresh machine with Python 3.11 or newer:
+# Commands, each complete on a fresh machine with Python 3.11 or newer:
 #   make conformance   install, then judge the embedded reference server
 #   make test          install, then everything that proves the suite itself
 #   make detect        the whole suite against every fault and variation (reports/detection.html)
+#   make mutation      every small change of the judge's own parts against its unit tests
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 PYTHON ?= python3
@@ -9,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: conformance test selftest detect detect-fast lint catalogue lock clean
+.PHONY: conformance test selftest detect detect-fast mutation lint catalogue lock clean
 .DEFAULT_GOAL := conformance
 
 $(READY): lock.txt pyproject.toml
@@ -37,6 +38,10 @@ detect: $(READY)
 # Of each fault only the tests that cite what it breaks; every variation whole.
 detect-fast: $(READY)
 	PYTHONPATH=selftests $(BIN)/python -m detection
+
+# Every small change of what judges has to be noticed by a unit test, or explained (docs/mutation-testing.md).
+mutation: $(READY)
+	PYTHONPATH=selftests $(BIN)/python -m mutation
 
 lint: $(READY)
 	$(BIN)/ruff check .

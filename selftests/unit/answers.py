@@ -69,7 +69,8 @@ class Scripted(Api):
         self._answer = answer
         self.calls: list[Call] = []
         self.problems: list[str] = []
-        quick = SimpleNamespace(poll_first=0.001, poll_most=0.002, deadline=lambda kind: 5.0, read_only=False)
+        quick = SimpleNamespace(poll_first=0.001, poll_most=0.002, deadline=lambda kind: 5.0)
+        quick.read_only, quick.read_only_reason = False, "the run is read only"
         recorder = SimpleNamespace(
             waited=lambda *said: None,
             waiting=lambda *said: None,

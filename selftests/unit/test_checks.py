@@ -335,6 +335,11 @@ def test_a_uuid_that_crosses_is_told_once_with_its_place() -> None:
     assert told(exchange("getEvent", 200, body)) == [f"undocumented member `internal` holds a UUID: {UUID}"]
 
 
+@pytest.mark.parametrize("value", [{UUID: 1}, [[UUID]], {"a": {"b": [{"c": f"x{UUID}x"}]}}])
+def test_a_uuid_crosses_wherever_it_stands(value: Any) -> None:
+    assert broken(exchange("getEvent", 200, {**example("getEvent", 200), "internal": value})) == ["boundary.getEvent"]
+
+
 @pytest.mark.parametrize("value", [UUID[:-1], UUID.replace("-", ""), 5, None, [], {"a": [None, 1.5, True]}])
 def test_what_is_no_uuid_crosses_nothing(value: Any) -> None:
     assert broken(exchange("getEvent", 200, {**example("getEvent", 200), "internal": value})) == []

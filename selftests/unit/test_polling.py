@@ -186,6 +186,10 @@ def test_a_run_that_has_ended_in_no_documented_status_is_not_waited_for(wait: An
     assert str(raised.value) == "run r ended at 2031-03-10T12:00:00Z and its status is 'complete'"
     assert raised.value.cause == "runs end in a status that is not documented"
     assert api.polls == 1 + 6
+    at_once = Runs(run("complete", **ENDED))
+    with pytest.raises(EndedOtherwise):
+        wait(at_once)
+    assert at_once.polls == 6
 
 
 def test_an_end_that_comes_and_goes_is_no_end(wait: Any) -> None:
