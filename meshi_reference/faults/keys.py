@@ -161,8 +161,11 @@ def refuse_after_writing(patch: Patch, operation: str) -> None:
                 return await inner(request, services)
             except ApiError as error:
                 if error.code == "INSUFFICIENT_SCOPE":
-                    unscoped.set(True)
-                    await inner(request, services)
+                    before = unscoped.set(True)
+                    try:
+                        await inner(request, services)
+                    finally:
+                        unscoped.reset(before)
                 raise
 
         return dispatched

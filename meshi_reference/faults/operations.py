@@ -202,8 +202,12 @@ def while_answering(patch: Patch, operation: str, holder: Any, name: str, make: 
 
     def mark(inner: Dispatch) -> Dispatch:
         async def dispatched(request: Request, services: Services) -> Response:
-            current.set(operation)
-            return await inner(request, services)
+            # The next request of the connection may start in this one's context.
+            before = current.set(operation)
+            try:
+                return await inner(request, services)
+            finally:
+                current.reset(before)
 
         return dispatched
 

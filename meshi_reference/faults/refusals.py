@@ -174,6 +174,8 @@ def consequences(operation: str, code: str) -> list[str]:
     """What else depends on one refusal: the bounds of its field, and the wall that answers not-found."""
     found = [f"codes.{operation}"]
     found += [f"limits.{operation}.{field}" for field in FIELD_OF.get(code, ()) if (operation, field) not in NO_BOUND]
+    if code == "INVALID_PARTNER_ID":
+        found += ["limits.attendee_id.missing", "limits.ids.*"]
     if code.endswith("_NOT_FOUND"):
         found.append(f"isolation.{operation}")
     return found
