@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import sys
+import time
 import types
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -47,12 +48,20 @@ def tried(module: str, cases: Iterable[Mutant], arguments: Sequence[str], jobs: 
 
 
 def _ended(running: dict[int, Mutant]) -> tuple[Mutant, str]:
-    process, status = os.wait()
+    """Waits for any of these processes; this one may have other children."""
+    while True:
+        for process, case in running.items():
+            ended, status = os.waitpid(process, os.WNOHANG)
+            if ended:
+                del running[process]
+                return case, _told(status)
+        time.sleep(0.005)
+
+
+def _told(status: int) -> str:
     if os.WIFSIGNALED(status):
-        said = KILLED if os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGALRM) else ERRED
-    else:
-        said = {pytest.ExitCode.OK: SURVIVED, pytest.ExitCode.TESTS_FAILED: KILLED}.get(os.WEXITSTATUS(status), ERRED)
-    return running.pop(process), said
+        return KILLED if os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGALRM) else ERRED
+    return {pytest.ExitCode.OK: SURVIVED, pytest.ExitCode.TESTS_FAILED: KILLED}.get(os.WEXITSTATUS(status), ERRED)
 
 
 def _judged(module: str, case: Mutant, arguments: Sequence[str]) -> None:
