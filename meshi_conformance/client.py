@@ -178,6 +178,7 @@ class Transport:
         if call.query:
             path += "?" + urlencode(call.query, quote_via=quote, errors="surrogatepass")
         content = call.content
+        known = call.body if content is None else None
         headers = dict(call.headers)
         if call.body is not NOTHING and content is None:
             content = json.dumps(call.body, ensure_ascii=False).encode("utf-8", "surrogatepass")
@@ -192,6 +193,7 @@ class Transport:
             authorization=call.authorization,
             headers=headers,
             content=content,
+            value=known,
             retriable=retriable,
             patient=patient,
         )
@@ -206,11 +208,12 @@ class Transport:
         authorization: str | None = None,
         headers: Mapping[str, str] | None = None,
         content: bytes | Padded | None = None,
+        value: Any = None,
         retriable: bool = False,
         patient: bool = True,
         base: str | None = None,
     ) -> Exchange:
-        """Sends any request below the base URL.
+        """Sends any request below the base URL. `value` is what `content` says as JSON, where that is at hand.
 
         A safe request is repeated after a transport failure; so is a write that is `retriable`, because it
         carries an idempotency key, or that was surely not sent. Raises TransportTrouble when no answer of the
@@ -233,7 +236,7 @@ class Transport:
             content,
             safe=method in SAFE_METHODS,
             retriable=retriable or method in SAFE_METHODS,
-            rows=tuple(planned(method, path, _unpadded(content))) if method not in SAFE_METHODS else (),
+            rows=tuple(planned(method, path, _unpadded(content), value)) if method not in SAFE_METHODS else (),
         )
         exchange = self._to_the_end(request, patient)
         if request.maybe_done and not request.safe and exchange.status == 200 and not self.recorder.is_aside:

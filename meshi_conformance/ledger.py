@@ -34,14 +34,17 @@ class Row:
     count: int = 1
 
 
-def planned(method: str, path: str, content: bytes | None) -> list[Row]:
-    """The rows that exist once a request is accepted; none for a request that creates nothing."""
+def planned(method: str, path: str, content: bytes | None, value: Any = None) -> list[Row]:
+    """The rows that exist once a request is accepted; none for a request that creates nothing.
+
+    `value` is the body's JSON value where it is at hand: a large body is then not read a second time.
+    """
     place = path.partition("?")[0]
     for verb, pattern, kind in _ROUTES:
         found = pattern.fullmatch(place) if verb == method else None
         if found:
             event_id = unquote(found.group(1)) if found.groups() else None
-            body = _object(content)
+            body = value if isinstance(value, dict) else _object(content)
             if kind in ("event", "session"):
                 return [Row(kind, _text(body.get(f"{kind}_id")), event_id)]
             run = Row(kind, None, event_id)

@@ -6,6 +6,7 @@ writes the report. With xdist the tests run in workers; without it the same proc
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import secrets
@@ -120,6 +121,7 @@ class Suite:
             items[:] = kept
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
+        gc.freeze()  # what was imported and collected stays: it need not be looked through again and again
         # The whole suite needs every part of the world, so their asynchronous runs start at once and overlap.
         # A selection builds what it asks for and no more: nothing can be deleted from a target.
         if self.session is not None and len(session.items) >= PREFETCHED_FROM:
