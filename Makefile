@@ -2,6 +2,8 @@
 #   make conformance   install, then judge the embedded reference server
 #   make test          install, then everything that proves the suite itself
 #   make detect        the whole suite against every fault and variation (reports/detection.html)
+#   make bench         where the time of a run goes, against bare httpx (reports/bench.json)
+#   make bench-peers   what other tools find on the same servers (docs/benchmarks.md; needs Node.js and Java)
 #   make mutation      every small change of the judge's own parts against its unit tests
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -10,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: conformance test detect-sample selftest detect detect-fast mutation lint catalogue lock clean
+.PHONY: conformance test detect-sample selftest detect detect-fast mutation bench bench-peers lint catalogue lock clean
 .DEFAULT_GOAL := conformance
 
 $(READY): lock.txt pyproject.toml
@@ -46,6 +48,21 @@ detect-sample: $(READY)
 # Every small change of what judges has to be noticed by a unit test, or explained (docs/mutation-testing.md).
 mutation: $(READY)
 	PYTHONPATH=selftests $(BIN)/python -m mutation
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks.bench $(BENCH)
+
+# Goes on where it stopped: PEERS=--fresh begins anew, PEERS=--all takes every fault.
+PEERS_READY := benchmarks/peers/.venv/.ready
+$(PEERS_READY): benchmarks/peers/package-lock.json benchmarks/peers/tavern.lock.txt
+	cd benchmarks/peers && npm ci --ignore-scripts
+	"$(PYTHON)" -m venv benchmarks/peers/.venv
+	benchmarks/peers/.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  -r benchmarks/peers/tavern.lock.txt
+	touch $(PEERS_READY)
+
+bench-peers: $(READY) $(PEERS_READY)
+	$(BIN)/python -m benchmarks.peers $(PEERS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
