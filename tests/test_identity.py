@@ -123,7 +123,13 @@ def history_size(api: Api, given: Given, event_id: str, attendee_id: str) -> int
 
 # Decisions
 
-ANSWERED = ("status.resolveReview.200", "schema.resolveReview.200")
+EVERY_ANSWER = ("json", "correlation", "content_type", "server_errors")
+"""The families that an accepted answer is judged by besides its status and its shape."""
+
+ANSWERED = (
+    *("status.resolveReview.200", "schema.resolveReview.200"),
+    *(f"{family}.resolveReview" for family in EVERY_ANSWER),
+)
 
 
 @requirement(
@@ -251,6 +257,15 @@ def judge_history(judge: Judge, api: Api, given: Given, event_id: str, answer: E
         sizes[about] = now
 
 
+def judge_success(judge: Judge, given: Given, answer: Exchange) -> None:
+    """What holds for every answer, on one that used a review up."""
+    for family in EVERY_ANSWER:
+        name = f"{family}.{answer.operation}"
+        with judge(name):
+            broken = given.accepted(answer).broken(name)
+            assert not broken, broken[0]
+
+
 def judge_answer(judge: Judge, given: Given, answer: Exchange, review_id: str, people: list[str]) -> None:
     """The answer to a valid decision on an open review."""
     with judge("status.resolveReview.200"):
@@ -258,6 +273,7 @@ def judge_answer(judge: Judge, given: Given, answer: Exchange, review_id: str, p
     with judge("schema.resolveReview.200"):
         given.accepted(answer)
         assert not answer.broken("schema.resolveReview.200"), answer.broken("schema.resolveReview.200")[0]
+    judge_success(judge, given, answer)
     with judge("identity.resolve.review"):
         given.accepted(answer)
         assert answer["review_id"] == review_id, f"{review_id} was decided, {answer['review_id']!r} is named"
@@ -338,6 +354,7 @@ MERGE_REFUSALS = (
 
 @requirement(
     *(f"{family}.mergeReview.200" for family in ("status", "schema", "shape")),
+    *(f"{family}.mergeReview" for family in EVERY_ANSWER),
     *(f"error.mergeReview.{code}" for code in MERGE_REFUSALS),
     *(f"identity.merge.{aspect}" for aspect in ("review", "ends", "leaves_event_queue", "leaves_org_queue")),
     *(f"identity.merge.{aspect}" for aspect in ("refused", "target_stays")),
@@ -363,6 +380,7 @@ def test_a_merge_resolves_a_review(api: Api, given: Given, world: World, judge: 
         if not open_still:
             raise CouldNotArrange(f"{review_id} is not open", "mergeReview accepts what it should refuse")
         assert answer.status == 200, f"{answer.summary}, documented is 200"
+    judge_success(judge, given, answer)
     for family in ("schema", "shape"):
         with judge(f"{family}.mergeReview.200"):
             broken = given.accepted(answer).broken(f"{family}.mergeReview.200")
