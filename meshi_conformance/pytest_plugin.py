@@ -399,7 +399,8 @@ class Controller:
         self.uncollected: list[str] = []
         self.unspooled: list[dict[str, Any]] = []
         self._progress: Progress | None = None
-        self._signal: Any = None
+        self._signals: dict[int, Any] = {}
+        self._interrupted = False
         self._embedded: Embedded | None = None
         self.folder = _report_folder(config)
         self._spool = self.folder / "spool"
@@ -429,7 +430,13 @@ class Controller:
         self._progress.start()
         if threading.current_thread() is threading.main_thread():
             # A CI system ends a job with SIGTERM: what was measured so far is to be kept.
-            self._signal = signal.signal(signal.SIGTERM, _interrupt)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._signals[number] = signal.signal(number, self._interrupt)
+
+    def _interrupt(self, number: int, frame: Any) -> None:
+        # Noted before it is raised: an exception that strikes inside a callback can be swallowed.
+        self._interrupted = True
+        raise KeyboardInterrupt(f"signal {number}")
 
     def announce(self) -> None:
         """Says what the run is about to do to a server that is not our own."""
@@ -485,7 +492,8 @@ class Controller:
             exitstatus = gate.EXIT_INTERNAL
             names = ", ".join(dict.fromkeys(self.uncollected))
             self.problems.append(f"These tests could not be collected: {names[:300]}")
-        elif exitstatus == gate.EXIT_INTERRUPTED:
+        elif self._interrupted or exitstatus == gate.EXIT_INTERRUPTED:
+            exitstatus = gate.EXIT_INTERRUPTED
             self.problems.append("The run was interrupted.")
         elif exitstatus == gate.EXIT_INTERNAL:
             self.problems.append("pytest met an internal error.")
@@ -520,15 +528,12 @@ class Controller:
         """Ends the embedded server, where this run started one."""
         if self._progress is not None:
             self._progress.stop()
-        if self._signal is not None:
-            signal.signal(signal.SIGTERM, self._signal)
+        for number, handler in self._signals.items():
+            signal.signal(number, handler)
+        self._signals.clear()
         if self._embedded is not None:
             self._embedded.stop()
             self._embedded = None
-
-
-def _interrupt(number: int, frame: Any) -> None:
-    raise KeyboardInterrupt(f"signal {number}")
 
 
 def _report_folder(config: pytest.Config) -> Path:

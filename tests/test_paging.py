@@ -309,7 +309,8 @@ def test_sessions_are_ordered_by_the_moment_they_start(api: Api, given: Given) -
 @requirement("lists.sessions.own_event")
 def test_an_event_lists_no_session_of_another(api: Api, given: Given, world: World) -> None:
     event_id = given.event()
-    later = [given.session(event_id, start_timestamp=f"2031-03-10T{hour}:30:00Z") for hour in (14, 15, 16)]
+    times = [(f"2031-03-10T{hour}:30:00Z", f"2031-03-10T{hour}:50:00Z") for hour in (14, 15, 16)]
+    later = [given.session(event_id, start_timestamp=start, end_timestamp=end) for start, end in times]
     assert_own(api, world, "listSessions", {world.sessions.event_id: world.sessions.ids, event_id: later}, "session_id")
 
 

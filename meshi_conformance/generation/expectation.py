@@ -32,12 +32,10 @@ FREEDOMS = {
     "length": "titles and descriptions of sessions and reasons have no documented maximum",
     "page": "a limit outside 1-100 or no number, and a cursor that the server never issued",
     "goal": "what `goal` selects, and which values it takes",
-    "merge": "which of two look-alikes may be the source of a merge",
     "reason": "a reason that is no text: no code is listed for it",
     "unknown": "members and parameters that the pages do not name",
     "route": "IDs that change the route or that a gateway rewrites: empty, dots, slashes, control characters",
     "media": "a missing or another content type, and repeated parameters",
-    "precedence": "which of two mistakes wins",
 }
 """Why a call is left to the server: the places where the pages are silent (contract/README.md)."""
 

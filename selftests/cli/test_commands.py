@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -213,7 +214,7 @@ def test_explain_tells_all_that_is_known_of_a_requirement(tmp_path: Path) -> Non
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
-    line = f"{sys.executable} -m meshi_conformance explain '*' | head -n 1; exit ${{PIPESTATUS[0]}}"
+    line = f"{shlex.quote(sys.executable)} -m meshi_conformance explain '*' | head -n 1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(
         ["bash", "-c", line], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=60
     )

@@ -106,7 +106,11 @@ def put(tmp_path: Path) -> Callable[[str, Document], Path]:
     """Writes a document as a report folder of a name."""
 
     def write(name: str, document: Document) -> Path:
-        results.write(tmp_path / name, document)
+        if isinstance(document, dict):
+            results.write(tmp_path / name, document)
+        else:  # what no run writes
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "results.json").write_text(json.dumps(document), encoding="utf-8")
         return tmp_path / name
 
     return write
