@@ -39,8 +39,9 @@ FREEDOMS = {
 }
 """Why a call is left to the server: the places where the pages are silent (contract/README.md)."""
 
-UNSENT = frozenset({"reason", "unknown", "route", "media"})
-"""Freedoms whose refusal has no listed code, or that never reach the API: such calls are not sent at all."""
+UNSENT = frozenset({"reason", "unknown", "route", "media", "dates", "coercion", "case"})
+"""Freedoms of calls that are not sent at all: a refusal would have no listed code, the call would never reach the
+API, or a server that accepts the value would have to show it in an answer whose type it does not fit."""
 
 ORDINARY = frozenset("LMNP")
 FORBIDDEN = frozenset("<>\\")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections import Counter
+from collections import defaultdict
 from typing import Any
 
 from meshi_reference import enrichment, events, importing, matching, paging, runs, sessions
@@ -101,20 +101,25 @@ def session_after_a_match_run(patch: Patch) -> None:
 
 @hidden(
     "key-worn-out",
-    "The third replay of an idempotency key starts another run.",
+    "An idempotency key that was replayed, then refused elsewhere, starts another run when it is replayed again.",
     "idempotency.replay.same_run.*",
     "idempotency.replay.other_body.*",
 )
 def key_worn_out(patch: Patch) -> None:
-    replays: Counter[tuple[str, str]] = Counter()
+    past: dict[tuple[str, str], list[str]] = defaultdict(list)
 
     def make(accept: Any) -> Any:
         def accept_run(services: Any, new: runs.NewRun) -> Any:
-            row, replay = accept(services, new)
+            known = past[new.org, new.idempotency_key]
+            try:
+                row, replay = accept(services, new)
+            except ApiError:
+                known.append("conflict")
+                raise
             if replay:
-                replays[new.org, new.idempotency_key] += 1
-                if replays[new.org, new.idempotency_key] == 3:
+                if "replay" in known and "conflict" in known[known.index("replay") :]:
                     row, _ = accept(services, dataclasses.replace(new, idempotency_key=f"{new.idempotency_key}~"))
+                known.append("replay")
             return row, replay
 
         return accept_run
@@ -123,15 +128,19 @@ def key_worn_out(patch: Patch) -> None:
 
 
 @hidden(
-    "attendees-after-a-session",
-    "An import into an event that has two sessions or more leaves out its last row.",
+    "rows-after-an-enrichment",
+    "An import into an event with a session, after an enrichment run, leaves out its last row.",
     "attendees.listed",
 )
-def attendees_after_a_session(patch: Patch) -> None:
+def rows_after_an_enrichment(patch: Patch) -> None:
     def make(apply: Any) -> Any:
         def apply_rows(services: Any, run: Any, rows: list[dict[str, Any]]) -> Any:
-            count = services.storage.scalar("SELECT count(*) FROM sessions WHERE event_seq = ?", (run["event_seq"],))
-            return apply(services, run, rows[:-1] if count >= 2 and len(rows) > 1 else rows)
+            count = services.storage.scalar(
+                "SELECT count(*) FROM runs WHERE kind = 'enrichment' AND event_seq = ?"
+                " AND EXISTS (SELECT 1 FROM sessions WHERE sessions.event_seq = runs.event_seq)",
+                (run["event_seq"],),
+            )
+            return apply(services, run, rows[:-1] if count and len(rows) > 1 else rows)
 
         return apply_rows
 
@@ -203,7 +212,8 @@ def page_of_ninety_nine(patch: Patch) -> None:
 def crowded_raw_data(patch: Patch) -> None:
     def make(check: Any) -> Any:
         async def check_rows(rows: list[Any], settings: Any) -> Any:
-            if any(len(row.get("raw_data") or ()) == 3 for row in rows if isinstance(row, dict)):
+            raw = [row.get("raw_data") for row in rows if isinstance(row, dict)]
+            if any(isinstance(one, dict) and len(one) == 3 for one in raw):
                 raise ApiError("INVALID_ATTENDEE_RAW_DATA", "raw_data is too large")
             return await check(rows, settings)
 
