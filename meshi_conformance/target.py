@@ -212,7 +212,7 @@ def _check_keys(keys: Mapping[str, str], variables: Mapping[str, str], base: str
 
 def _quick(target: Target) -> Target:
     """Near servers are polled quickly: nobody else waits for them."""
-    return replace(target, run_deadline=60.0, poll_first=0.02, poll_most=0.5)
+    return replace(target, run_deadline=60.0, poll_first=0.01, poll_most=0.5)
 
 
 REFERENCE = "meshi_reference"

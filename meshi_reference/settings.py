@@ -35,7 +35,7 @@ class Settings:
 
     db: str | None = None
     """SQLite file; None keeps everything in memory."""
-    run_seconds: float = 0.04
+    run_seconds: float = 0.02
     """Time that a run takes from queued to terminal when its work is small, in seconds."""
     latency_ms: float = 0.0
     """Extra time before each answer, in milliseconds."""

@@ -177,6 +177,23 @@ def _bodies(rows: Rows) -> dict[str, Any]:
     }
 
 
+def named(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with each operation's examples under one name: so one tool pairs a request with its answer."""
+    made = copy.deepcopy(document)
+    for item in made["paths"].values():
+        for method in METHODS:
+            operation = item.get(method)
+            if operation is None:
+                continue
+            contents = [one["content"] for status, one in operation["responses"].items() if status.startswith("2")]
+            if "requestBody" in operation:
+                contents.append(operation["requestBody"]["content"])
+            for holder in [*operation["parameters"], *(content["application/json"] for content in contents)]:
+                if "example" in holder:
+                    holder["examples"] = {"arranged": {"value": holder.pop("example")}}
+    return made
+
+
 def calls(document: dict[str, Any]) -> list[dict[str, Any]]:
     """One request of each operation as its examples make it: operation, method, path, body."""
     found = []

@@ -35,10 +35,15 @@ class Row:
         """What it says of a server and does not say of the conforming one."""
         return [name for name in trial.failures if name not in self.alarms]
 
+    def findings(self, trial: Trial) -> list[str]:
+        """What it says of a server and of no server that conforms, variations included."""
+        noise = {name for one in self.variations for name in one.failures}
+        return [name for name in self.new(trial) if name not in noise]
+
     @property
     def found(self) -> list[str]:
         """The faults that change its verdict."""
-        return [one.server for one in self.faults if self.new(one)]
+        return [one.server for one in self.faults if self.findings(one)]
 
     @property
     def runs(self) -> bool:
@@ -82,7 +87,9 @@ def missed_by_us(rows: Sequence[Row]) -> dict[str, dict[str, list[str]]]:
     ours = {name for row in rows if row.tool.name == OURS for name in row.found}
     judged = {one.server for row in rows if row.tool.name == OURS for one in row.faults}
     return {
-        row.tool.name: {one.server: row.new(one)[:5] for one in row.faults if row.new(one) and one.server not in ours}
+        row.tool.name: {
+            one.server: row.findings(one)[:5] for one in row.faults if row.findings(one) and one.server not in ours
+        }
         for row in rows
         if row.tool.name != OURS and any(name in judged - ours for name in row.found)
     }

@@ -23,6 +23,8 @@ from typing import Any
 import httpx
 import yaml
 
+from . import description
+
 HERE = Path(__file__).parent
 PROJECT = HERE.parent.parent
 BINARIES = HERE / "node_modules" / ".bin"
@@ -206,7 +208,9 @@ def portman(case: Case) -> Failures:
 def specmatic(case: Case) -> Failures:
     """Specmatic's contract tests from the file and its examples."""
     folder = case.folder / "specmatic"
-    words = [BINARIES / "specmatic", "test", case.plain, f"--testBaseURL={case.base}", f"--junitReportDir={folder}"]
+    document = description.named(json.loads(case.plain.read_text(encoding="utf-8")))
+    file = description.write(document, case.folder / "openapi-named.json")
+    words = [BINARIES / "specmatic", "test", file, f"--testBaseURL={case.base}", f"--junitReportDir={folder}"]
     output = command(case, words, bearer=case.key)
     found = {}
     for test in elements(next(folder.glob("*.xml"), folder / "none"), output).iter("testcase"):
@@ -422,7 +426,7 @@ TOOLS = {
         Tool(
             "Specmatic",
             "specmatic",
-            "`test` on the plain 3.1 file, without generative tests",
+            "`test` on the plain 3.1 file with named examples, without generative tests",
             "generative tests send over 14,000 requests in minutes; the table leaves them out",
             specmatic,
         ),
