@@ -2,6 +2,7 @@
 #   make conformance   install, then judge the embedded reference server
 #   make test          install, then everything that proves the suite itself
 #   make detect        the whole suite against every fault and variation (reports/detection.html)
+#   make remove-tests  twenty tests taken away at random: the matrix or the balance notices each
 #   make bench         where the time of a run goes, against bare httpx (reports/bench.json)
 #   make bench-peers   what other tools find on the same servers (docs/benchmarks.md; needs Node.js and Java)
 #   make mutation      every small change of the judge's own parts against its unit tests
@@ -13,7 +14,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 GENERATED_TRIALS := selftests/generation/test_no_false_alarm.py selftests/generation/test_hidden_faults.py
 
-.PHONY: conformance test detect-sample generated-trials selftest detect detect-fast mutation bench bench-peers lint catalogue lock clean
+.PHONY: conformance test detect-sample generated-trials selftest detect detect-fast remove-tests mutation bench bench-peers lint catalogue lock clean
 .DEFAULT_GOAL := conformance
 
 $(READY): lock.txt pyproject.toml
@@ -50,6 +51,10 @@ detect-fast: $(READY)
 # The part of the fast form that fits a test run: of the faults that repeat each 12th, the others all.
 detect-sample: $(READY)
 	PYTHONPATH=selftests $(BIN)/python -m detection --kind fault --every 12
+
+# Takes tests away, picked at random, and shows that the balance or the matrix notices each: REMOVED="--seed 1".
+remove-tests: $(READY)
+	PYTHONPATH=selftests $(BIN)/python -m detection.removal $(REMOVED)
 
 # Every small change of what judges has to be noticed by a unit test, or explained (docs/mutation-testing.md).
 mutation: $(READY)

@@ -13,7 +13,10 @@ TERMINAL = frozenset({"succeeded", "partial", "failed"})
 """The statuses in which a run has ended (overview; canonical-flow, 5)."""
 
 SURELY_ENDED = 6
-"""Polls in a row with a `terminal_at` after which a run has surely ended, whatever its status says."""
+"""Polls with a `terminal_at` after which a run has surely ended, whatever its status says."""
+
+SURELY_ENDED_SECONDS = 1.0
+"""Seconds between the first and the last of them, at least."""
 
 SAID_EVERY = 3.0
 """Seconds between two notes that a wait goes on."""
@@ -37,6 +40,7 @@ def poll_to_end(api: Api, run_id: str) -> list[Exchange]:
     polls: list[Exchange] = []
     seen: list[str] = []
     last: str | None = None
+    ended: list[float] = []
     told = started
     while True:
         poll = api.get_run(run_id)
@@ -57,7 +61,8 @@ def poll_to_end(api: Api, run_id: str) -> list[Exchange]:
         if status in TERMINAL:
             transport.recorder.waited(what, waited, _brief(seen))
             return polls
-        if len(polls) >= SURELY_ENDED and all(one.json.get("terminal_at") for one in polls[-SURELY_ENDED:]):
+        ended = [*ended, waited] if poll.json.get("terminal_at") else []
+        if len(ended) >= SURELY_ENDED and waited - ended[0] >= SURELY_ENDED_SECONDS:
             raise EndedOtherwise(
                 f"run {run_id[:80]} ended at {poll['terminal_at']} and its status is {status!r}"[:300],
                 "runs end in a status that is not documented",

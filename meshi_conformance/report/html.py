@@ -128,6 +128,7 @@ def _view(document: dict[str, Any]) -> dict[str, Any]:
         "operations": list(document["exchanges"]["by_operation"]),
         "shown_counts": Counter(row["shown"] for row in rows),
         "latency": _latency(document),
+        "made_up": _made_up(document),
         "created": _created(document),
         "waits": sorted(document["waits"], key=lambda one: -one["seconds"]),
         "trouble": Counter(document["trouble"]).most_common(),
@@ -270,6 +271,16 @@ def _latency(document: dict[str, Any]) -> dict[str, Any]:
         "rows": found,
         "ticks": [(place(10**power), _duration(10**power)) for power in range(low, high + 1)],
     }
+
+
+def _made_up(document: dict[str, Any]) -> dict[str, Any]:
+    """What was generated: the calls to each operation, how many requests each of the other tests sent, all of them."""
+    calls = [one for one in document["generated"] if one["test"] == "calls"]
+    others: Counter[str] = Counter()
+    for one in document["generated"]:
+        if one["test"] != "calls":
+            others[one["test"]] += one["requests"]
+    return {"calls": calls, "others": others, "requests": sum(one["requests"] for one in document["generated"])}
 
 
 def _duration(milliseconds: float) -> str:

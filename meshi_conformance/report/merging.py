@@ -30,6 +30,9 @@ from .results import EVIDENCE, counts
 
 Row = dict[str, Any]
 
+JOINED = ("generated", "created", "waits", "trouble")
+"""Lists of the document whose rows simply follow each other."""
+
 
 def merged(parts: Sequence[tuple[str, Document]], fail_on: Sequence[str] = ()) -> Document:
     """One document from named parts of a run, judged by the rule of a single run.
@@ -80,7 +83,7 @@ def merged(parts: Sequence[tuple[str, Document]], fail_on: Sequence[str] = ()) -
         "evidence": {name: record for one in documents for name, record in one["evidence"].items()},
         "tests": _tests(test for one in documents for test in one["tests"]),
         "drift": _drift(row for one in documents for row in one["drift"]),
-        **{name: [row for one in documents for row in one[name]] for name in ("created", "waits", "trouble")},
+        **{name: [row for one in documents for row in one[name]] for name in JOINED},
         "gate": gate.section(applied, fail_on),
     }
     document["gate"] = gate.section(applied, fail_on, gate.decide(document, fail_on))

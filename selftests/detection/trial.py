@@ -13,10 +13,12 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from meshi_conformance import contract, report
 from meshi_conformance.suite import pytest_main, tests_by_requirement
@@ -74,10 +76,12 @@ class Court:
     """Runs trials in forked children of a process that has loaded and collected everything once.
 
     `form` is `fast` (of a fault only the tests that cite what it breaks; of a variation everything) or `full`.
+    `removed` is the node ID of a test that the suite does without.
     """
 
     def __init__(self, form: str) -> None:
         self.form = form
+        self.removed: str | None = None
         self.contract = contract.load()
         self.implied = {one.id for one in self.contract.requirements.values() if one.level == "implied"}
         self.tests = tests_by_requirement()
@@ -87,7 +91,7 @@ class Court:
         found = {test.split("::")[0] for name, tests in self.tests.items() if fits(name, patterns) for test in tests}
         return [str(contract.root() / name) for name in sorted(found)]
 
-    def hold(self, entries: Sequence[Fault | Variation], jobs: int) -> Iterator[Result]:
+    def hold(self, entries: Sequence[Fault | Variation], jobs: int) -> Generator[Result, None, None]:
         """Tries all entries, some at a time; yields each result as it comes."""
         folder = Path(tempfile.mkdtemp(prefix="meshi-detection-"))
         running: dict[int, tuple[Fault | Variation, Path, float]] = {}
@@ -152,7 +156,7 @@ class Court:
                 # What generated calls say of a conforming server belongs to the full form: it takes as long again.
                 arguments += ["--profile", "none"]
             with working(entry, address):
-                return pytest_main(arguments)
+                return pytest_main(arguments, [Without(self.removed)])
 
     def _result(self, entry: Fault | Variation, folder: Path, seconds: float, status: int) -> Result:
         kind = "fault" if isinstance(entry, Fault) else "variation"
@@ -191,6 +195,16 @@ class Court:
         if found.problems:
             found.verdict = ERRED
         return found
+
+
+class Without:
+    """The suite without one of its tests; with all of them for None."""
+
+    def __init__(self, test: str | None) -> None:
+        self._test = test
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = [item for item in items if item.nodeid != self._test]
 
 
 def without(*plugins: str) -> list[str]:
