@@ -237,7 +237,9 @@ class Embedded:
 
     def __init__(self, arguments: tuple[str, ...] = ()) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", REFERENCE, "--port", "0", *arguments],
+            # Its end of our pipe tells it when this process is gone, however it went.
+            [sys.executable, "-m", REFERENCE, "--port", "0", "--until-stdin-ends", *arguments],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={name: value for name, value in os.environ.items() if not name.startswith("MESHI_")},
@@ -272,6 +274,6 @@ class Embedded:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        for stream in (self._process.stdout, self._process.stderr):
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()

@@ -6,6 +6,8 @@ import argparse
 import contextlib
 import json
 import math
+import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -91,6 +93,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--fault", metavar="NAME", default=None, help="break the contract in one way; see --list-faults")
     made.add_argument("--variation", metavar="NAME", default=None, help="choose otherwise where the pages are silent")
+    made.add_argument("--until-stdin-ends", action="store_true", default=False, help="stop when standard input ends")
     made.add_argument(
         "--list-faults", action="store_true", default=False, help="list all faults and variations, and end"
     )
@@ -107,6 +110,14 @@ def list_choices() -> None:
 def announce(address: server.Address) -> None:
     """The one line on stdout."""
     print(json.dumps({"base": address.base, "env": address.env}), flush=True)
+
+
+def stop_after_stdin() -> None:
+    """Ends this process as a signal would, once nobody holds the other end of standard input."""
+    with contextlib.suppress(OSError):
+        while os.read(0, 4096):
+            pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -131,6 +142,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     def started(address: server.Address) -> None:
         announce(address)
+        if options.until_stdin_ends:
+            threading.Thread(target=stop_after_stdin, daemon=True).start()
         if variation.background is not None:
             threading.Thread(target=variation.background, args=(address, stopping), daemon=True).start()
 

@@ -37,7 +37,8 @@ class Draft:
     note: str = ""
 
 
-def drafts(operation: str, plan: Plan) -> list[Draft]:
+@cache
+def drafts(operation: str, plan: Plan) -> tuple[Draft, ...]:
     """The calls made up for an operation: the same for the same seed, profile and contract."""
     found = [*_coverage(operation), *_generated(operation, plan)]
     # schemathesis leaves the key out only where one security scheme alone is named.
@@ -47,7 +48,7 @@ def drafts(operation: str, plan: Plan) -> list[Draft]:
         unique.setdefault(
             repr((draft.call.path, draft.call.query, draft.call.body, draft.call.content, draft.call.key)), draft
         )
-    return list(unique.values())
+    return tuple(unique.values())
 
 
 @cache

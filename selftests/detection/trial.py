@@ -36,6 +36,9 @@ LONGEST_SECONDS = 400
 CAPABILITIES = {"large": "--large", "rate_limit": "--rate-limit-probe"}
 """What a fault can need a run to do, and the option that allows it."""
 
+GENERATED = tuple(f"tests/test_{name}.py" for name in ("generated", "walks", "model", "histories"))
+"""The files of the tests whose calls are made up."""
+
 LEFT_TO_CHANCE = ("generated.*",)
 """What generated calls come to depends on chance and on time: here nothing judged is no false alarm."""
 
@@ -75,12 +78,14 @@ class Result:
 class Court:
     """Runs trials in forked children of a process that has loaded and collected everything once.
 
-    `form` is `fast` (of a fault only the tests that cite what it breaks; of a variation everything) or `full`.
-    `removed` is the node ID of a test that the suite does without.
+    `form` is `fast` (of a fault only the tests that cite what it breaks; of a variation all scripted ones), `full`,
+    `scripted` (everything but what is generated) or `generated` (nothing else, with the seed). `removed` is the node
+    ID of a test that the suite does without.
     """
 
     def __init__(self, form: str) -> None:
         self.form = form
+        self.seed = 0
         self.removed: str | None = None
         self.contract = contract.load()
         self.implied = {one.id for one in self.contract.requirements.values() if one.level == "implied"}
@@ -141,22 +146,29 @@ class Court:
         arguments += ["-p", "no:unraisableexception", "-p", "no:allure_pytest"]
         with applied(entry), server.running(Settings(**entry.settings)) as address:
             os.environ.update(address.env)
-            arguments += ["--target", address.base]
-            if isinstance(entry, Fault):
-                arguments += [CAPABILITIES[need] for need in entry.sees]
-                if not any(pattern.startswith("generated.") for pattern in entry.breaks):
-                    # What generated calls find on top, they find at random.
-                    arguments += ["--profile", "none"]
-                if self.form == "fast":
-                    World.prefetch = lambda world, names: None  # type: ignore[method-assign,assignment]
-                    patterns = [*entry.breaks, *entry.asks]
-                    arguments += [f"--requirements={pattern}" for pattern in patterns]
-                    arguments += self.files(patterns)
-            elif self.form == "fast":
-                # What generated calls say of a conforming server belongs to the full form: it takes as long again.
-                arguments += ["--profile", "none"]
+            arguments += ["--target", address.base, *self._asked(entry)]
+            if self.form == "fast" and isinstance(entry, Fault):
+                World.prefetch = lambda world, names: None  # type: ignore[method-assign,assignment]
             with working(entry, address):
                 return pytest_main(arguments, [Without(self.removed)])
+
+    def _asked(self, entry: Fault | Variation) -> list[str]:
+        """The part of the suite that the form wants tried."""
+        if self.form == "scripted":
+            return ["--profile", "none"]
+        if self.form == "generated":
+            return [f"--seed={self.seed}", *(str(contract.root() / name) for name in GENERATED)]
+        if not isinstance(entry, Fault):
+            # What generated calls say of a conforming server belongs to the full form: it takes as long again.
+            return ["--profile", "none"] if self.form == "fast" else []
+        asked = [CAPABILITIES[need] for need in entry.sees]
+        if not any(pattern.startswith("generated.") for pattern in entry.breaks):
+            # What generated calls find on top, they find at random.
+            asked += ["--profile", "none"]
+        if self.form == "fast":
+            patterns = [*entry.breaks, *entry.asks]
+            asked += [*(f"--requirements={pattern}" for pattern in patterns), *self.files(patterns)]
+        return asked
 
     def _result(self, entry: Fault | Variation, folder: Path, seconds: float, status: int) -> Result:
         kind = "fault" if isinstance(entry, Fault) else "variation"

@@ -190,6 +190,17 @@ def test_a_killed_worker_costs_no_evidence(tmp_path: Path) -> None:
     assert len(found.verdicts("pass")) > 50, "the other worker goes on"
 
 
+def test_a_run_that_is_killed_leaves_no_server_behind(tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    process = start(report)
+    waits_for(lambda: exchanges(report) > 20)
+    server = server_of(process.pid)
+    process.kill()
+    process.wait()
+    waits_for(lambda: not Path(f"/proc/{server}").exists(), 15)
+    assert exchanges(report) > 20, "what was measured stays in the spool"
+
+
 def worker_of(pid: int) -> int:
     """The newest child of a run that is a worker and not the server."""
     for child in sorted(map(int, (Path(f"/proc/{pid}/task/{pid}/children").read_text()).split()), reverse=True):

@@ -1,0 +1,94 @@
+"""`python -m generation`: long trials of the generated tests.
+
+`seeds`: runs with different seeds against the reference and each of its variations; nobody may be blamed.
+`hidden`: faults that the scripted tests miss and the generated ones find, as a table for docs/generated-tests.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import os
+import sys
+import time
+from collections.abc import Iterator
+
+from detection.trial import PASSED, Court
+
+from meshi_conformance.contract import load
+from meshi_conformance.generation.budget import PROFILES, Plan
+from meshi_conformance.generation.cases import drafts
+from meshi_reference.variations import VARIATIONS
+
+from .faults import HIDDEN
+from .searches import SEARCHES, seeds_until_found
+
+
+def main() -> int:
+    """0 only if no right server was blamed, and each hidden fault was found by what is generated and nothing else."""
+    parser = argparse.ArgumentParser(prog="python -m generation", description=__doc__)
+    parser.add_argument("what", choices=("seeds", "hidden"))
+    parser.add_argument("patterns", nargs="*", help="names of variations or hidden faults, or patterns; default: all")
+    parser.add_argument("--seeds", type=int, default=20, metavar="N", help="how many seeds (default: 20)")
+    parser.add_argument("--first", type=int, default=1, metavar="S", help="the first seed; the others follow it")
+    parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1))
+    options = parser.parse_args()
+
+    def chosen(names: dict[str, object]) -> list[str]:
+        patterns = options.patterns or ["*"]
+        return [name for name in names if any(fnmatch.fnmatchcase(name, one) for one in patterns)]
+
+    if options.what == "hidden":
+        lines = list(hidden(chosen(dict(HIDDEN)), options.jobs))
+        print("\n".join(line for line, _ in lines))
+        return 0 if all(right for _, right in lines) else 1
+    seeds = range(options.first, options.first + options.seeds)
+    return blame(chosen(dict(VARIATIONS)), seeds, options.jobs)
+
+
+def blame(names: list[str], seeds: range, jobs: int) -> int:
+    """Tries right servers with each seed, tells who was blamed; 1 where anybody was."""
+    court = Court("generated")
+    contract = load()
+    started = time.monotonic()
+    trials = requests = blamed = 0
+    for seed in seeds:
+        court.seed = seed
+        for operation in contract.operations:
+            # Made up once here: every trial of this seed inherits them.
+            drafts(operation, Plan("quick", PROFILES["quick"], seed))
+        for result in court.hold([VARIATIONS[name] for name in names], jobs):
+            trials += 1
+            requests += result.requests
+            if result.verdict != PASSED:
+                blamed += 1
+                print(f"{result.verdict.upper()} {result.name}, seed {seed}")
+                for what in [*result.problems, *(f"{one}: {result.reasons.get(one)}" for one in result.unrelated)]:
+                    print(f"    {' '.join(what.split())[:600]}")
+        seconds = time.monotonic() - started
+        print(f"seed {seed}: {trials} runs, {requests} requests, {blamed} false alarms, {seconds:.0f} s", flush=True)
+    return 1 if blamed else 0
+
+
+def hidden(names: list[str], jobs: int) -> Iterator[tuple[str, bool]]:
+    """Rows of the table, and whether each is as it should be."""
+    # No fault of the list may hide behind a requirement that is judged by generated calls alone.
+    scripted = {one.name: one for one in Court("scripted").hold([HIDDEN[name] for name in names], jobs)}
+    yield "| Fault | Scripted tests | Found by | Requests at most | Runs needed |", True
+    yield "|---|---|---|---|---|", True
+    for name in names:
+        number, seen = seeds_until_found(name)
+        one = scripted[name]
+        failed = [*one.by, *one.unrelated]
+        said = f"{one.requests:,} exchanges: " + ("nothing" if not failed else ", ".join(failed))
+        said = f"ERRED {one.problems}" if one.problems else said
+        needed = f"MISSED {seen}" if number is None else str(number)
+        search = SEARCHES[name]
+        yield (
+            f"| {HIDDEN[name].sentence} | {said} | {search.what} | {search.requests:,} | {needed} |",
+            not failed and not one.problems and number is not None,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
