@@ -13,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: conformance test detect-sample generated-trials selftest detect detect-fast remove-tests mutation bench bench-peers lint catalogue lock clean
+.PHONY: conformance test generated-trials selftest detect detect-fast remove-tests mutation bench bench-peers lint catalogue lock clean
 .DEFAULT_GOAL := conformance
 
 $(READY): lock.txt pyproject.toml
@@ -26,7 +26,7 @@ $(READY): lock.txt pyproject.toml
 conformance: $(READY)
 	$(BIN)/python -m pytest
 
-test: $(READY) lint selftest detect-sample
+test: $(READY) lint selftest detect-fast
 	$(BIN)/python -m pytest --report-dir reports/latest
 
 selftest: $(READY)
@@ -47,10 +47,6 @@ detect: $(READY)
 # Of each fault only the tests that cite what it breaks; every variation whole.
 detect-fast: $(READY)
 	PYTHONPATH=selftests $(BIN)/python -m detection
-
-# The part of the fast form that fits a test run: of the faults that repeat each 12th, the others all.
-detect-sample: $(READY)
-	PYTHONPATH=selftests $(BIN)/python -m detection --kind fault --every 12
 
 # Takes tests away, picked at random, and shows that the balance or the matrix notices each: REMOVED="--seed 1".
 remove-tests: $(READY)
