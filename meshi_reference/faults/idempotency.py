@@ -515,6 +515,12 @@ for _operation in WRITES:
         )(partial(_apply, operation=_operation))
     if _operation != "createRun":
         fault(
+            f"idempotency.refused.keeps_key.{_operation}.wrong_body",
+            f"A request for {NAMES[_operation]} with a wrong body uses its key up.",
+            breaks=[f"idempotency.refused.keeps_key.{_operation}"],
+            also=["generated.model.keys", f"error.{_operation}.*", f"limits.{_operation}.*"],
+        )(partial(burn, operation=_operation, codes=("INVALID_ATTENDEES", "INVALID_WEBHOOK_URL", "INVALID_TOP_N")))
+        fault(
             f"idempotency.refused.keeps_key.{_operation}.no_event",
             f"A request for {NAMES[_operation]} on an unknown event uses its key up.",
             breaks=[f"idempotency.refused.keeps_key.{_operation}"],

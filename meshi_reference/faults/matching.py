@@ -479,3 +479,47 @@ for _default in (1, 5, 9, 50):
         breaks=["matching.top_n.default"],
         also=["lists.event_matches.*", "lists.attendee_matches.*"],
     )(_by_default)
+
+
+# One end of a pair
+
+
+def mistaking(code: str, other: str, end: str, here: str) -> Callable[[Patch], None]:
+    """A pair is refused with another code where one end, `principal` or `target`, is not `here`."""
+
+    def make(inner: Handler) -> Handler:
+        async def get_match(call: Call) -> Response:
+            try:
+                return await inner(call)
+            except ApiError as error:
+                named = (call.org, call.params["event_id"], call.params[f"{end}_partner_id"])
+                if error.code == code and not call.services.storage.scalar(here, named):
+                    raise ApiError(other, "there is no such match") from None
+                raise
+
+        return get_match
+
+    return lambda patch: operations.handle(patch, "getMatch", make)
+
+
+IN_EVENT = (
+    "SELECT count(*) FROM attendees JOIN events ON events.seq = attendees.event_seq"
+    " WHERE events.org_id = ? AND events.event_id = ? AND attendees.attendee_id = ?"
+)
+IN_MATCHES = (
+    "SELECT count(*) FROM matches JOIN runs ON runs.seq = matches.run_seq JOIN events ON events.seq = runs.event_seq"
+    " WHERE events.org_id = ? AND events.event_id = ? AND matches.{}_id = ?"
+)
+for _end in ("principal", "target"):
+    fault(
+        f"matching.pair.unknown.{_end}",
+        f"A pair whose {_end} nobody knows is refused as one without a match.",
+        breaks=["error.getMatch.ATTENDEE_NOT_FOUND"],
+        also=["generated.*", "isolation.*"],
+    )(mistaking("ATTENDEE_NOT_FOUND", "MATCH_NOT_FOUND", _end, IN_EVENT))
+    fault(
+        f"matching.pair.unscored.{_end}",
+        f"A pair whose {_end} has no score is refused as if nobody knew it.",
+        breaks=["error.getMatch.MATCH_NOT_FOUND"],
+        also=["generated.*"],
+    )(mistaking("MATCH_NOT_FOUND", "ATTENDEE_NOT_FOUND", _end, IN_MATCHES.format(_end)))

@@ -175,6 +175,22 @@ def _(patch: Patch) -> None:
     responding(patch, change)
 
 
+@fault(
+    "correlation.odd.quoted",
+    "An ID with quotes is refused as a header's value and echoed in the body.",
+    breaks=["correlation.odd"],
+    also=["correlation.getAuth"],
+)
+def _(patch: Patch) -> None:
+    def change(response: Response, request: Request) -> None:
+        sent = request.headers.get(http.CORRELATION_HEADER, "")
+        if '"' in sent and response.body is not None:
+            request.correlation_id = http.new_correlation_id()
+            response.body["correlation_id"] = sent
+
+    responding(patch, change)
+
+
 # Unknown paths and wrong methods
 
 
@@ -478,6 +494,24 @@ def _(patch: Patch) -> None:
     patch.wrap(validation, "check_idempotency_key", make)
 
 
+def cutting_keys(operation: str) -> Callable[[Patch], None]:
+    """Long idempotency keys are cut, while one operation is answered."""
+
+    def make(inner: Callable[[object, Settings], str]) -> Any:
+        return lambda value, settings: inner(value[:200] if isinstance(value, str) else value, settings)
+
+    return lambda patch: operations.while_answering(patch, operation, validation, "check_idempotency_key", make)
+
+
+for _operation in ("importAttendees", "createEnrichmentRun", "createMatchRun", "createRun"):
+    fault(
+        f"limits.idempotency_key.cut.{_operation}",
+        f"{_operation} cuts a long idempotency key to 200 characters.",
+        breaks=["limits.idempotency_key.too_long"],
+        also=[f"limits.{_operation}.*", f"error.{_operation}.*"],
+    )(cutting_keys(_operation))
+
+
 def checking_rows(patch: Patch, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     def make(inner: Callable[[object, Settings], dict[str, Any]]) -> Any:
         return lambda row, settings: inner(change(row) if isinstance(row, dict) else row, settings)
@@ -564,6 +598,26 @@ def _(patch: Patch) -> None:
             response.status, response.body = 400, {"detail": "Bad Request", "correlation_id": request.correlation_id}
 
     responding(patch, change)
+
+
+def breaking(text: str) -> Callable[[Patch], None]:
+    """A path with some text breaks the server."""
+
+    def change(response: Response, request: Request) -> None:
+        if text in request.raw_path:
+            body = {"error": "an unexpected error", "code": "INTERNAL_ERROR", "correlation_id": request.correlation_id}
+            response.status, response.body = 500, body
+
+    return lambda patch: responding(patch, change)
+
+
+for _text in ("%2F", "%5C", "%3F", "%23", "%25", "%20", "%2E%2E"):
+    fault(
+        f"limits.ids.path_like.{_text.replace('%', '').lower()}",
+        f"An ID with {_text} in it breaks the server.",
+        breaks=["limits.ids.path_like"],
+        also=["server_errors.*", "codes.*", "error.*", "limits.*", "schema.*", "status.*"],
+    )(breaking(_text))
 
 
 for _field, _kept in (("title", 199), ("title", 100), ("description", 255), ("description", 3999)):

@@ -190,21 +190,22 @@ def errs_late() -> Shown:
     return change
 
 
-for _suffix, _sentence, _make in (
-    ("terminal_at", "A run that has ended shows the time of the request as `terminal_at`.", ends_now),
-    ("progress", "The progress of a run that has ended is cleaned up.", loses_progress),
-    ("error", "A run that has ended has an error later on.", errs_late),
-):
+for _kind in KINDS:
+    for _suffix, _sentence, _make in (
+        ("terminal_at", "shows the time of the request as `terminal_at` once it has ended", ends_now),
+        ("progress", "has its progress cleaned up once it has ended", loses_progress),
+        ("error", "has an error some time after it has ended", errs_late),
+    ):
 
-    def _thaw(patch: Patch, make: Callable[[], Shown] = _make) -> None:
-        polled(patch, make())
+        def _thaw(patch: Patch, kind: str = _kind, make: Callable[[], Shown] = _make) -> None:
+            polled(patch, of_kind(kind, make()))
 
-    fault(
-        f"runs.terminal.frozen.{_suffix}",
-        _sentence,
-        breaks=["runs.terminal.frozen"],
-        also=["runs.times.*", "runs.progress.*", "runs.error.none"],
-    )(_thaw)
+        fault(
+            f"runs.terminal.frozen.{_kind}.{_suffix}",
+            f"A run of kind {_kind} {_sentence}.",
+            breaks=["runs.terminal.frozen"],
+            also=["runs.times.*", "runs.progress.*", "runs.error.none"],
+        )(_thaw)
 
 
 @fault(
@@ -255,14 +256,17 @@ def _(patch: Patch) -> None:
     operations.handle(patch, "getRun", make)
 
 
-@fault(
-    "runs.poll.no_case",
-    "A poll shows run IDs in capitals.",
-    breaks=["runs.poll.same_run"],
-    also=["runs.*", MODEL, "idempotency.*"],
-)
-def _(patch: Patch) -> None:
-    polled(patch, changes.member("run_id", str.upper))
+for _kind in KINDS:
+
+    def _capitals(patch: Patch, kind: str = _kind) -> None:
+        polled(patch, of_kind(kind, changes.member("run_id", str.upper)))
+
+    fault(
+        f"runs.poll.{_kind}.no_case",
+        f"A poll shows the ID of a run of kind {_kind} in capitals.",
+        breaks=["runs.poll.same_run"],
+        also=["runs.*", MODEL, "idempotency.*"],
+    )(_capitals)
 
 
 Values = Callable[[Any], Any]
@@ -300,22 +304,29 @@ for _kind in KINDS:
         )(partial(shown, change=changes.member(_member, _value), kind=_kind, generic=False))
 
 OUTSIDE: tuple[tuple[str, str, str, str, Values], ...] = (
-    ("runs.kind", "fixed", "is always an import", "kind", lambda kind: "import"),
+    ("runs.kind", "other", "has another kind", "kind", lambda kind: "import" if kind != "import" else "match"),
     ("runs.event_id.none", "empty", "names an empty event", "event_id", lambda event_id: ""),
     ("runs.event_id.none", "placeholder", "names a made-up event", "event_id", lambda event_id: "none"),
     ("runs.idempotency_key", "cut", "shows the start of its key alone", "idempotency_key", lambda key: key[:8]),
     ("runs.webhook_url", "lost", "does not echo the webhook", "webhook_url", lambda url: None),
-    ("runs.webhook_url.none", "default", "shows a webhook where none was sent", "webhook_url", lambda url: url or ""),
     ("runs.metadata", "snapshot", "loses its snapshot metadata", "snapshot_metadata", lambda value: {}),
     ("runs.metadata", "version", "loses its version metadata", "version_metadata", lambda value: {}),
 )
-for _name, _suffix, _sentence, _member, _value in OUTSIDE:
-    fault(
-        f"{_name}.outside.{_suffix}",
-        f"A run outside event scope {_sentence}.",
-        breaks=[_name],
-        also=["idempotency.*", MODEL, "runs.list.*", "lists.runs.kind_filter"],
-    )(partial(shown, change=changes.member(_member, _value), generic=True))
+for _kind in KINDS:
+    for _name, _suffix, _sentence, _member, _value in OUTSIDE:
+        fault(
+            f"{_name}.{_kind}.outside.{_suffix}",
+            f"A run of kind {_kind} outside event scope {_sentence}.",
+            breaks=[_name],
+            also=["idempotency.*", MODEL, "runs.list.*", "lists.runs.kind_filter"],
+        )(partial(shown, change=changes.member(_member, _value), kind=_kind, generic=True))
+
+fault(
+    "runs.webhook_url.none.outside.default",
+    "A run outside event scope shows a webhook where none was sent.",
+    breaks=["runs.webhook_url.none"],
+    also=["idempotency.*", MODEL],
+)(partial(shown, change=changes.member("webhook_url", lambda url: url or ""), generic=True))
 
 
 @fault(
@@ -417,18 +428,25 @@ TIMES: tuple[tuple[str, str, str, Shown], ...] = (
     ("times.updated", "never", "is never updated", never_updated),
     ("times.updated", "back", "is updated before it was created when it has ended", updated_back),
 )
-for _name, _suffix, _sentence, _change_time in TIMES:
+for _kind in KINDS:
+    for _name, _suffix, _sentence, _change_time in TIMES:
 
-    def _times(patch: Patch, change: Shown = _change_time, suffix: str = _suffix) -> None:
-        (polled if suffix == "poll" else shown)(patch, change)
+        def _times(patch: Patch, kind: str = _kind, change: Shown = _change_time, suffix: str = _suffix) -> None:
+            (polled if suffix == "poll" else shown)(patch, of_kind(kind, change))
 
-    fault(
-        f"runs.{_name}.{_suffix}",
-        f"A run {_sentence}.",
-        breaks=[f"runs.{_name}"],
-        also=["runs.times.*", "runs.created_at.stable", "lists.runs.*", "runs.list.same_run", "runs.terminal.frozen"],
-        settings=SLOW if _suffix in ("queued", "early_end", "moves") else None,
-    )(_times)
+        fault(
+            f"runs.{_name}.{_kind}.{_suffix}",
+            f"A run of kind {_kind} {_sentence}.",
+            breaks=[f"runs.{_name}"],
+            also=[
+                "runs.times.*",
+                "runs.created_at.stable",
+                "lists.runs.*",
+                "runs.list.same_run",
+                "runs.terminal.frozen",
+            ],
+            settings=SLOW if _suffix in ("queued", "early_end", "moves") else None,
+        )(_times)
 
 
 # Progress

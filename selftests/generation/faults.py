@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 from collections import defaultdict
 from typing import Any
 
@@ -140,7 +141,9 @@ def rows_after_an_enrichment(patch: Patch) -> None:
                 " AND EXISTS (SELECT 1 FROM sessions WHERE sessions.event_seq = runs.event_seq)",
                 (run["event_seq"],),
             )
-            return apply(services, run, rows[:-1] if count and len(rows) > 1 else rows)
+            progress = json.loads(run["progress"])
+            last = 1 < progress["total"] == progress["processed"] + len(rows)
+            return apply(services, run, rows[:-1] if count and last else rows)
 
         return apply_rows
 
