@@ -237,6 +237,7 @@ class Transport:
             safe=method in SAFE_METHODS,
             retriable=retriable or method in SAFE_METHODS,
             rows=tuple(planned(method, path, _unpadded(content), value)) if method not in SAFE_METHODS else (),
+            other_base=base,
         )
         exchange = self._to_the_end(request, patient)
         if request.maybe_done and not request.safe and exchange.status == 200 and not self.recorder.is_aside:
@@ -389,6 +390,7 @@ class Transport:
                 body=body,
                 started=started,
                 elapsed=time.perf_counter() - clock,
+                other_base=request.other_base,
             )
             self.recorder.exchange(exchange)
             if request.rows:
@@ -438,6 +440,7 @@ class _Request:
     safe: bool
     retriable: bool
     rows: tuple[Row, ...]
+    other_base: str | None
     maybe_done: bool = False
 
     @property

@@ -128,6 +128,7 @@ class Exchange:
     `key` is the role of the key that was sent (`main`, `read`, …), never its value; None when no key was
     sent, `literal` when a made-up Authorization header was. `elapsed` is in seconds, `started` is POSIX time.
     `request_size` is how many bytes a body had of which `request_body` is only the start, else None.
+    `other_base` is what the path was sent below where that is not the target's base URL.
     """
 
     id: str
@@ -144,6 +145,7 @@ class Exchange:
     started: float
     elapsed: float
     request_size: int | None = None
+    other_base: str | None = None
     violations: list[tuple[str, str]] = field(default_factory=list)
     drift: list[str] = field(default_factory=list)
 
@@ -255,7 +257,8 @@ class Exchange:
         parts = ["curl", "-sS", "-i"]
         if self.method != "GET":
             parts += ["-X", self.method]
-        line = " ".join(parts) + f' "$MESHI_BASE{_double_quoted(self.path)}"'
+        base = "$MESHI_BASE" if self.other_base is None else _double_quoted(self.other_base)
+        line = " ".join(parts) + f' "{base}{_double_quoted(self.path)}"'
         if self.key in KEY_VARIABLES:
             line += f' -H "Authorization: Bearer ${KEY_VARIABLES[self.key]}"'
         for name, value in self.request_headers.items():
@@ -275,6 +278,7 @@ class Exchange:
             "test": self.test,
             "method": self.method,
             "path": clean(self.path),
+            "other_base": self.other_base,
             "key": self.key,
             "request_headers": redaction.apply(self.request_headers),
             "request_body": _text(self.request_body, clean),

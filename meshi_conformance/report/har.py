@@ -63,7 +63,7 @@ def _request(one: dict[str, Any], base: str) -> dict[str, Any]:
         headers.append({"name": "Authorization", "value": f"Bearer ${KEY_VARIABLES[one['key']]}"})
     request: dict[str, Any] = {
         "method": one["method"],
-        "url": base + one["path"],
+        "url": (one["other_base"] or base) + one["path"],
         "httpVersion": "HTTP/1.1",
         "cookies": [],
         "headers": headers,

@@ -6,21 +6,16 @@ policy lets nothing run or load but the page's own style and script, named by th
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from .pages import asset, environment, source
 from .rows import DOCUMENTED, IMPLIED, MEANING, failed, rerun, unjudged
 from .text import counted, pretty, visible
-
-TEMPLATES = Path(__file__).parent / "templates"
 
 SHOWN_BODY = 6_000
 """How many characters of an answer or a curl line the page holds; results.json and the HAR hold more."""
@@ -46,17 +41,10 @@ VERDICTS = {
 
 def parts(document: dict[str, Any], events: Iterable[dict[str, Any]]) -> Iterator[str]:
     """The page as HTML text."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["ticked"] = _ticked
-    style, script = (_asset(name) for name in ("report.css", "report.js"))
-    yield from environment.get_template("report.html.j2").generate(
+    templates = environment()
+    templates.filters["ticked"] = _ticked
+    style, script = (asset(name) for name in ("report.css", "report.js"))
+    yield from templates.get_template("report.html.j2").generate(
         policy=_policy(style, script),
         style=Markup(style),
         script=Markup(script),
@@ -65,10 +53,6 @@ def parts(document: dict[str, Any], events: Iterable[dict[str, Any]]) -> Iterato
         listed=LISTED,
         **_view(document),
     )
-
-
-def _shown(value: Any) -> Any:
-    return visible(value) if type(value) is str else value
 
 
 def _ticked(text: str) -> Markup:
@@ -80,19 +64,11 @@ def _ticked(text: str) -> Markup:
     )
 
 
-def _asset(name: str) -> str:
-    return (TEMPLATES / name).read_text(encoding="utf-8")
-
-
 def _policy(style: str, script: str) -> str:
     return (
-        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+        f"default-src 'none'; style-src {source(style)}; script-src {source(script)}; "
         "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
     )
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _view(document: dict[str, Any]) -> dict[str, Any]:

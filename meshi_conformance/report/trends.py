@@ -5,13 +5,10 @@ There is no script on the page, and its content security policy lets nothing loa
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..contract import LEVELS
@@ -19,9 +16,8 @@ from ..errors import UsageError
 from ..verdicts import FAIL, INCONCLUSIVE, NOT_RUN, OUTCOMES, PASS, WAIVED
 from . import history
 from .history import Document
-from .text import visible
+from .pages import asset, environment, source
 
-TEMPLATES = Path(__file__).parent / "templates"
 STACKED = (FAIL, INCONCLUSIVE, NOT_RUN, WAIVED)
 """The verdicts of a column from top to bottom."""
 
@@ -137,23 +133,18 @@ def _latency(documents: Sequence[Document]) -> list[dict[str, Any]]:
 
 def page(targets: Sequence[dict[str, Any]], refused: Sequence[str]) -> str:
     """The page as HTML text."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=lambda value: visible(value) if type(value) is str else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style = (TEMPLATES / "trend.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return environment.get_template("trend.html.j2").render(
-        policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
-        style=Markup(style),
-        verdicts=STACKED,
-        counted=(PASS, *STACKED),
-        outcomes=OUTCOMES,
-        column=COLUMN,
-        targets=targets,
-        refused=refused,
+    style = asset("trend.css")
+    return (
+        environment()
+        .get_template("trend.html.j2")
+        .render(
+            policy=f"default-src 'none'; style-src {source(style)}; base-uri 'none'; form-action 'none'",
+            style=Markup(style),
+            verdicts=STACKED,
+            counted=(PASS, *STACKED),
+            outcomes=OUTCOMES,
+            column=COLUMN,
+            targets=targets,
+            refused=refused,
+        )
     )

@@ -84,6 +84,7 @@ def exchange(
         "test": "tests/test_it.py::test_it",
         "method": "GET",
         "path": "/auth",
+        "other_base": None,
         "key": "main",
         "request_headers": {},
         "request_body": None,

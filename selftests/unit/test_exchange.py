@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
@@ -60,6 +61,12 @@ def test_the_curl_line_names_the_key_and_quotes_for_the_shell() -> None:
     assert line.startswith('curl -sS -i -X POST "$MESHI_BASE/events"')
     assert '-H "Authorization: Bearer $MESHI_KEY"' in line
     assert """'{"title": "it'"'"'s `here` $x"}'""" in line
+
+
+def test_the_curl_line_says_where_the_request_went() -> None:
+    one = replace(exchange("getAuth", 200, {}), other_base="https://old.example.com/api/partner")
+    assert '"https://old.example.com/api/partner/auth"' in one.curl()
+    assert one.record(Redaction({}))["other_base"] == "https://old.example.com/api/partner"
 
 
 def test_a_path_cannot_run_a_command_in_the_curl_line() -> None:
