@@ -3,6 +3,7 @@
 #   make test          install, then everything that proves the suite itself
 #   make detect        the whole suite against every fault and variation (reports/detection.html)
 #   make remove-tests  twenty tests taken away at random: the matrix or the balance notices each
+#   make repeat        a hundred whole runs in a row: no verdict may differ
 #   make bench         where the time of a run goes, against bare httpx (reports/bench.json)
 #   make bench-peers   what other tools find on the same servers (docs/benchmarks.md; needs Node.js and Java)
 #   make mutation      every small change of the judge's own parts against its unit tests
@@ -13,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: conformance test generated-trials selftest detect detect-fast remove-tests mutation bench bench-peers lint catalogue lock clean
+.PHONY: conformance test generated-trials selftest detect detect-fast remove-tests repeat mutation bench bench-peers lint catalogue lock clean
 .DEFAULT_GOAL := conformance
 
 $(READY): lock.txt pyproject.toml
@@ -51,6 +52,10 @@ detect-fast: $(READY)
 # Takes tests away, picked at random, and shows that the balance or the matrix notices each: REMOVED="--seed 1".
 remove-tests: $(READY)
 	PYTHONPATH=selftests $(BIN)/python -m detection.removal $(REMOVED)
+
+# A hundred whole runs, each in another order, with another seed and 0 to 4 workers: no verdict may differ.
+repeat: $(READY)
+	PYTHONPATH=selftests $(BIN)/python -m repeat $(REPEAT)
 
 # Every small change of what judges has to be noticed by a unit test, or explained (docs/mutation-testing.md).
 mutation: $(READY)

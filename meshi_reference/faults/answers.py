@@ -461,6 +461,12 @@ SHAPES: dict[str, tuple[str, Any]] = {
 }
 """Answer to a member whose shape the pages suggest, and what stands there instead; `drop` takes it away."""
 
+OF_RUNS = {
+    "listAttendeeMatches.200": ("matching.*", "lists.attendee_matches.run_filter"),
+    "listEventMatches.200": ("matching.*", "lists.event_matches.run_filter"),
+}
+"""What also breaks where a page of matches does not name its run."""
+
 for _answer, (_missing, (_path, _value)) in SCHEMAS.items():
     _operation, _status = _answer.split(".")[0], int(_answer.split(".")[1])
     fault(
@@ -473,7 +479,7 @@ for _answer, (_missing, (_path, _value)) in SCHEMAS.items():
         f"schema.{_answer}.type_of_{_path}",
         f"The {_status} of {_operation} has a `{_path}` of another type.",
         breaks=[f"schema.{_answer}"],
-        also=[f"shape.{_answer}"],
+        also=[f"shape.{_answer}", *OF_RUNS.get(_answer, ())],
     )(partial(made_on, partial(set_member, _path, _value, _status), _operation))
 for _answer, (_path, _value) in SHAPES.items():
     _operation, _status = _answer.split(".")[0], int(_answer.split(".")[1])

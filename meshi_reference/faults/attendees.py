@@ -183,7 +183,10 @@ def _(patch: Patch) -> None:
     "enrichment.keeps_attendees.filtered",
     "After an enrichment the attendees without an enriched profile are taken out of the event.",
     breaks=["enrichment.keeps_attendees"],
-    also=["attendees.*", "lists.*", "matching.*", "identity.*", MODEL, "flow.canonical"],
+    also=[
+        *("attendees.*", "lists.*", "matching.*", "identity.*", MODEL, "flow.canonical"),
+        *("error.mergeReview.*", "limits.listAttendeeMatches.*", "limits.getMatch.*"),
+    ],
 )
 def _(patch: Patch) -> None:
     def make(inner: Callable[[Any], str]) -> Any:
