@@ -93,10 +93,10 @@ REPEATED = (
 
 
 def sample(entries: list[faults.Fault | Variation], every: int) -> list[faults.Fault | Variation]:
-    """Each Nth of the faults that repeat, and everything else."""
-    repeated = [entry for entry in entries if entry.name.split(".")[0] in REPEATED]
-    taken = {entry.name for entry in repeated[::every]}
-    return [entry for entry in entries if entry.name in taken or entry not in repeated]
+    """Each Nth of the faults that repeat, the other faults and every variation."""
+    repeated = [one for one in entries if isinstance(one, faults.Fault) and one.name.split(".")[0] in REPEATED]
+    left_out = {one.name for number, one in enumerate(repeated) if number % every}
+    return [entry for entry in entries if isinstance(entry, Variation) or entry.name not in left_out]
 
 
 def too_many(result: Result) -> bool:
