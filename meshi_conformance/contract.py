@@ -154,6 +154,11 @@ class Members:
     def is_open(self) -> bool:
         return not self.named and self.rows is None
 
+    @cached_property
+    def deeper(self) -> list[tuple[str, Members]]:
+        """The members that have members or rows of their own."""
+        return [(name, member) for name, member in self.named.items() if not member.is_open()]
+
 
 def _members(schema: dict[str, Any], found: Members | None = None) -> Members:
     found = Members() if found is None else found
@@ -170,12 +175,11 @@ def _members(schema: dict[str, Any], found: Members | None = None) -> Members:
 
 def _undocumented(value: Any, known: Members, path: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict) and known.named:
-        for name, member in value.items():
-            deeper = known.named.get(name)
-            if deeper is None:
-                yield f"{path}.{name}".lstrip("."), member
-            elif not deeper.is_open():
-                yield from _undocumented(member, deeper, f"{path}.{name}")
+        for name in sorted(value.keys() - known.named.keys()):
+            yield f"{path}.{name}".lstrip("."), value[name]
+        for name, deeper in known.deeper:
+            if name in value:
+                yield from _undocumented(value[name], deeper, f"{path}.{name}")
     elif isinstance(value, list) and known.rows is not None:
         for row in value:
             yield from _undocumented(row, known.rows, f"{path}[]")

@@ -39,7 +39,7 @@ from .report import results, terminal, write_all
 from .report.text import visible
 from .target import Embedded, Target, resolve, restricted
 from .verdicts import FAIL, INCONCLUSIVE, NOT_RUN, PASS, Judgement
-from .world import GENERATED_PARTS, PARTS, World
+from .world import GENERATED_PARTS, PARTS, PROBES, World
 
 PREFETCHED_FROM = 300
 """Tests from which on a run is taken for the whole suite."""
@@ -125,8 +125,11 @@ class Suite:
         # The whole suite needs every part of the world, so their asynchronous runs start at once and overlap.
         # A selection builds what it asks for and no more: nothing can be deleted from a target.
         if self.session is not None and len(session.items) >= PREFETCHED_FROM:
-            generated = self.config.option.profile != "none"
-            self.session.world.prefetch(name for name in PARTS if generated or name not in GENERATED_PARTS)
+            left = set(GENERATED_PARTS) if self.config.option.profile == "none" else set()
+            target = self.session.target
+            if target.lacks("rate_limit") or "probe" not in target.keys:
+                left |= set(PROBES)
+            self.session.world.prefetch(name for name in PARTS if name not in left)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -323,7 +326,7 @@ def _judgements(item: pytest.Item, call: pytest.CallInfo[None], session: RunSess
                 f"an answer has another shape than documented, and the test could not read it: {what}",
                 "answers of another shape than documented",
             )
-    ids = [one.id for one in session.recorder.of_test]
+    ids = [*session.recorder.quoted, *(one.id for one in session.recorder.of_test)]
     clean = session.clean
     said = {
         name: (verdict, clean(reason), clean(cause))

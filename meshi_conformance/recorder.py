@@ -44,6 +44,7 @@ class Recorder:
         self._aside = threading.local()
         self._test = OUTSIDE_TESTS
         self.of_test: list[Exchange] = []
+        self.quoted: list[str] = []
         self.unspooled: list[dict[str, Any]] = []
 
     @property
@@ -60,6 +61,11 @@ class Recorder:
         """From here on exchanges belong to this test."""
         self._test = name
         self.of_test = []
+        self.quoted = []
+
+    def quote(self, exchanges: Iterable[str]) -> None:
+        """The running test judges these exchanges of the prepared world too, given by ID."""
+        self.quoted += exchanges
 
     @contextmanager
     def aside(self) -> Iterator[None]:

@@ -22,6 +22,7 @@ from .client import Call
 from .errors import CouldNotArrange, Inconclusive, NotPermitted
 from .exchange import Exchange
 from .given import Given
+from .probe import exhausted_window
 
 ATTENDEES = 8
 CROWD = 120
@@ -56,6 +57,7 @@ class World:
         if "problem" in part:
             kind = NotPermitted if part["verdict"] == NotPermitted.verdict else CouldNotArrange
             raise kind(part["problem"], part["cause"])
+        self._given.api.transport.recorder.quote(part.get("exchanges", ()))
         return SimpleNamespace(**part)
 
     def prefetch(self, names: Iterable[str]) -> None:
@@ -391,6 +393,11 @@ def _generated_merge(given: Given, world: World) -> dict[str, Any]:
     return _reviews(given, pairs=1)
 
 
+def _window(given: Given, world: World) -> dict[str, Any]:
+    """What the rate limit did, provoked and waited for."""
+    return exhausted_window(given)
+
+
 def _reviews(given: Given, pairs: int) -> dict[str, Any]:
     event_id = given.event(title="Look-alike Conformance Summit")
     look_alikes = [given.look_alikes() for _ in range(pairs)]
@@ -449,8 +456,12 @@ PARTS: dict[str, Callable[[Given, World], dict[str, Any]]] = {
     "playground": _playground,
     "generated_reviews": _generated_reviews,
     "generated_merge": _generated_merge,
+    "window": _window,
 }
 """Part by name. A builder may read other parts; no two read each other."""
 
 GENERATED_PARTS = ("playground", "generated_reviews", "generated_merge")
 """Parts that only generated calls use."""
+
+PROBES = ("window",)
+"""Parts that provoke the rate limit: where it is switched on, and ahead only where the probe has its own key."""

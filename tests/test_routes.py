@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from functools import partial
-
-from meshi_conformance.checks import USABLE_CORRELATION_ID, retry_after_is_valid, retry_after_seconds
-from meshi_conformance.client import Api, Call
+from meshi_conformance.checks import USABLE_CORRELATION_ID, retry_after_is_valid
+from meshi_conformance.client import Api
 from meshi_conformance.contract import load
 from meshi_conformance.errors import CouldNotArrange, Inconclusive
 from meshi_conformance.exchange import Exchange
 from meshi_conformance.given import Given
 from meshi_conformance.marks import Judge, requirement
-from meshi_conformance.target import Target
+from meshi_conformance.probe import HONOURED_WAITS, LONGEST_WAIT
 from meshi_conformance.world import World
 
 PATHS = {operation.path for operation in load().operations.values()}
 OFFERED = {(operation.method, operation.path) for operation in load().operations.values()}
-
-PROBE_REQUESTS = 3000
-PROBE_SECONDS = 20.0
-PROBE_BATCH = 40
-"""How hard the rate limit is looked for before the probe gives up."""
-
-LONGEST_WAIT = 60.0
-"""Seconds that the probe waits at once, whatever Retry-After says."""
-
-HONOURED_WAITS = 3
-"""How often the probe waits as told: whole seconds are coarse, and others may use the same key."""
 
 
 def is_enveloped(exchange: Exchange) -> bool:
@@ -105,45 +91,20 @@ def test_the_read_scope_covers_head_and_options(api: Api, world: World, judge: J
 
 
 @requirement("rate_limit.code", "rate_limit.retry_after", "rate_limit.lifts")
-def test_an_exhausted_window_is_refused_until_it_opens_again(
-    api: Api, given: Given, target: Target, judge: Judge
-) -> None:
-    call = Call("getAuth", key="probe" if "probe" in target.keys else "main")
-    given.accepted(api.send(call))
-    exchange = exhausted(api, call)
+def test_an_exhausted_window_is_refused_until_it_opens_again(world: World, judge: Judge) -> None:
+    window = world.window
+    refused, later, told = window.refused, window.later, window.told
     with judge("rate_limit.code"):
-        assert exchange.refusal == (429, "PARTNER_RATE_LIMIT_EXCEEDED"), exchange.summary
+        assert (refused["status"], refused["code"]) == (429, "PARTNER_RATE_LIMIT_EXCEEDED"), refused["summary"]
     with judge("rate_limit.retry_after"):
-        wait = exchange.header("retry-after")
+        wait = refused["retry_after"]
         assert retry_after_is_valid(wait), f"a 429 has Retry-After {wait!r}: neither seconds nor a date"
     with judge("rate_limit.lifts"):
-        for _ in range(HONOURED_WAITS):
-            told = told_to_wait(exchange)
-            time.sleep(min(told, LONGEST_WAIT))
-            exchange = api.transport.call(call, patient=False)
-            if exchange.status != 429:
-                break
-        if exchange.status == 429 and told > LONGEST_WAIT:
+        if told is None:
+            raise Inconclusive(
+                f"{later['summary']} without a usable Retry-After", "a 429 does not say how long to wait"
+            )
+        if later["status"] == 429 and told > LONGEST_WAIT:
             raise Inconclusive(f"Retry-After asks for {told:.0f} s", "the rate limit's wait is too long")
-        assert exchange.accepted, f"{exchange.summary} after waiting {HONOURED_WAITS} times as Retry-After said"
-
-
-def exhausted(api: Api, call: Call) -> Exchange:
-    """The last 429 of a burst of calls. Raises Inconclusive where none comes."""
-    deadline = time.monotonic() + PROBE_SECONDS
-    sent = 0
-    while sent < PROBE_REQUESTS and time.monotonic() < deadline:
-        answers = api.together([partial(api.transport.call, call, patient=False)] * PROBE_BATCH)
-        sent += len(answers)
-        found = [exchange for exchange in answers if exchange.status == 429]
-        if found:
-            return max(found, key=lambda exchange: exchange.started + exchange.elapsed)
-    raise Inconclusive(f"{sent} requests at full speed met no rate limit", "no rate limit was met")
-
-
-def told_to_wait(exchange: Exchange) -> float:
-    """Seconds that a 429 asks to wait. Raises Inconclusive where it does not say."""
-    told = retry_after_seconds(exchange.header("retry-after"))
-    if told is None:
-        raise Inconclusive(f"{exchange.summary} without a usable Retry-After", "a 429 does not say how long to wait")
-    return told
+        accepted = 200 <= later["status"] < 300
+        assert accepted, f"{later['summary']} after waiting {HONOURED_WAITS} times as Retry-After said"

@@ -72,6 +72,7 @@ class Scripted(Api):
         quick = SimpleNamespace(poll_first=0.001, poll_most=0.002, deadline=lambda kind: 5.0)
         quick.read_only, quick.read_only_reason = False, "the run is read only"
         recorder = SimpleNamespace(
+            quote=lambda exchanges: None,
             waited=lambda *said: None,
             waiting=lambda *said: None,
             aside=nullcontext,

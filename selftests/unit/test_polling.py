@@ -192,6 +192,14 @@ def test_a_run_that_has_ended_in_no_documented_status_is_not_waited_for(wait: An
     assert at_once.polls == 6
 
 
+def test_quick_polls_leave_a_status_a_second_to_follow_the_end(wait: Any) -> None:
+    api = Runs(run("running"), run("running", **ENDED), first=0.125, most=0.125)
+    with pytest.raises(EndedOtherwise):
+        wait(api)
+    # The end is seen first by the second poll, and last by the first poll a whole second later.
+    assert api.polls == 1 + 9
+
+
 def test_an_end_that_comes_and_goes_is_no_end(wait: Any) -> None:
     flickering = [*[run("running", **ENDED)] * 5, run("running", terminal_at=None)] * 2
     assert len(wait(Runs(*flickering, run("succeeded", **ENDED)))) == 13
