@@ -79,13 +79,13 @@ class Court:
     """Runs trials in forked children of a process that has loaded and collected everything once.
 
     `form` is `fast` (of a fault only the tests that cite what it breaks; of a variation all scripted ones), `full`,
-    `scripted` (everything but what is generated) or `generated` (nothing else, with the seed). `removed` is the node
-    ID of a test that the suite does without.
+    `scripted` (everything but what is generated) or `generated` (nothing else, with the options
+    `generate`). `removed` is the node ID of a test that the suite does without.
     """
 
     def __init__(self, form: str) -> None:
         self.form = form
-        self.seed = 0
+        self.generate: list[str] = []
         self.removed: str | None = None
         self.contract = contract.load()
         self.implied = {one.id for one in self.contract.requirements.values() if one.level == "implied"}
@@ -157,7 +157,7 @@ class Court:
         if self.form == "scripted":
             return ["--profile", "none"]
         if self.form == "generated":
-            return [f"--seed={self.seed}", *(str(contract.root() / name) for name in GENERATED)]
+            return [*self.generate, *(str(contract.root() / name) for name in GENERATED)]
         if not isinstance(entry, Fault):
             # What generated calls say of a conforming server belongs to the full form: it takes as long again.
             return ["--profile", "none"] if self.form == "fast" else []

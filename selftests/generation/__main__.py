@@ -12,11 +12,12 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 from detection.trial import PASSED, Court
 
 from meshi_conformance.contract import load
-from meshi_conformance.generation.budget import PROFILES, Plan
+from meshi_conformance.generation.budget import Plan
 from meshi_conformance.generation.cases import drafts
 from meshi_reference.variations import VARIATIONS
 
@@ -31,6 +32,7 @@ def main() -> int:
     parser.add_argument("patterns", nargs="*", help="names of variations or hidden faults, or patterns; default: all")
     parser.add_argument("--seeds", type=int, default=20, metavar="N", help="how many seeds (default: 20)")
     parser.add_argument("--first", type=int, default=1, metavar="S", help="the first seed; the others follow it")
+    parser.add_argument("--budget", type=int, metavar="N", help="requests of a run (default: the quick profile's)")
     parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1))
     options = parser.parse_args()
 
@@ -43,20 +45,21 @@ def main() -> int:
         print("\n".join(line for line, _ in lines))
         return 0 if all(right for _, right in lines) else 1
     seeds = range(options.first, options.first + options.seeds)
-    return blame(chosen(dict(VARIATIONS)), seeds, options.jobs)
+    return blame(chosen(dict(VARIATIONS)), seeds, options.budget, options.jobs)
 
 
-def blame(names: list[str], seeds: range, jobs: int) -> int:
+def blame(names: list[str], seeds: range, budget: int | None, jobs: int) -> int:
     """Tries right servers with each seed, tells who was blamed; 1 where anybody was."""
     court = Court("generated")
     contract = load()
     started = time.monotonic()
     trials = requests = blamed = 0
     for seed in seeds:
-        court.seed = seed
+        court.generate = [f"--seed={seed}", *([] if budget is None else [f"--budget={budget}"])]
+        plan = Plan.of(SimpleNamespace(profile="quick", budget=budget, seed=seed))
         for operation in contract.operations:
             # Made up once here: every trial of this seed inherits them.
-            drafts(operation, Plan("quick", PROFILES["quick"], seed))
+            drafts(operation, plan)
         for result in court.hold([VARIATIONS[name] for name in names], jobs):
             trials += 1
             requests += result.requests
