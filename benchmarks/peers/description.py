@@ -180,6 +180,9 @@ def _bodies(rows: Rows) -> dict[str, Any]:
 def named(document: dict[str, Any]) -> dict[str, Any]:
     """The document with each operation's examples under one name: so one tool pairs a request with its answer."""
     made = copy.deepcopy(document)
+    for schema in made["components"]["schemas"].values():
+        if "properties" in schema:
+            schema.pop("anyOf", None)  # the tool takes each branch for a whole schema and refuses the examples
     for item in made["paths"].values():
         for method in METHODS:
             operation = item.get(method)

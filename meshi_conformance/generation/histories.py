@@ -8,6 +8,7 @@ acknowledged before it began, nor less than what an earlier read has shown.
 from __future__ import annotations
 
 import random
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -25,6 +26,9 @@ from .budget import Meter, Plan
 
 CLIENTS = 6
 """How many clients call at once."""
+
+UNWRITTEN = 10_000
+"""Stands for a text that nobody wrote: later than every version."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ def went_back(writes: list[Moment], reads: list[Moment]) -> tuple[Moment, str] |
             return read, f"it shows version {read.value}, though an earlier read had shown version {shown}"
         begun = max((one.value for one in writes if one.began < read.ended), default=0)
         if read.value > begun:
-            return read, f"it shows version {read.value}, which nobody had begun to write"
+            what = "a text" if read.value == UNWRITTEN else f"version {read.value}"
+            return read, f"it shows {what}, which nobody had begun to write"
     return None
 
 
@@ -392,9 +397,12 @@ def _too_many(number: int) -> str:
 
 
 def _version(exchange: Exchange) -> int:
-    """The number that a read shows; 0 before the first write."""
+    """The number that a read shows: 0 before the first write, UNWRITTEN for a text that is none of ours."""
     if not exchange.accepted:
         raise CouldNotArrange(f"could not read: {exchange.summary}", f"{exchange.operation} answered {exchange.status}")
     holder = exchange.json["context"] if exchange.operation == "getEventContext" else exchange.json
     text = holder.get("objectives") if isinstance(holder, dict) else None
-    return int(text.removeprefix("version ")) if isinstance(text, str) and text.startswith("version ") else 0
+    if text is None:
+        return 0
+    numbered = re.fullmatch(r"version ([0-9]{1,3})", text) if isinstance(text, str) else None
+    return int(numbered[1]) if numbered else UNWRITTEN
