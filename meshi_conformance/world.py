@@ -283,7 +283,7 @@ def _refusals(given: Given, world: World) -> dict[str, Any]:
 
 def _waves(given: Given, world: World) -> dict[str, Any]:
     """An event with open reviews, to which one test adds later ones; none is resolved."""
-    return _reviews(given, pairs=2)
+    return _reviews(given, pairs=4)
 
 
 def _crowd(given: Given, world: World) -> dict[str, Any]:

@@ -426,7 +426,7 @@ TOOLS = {
         Tool(
             "Specmatic",
             "specmatic",
-            "`test` on the plain 3.1 file with named examples, without generative tests",
+            "`test` on the plain 3.1 file with named examples and without `anyOf`, without generative tests",
             "generative tests send over 14,000 requests in minutes; the table leaves them out",
             specmatic,
         ),
