@@ -13,7 +13,8 @@ import json
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import partial
@@ -67,6 +68,31 @@ class Variation:
     background: Background | None = None
     unjudged: tuple[str, ...] = ()
     deviates: tuple[str, ...] = ()
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """The server is this variation for as long as the block lasts."""
+        patch = Patch()
+        try:
+            self.apply(patch)
+            yield
+        finally:
+            patch.undo()
+
+    @contextmanager
+    def at_work(self, address: Address) -> Iterator[None]:
+        """Its other clients, where it has some, are at work for as long as the block lasts."""
+        if self.background is None:
+            yield
+            return
+        stopping = threading.Event()
+        thread = threading.Thread(target=self.background, args=(address, stopping), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stopping.set()
+            thread.join(5)
 
 
 VARIATIONS: dict[str, Variation] = {}

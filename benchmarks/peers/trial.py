@@ -11,18 +11,18 @@ import shutil
 import signal
 import sys
 import tempfile
-import threading
 import time
 import traceback
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from meshi_reference import server
 from meshi_reference.app import Application
-from meshi_reference.faults import Fault, Patch
+from meshi_reference.faults import Fault
 from meshi_reference.services import Services
 from meshi_reference.settings import Settings
 from meshi_reference.variations import Variation
@@ -150,10 +150,11 @@ class Bench:
             return count
 
         with (
-            applied(entry),
+            entry.applied(),
             server.running(Settings(**entry.settings), application) as address,
-            working(entry, address) as others,
+            nullcontext() if isinstance(entry, Fault) else entry.at_work(address),
         ):
+            others = isinstance(entry, Variation) and entry.background is not None
             case = self._case(address, folder)
             before = counted[0]
             started = time.monotonic()
@@ -189,34 +190,6 @@ class Bench:
 
 def _give_up(number: int, frame: Any) -> None:
     raise DoesNotRun("the trial took too long")
-
-
-@contextlib.contextmanager
-def applied(entry: Fault | Variation) -> Iterator[None]:
-    """The reference server in this process is that of the fault or variation."""
-    if isinstance(entry, Fault):
-        with entry.applied():
-            yield
-    else:
-        entry.apply(Patch())
-        yield
-
-
-@contextlib.contextmanager
-def working(entry: Fault | Variation, address: server.Address) -> Iterator[bool]:
-    """Other clients are at work, where the variation has some; says whether."""
-    background = None if isinstance(entry, Fault) else entry.background
-    if background is None:
-        yield False
-        return
-    stopping = threading.Event()
-    thread = threading.Thread(target=background, args=(address, stopping), daemon=True)
-    thread.start()
-    try:
-        yield True
-    finally:
-        stopping.set()
-        thread.join(5)
 
 
 def chosen(known: Iterable[str], patterns: Sequence[str]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fnmatch
 import json
 import os
@@ -10,10 +9,10 @@ import shutil
 import signal
 import sys
 import tempfile
-import threading
 import time
 import traceback
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from meshi_conformance import contract, report
 from meshi_conformance.suite import pytest_main, tests_by_requirement
 from meshi_conformance.world import World
 from meshi_reference import server
-from meshi_reference.faults import Fault, Patch
+from meshi_reference.faults import Fault
 from meshi_reference.settings import Settings
 from meshi_reference.variations import Variation
 
@@ -144,12 +143,12 @@ class Court:
         arguments = ["--report-dir", str(folder), "-q", "-s", "--tb=no", "--no-header", *without(*UNNEEDED)]
         # Looking for leaks at the end costs more than the trial, and a trial ends with its process.
         arguments += ["-p", "no:unraisableexception", "-p", "no:allure_pytest"]
-        with applied(entry), server.running(Settings(**entry.settings)) as address:
+        with entry.applied(), server.running(Settings(**entry.settings)) as address:
             os.environ.update(address.env)
             arguments += ["--target", address.base, *self._asked(entry)]
             if self.form == "fast" and isinstance(entry, Fault):
                 World.prefetch = lambda world, names: None  # type: ignore[method-assign,assignment]
-            with working(entry, address):
+            with nullcontext() if isinstance(entry, Fault) else entry.at_work(address):
                 return pytest_main(arguments, [Without(self.removed)])
 
     def _asked(self, entry: Fault | Variation) -> list[str]:
@@ -227,31 +226,3 @@ def without(*plugins: str) -> list[str]:
 def fits(name: str, patterns: Sequence[str]) -> bool:
     """Whether a requirement's ID is one of the patterns' (as in the shell)."""
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
-
-
-@contextlib.contextmanager
-def applied(entry: Fault | Variation) -> Iterator[None]:
-    """The reference server in this process is that of the fault or variation."""
-    if isinstance(entry, Fault):
-        with entry.applied():
-            yield
-    else:
-        entry.apply(Patch())
-        yield
-
-
-@contextlib.contextmanager
-def working(entry: Fault | Variation, address: server.Address) -> Iterator[None]:
-    """Other clients are at work, where the variation has some."""
-    background = None if isinstance(entry, Fault) else entry.background
-    if background is None:
-        yield
-        return
-    stopping = threading.Event()
-    thread = threading.Thread(target=background, args=(address, stopping), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopping.set()
-        thread.join(5)
