@@ -10,141 +10,23 @@ import argparse
 import json
 import os
 import platform
-import resource
-import signal
 import statistics
-import subprocess
 import sys
-import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from meshi_conformance.exchange import KEY_VARIABLES
 from meshi_conformance.generation.budget import PROFILES
 
-from . import recording, replay
+from . import replay
+from .running import PROJECT, Run, reference, run
 
-PROJECT = Path(__file__).parent.parent
-LONGEST_SECONDS = 900
-"""How long one run may take before it is stopped."""
-
-MIB = 1024 * 1024
-
-
-@dataclass
-class Run:
-    """One run of the suite: seconds of wall and of CPU with its children, peak MiB of each process, its results."""
-
-    wall: float
-    cpu: float
-    peaks: dict[str, float]
-    document: dict[str, Any]
-    times: dict[str, Any] = field(default_factory=dict)
-    exchanges: list[dict[str, Any]] = field(default_factory=list)
-    began: float = 0.0
-
-    @property
-    def count(self) -> int:
-        return int(self.document["exchanges"]["count"])
-
-
-def run(arguments: Sequence[str], record: bool = False) -> Run:
-    """Runs the suite in a process of its own. Raises RuntimeError where it leaves no result."""
-    with tempfile.TemporaryDirectory(prefix="meshi-bench-") as made:
-        folder = Path(made)
-        # Compiled modules are kept, as on any machine where the suite was run before.
-        environment = {name: value for name, value in os.environ.items() if not _unwanted(name)}
-        environment["PYTHONPATH"] = str(PROJECT)
-        command = [sys.executable, "-m", "pytest", f"--report-dir={folder}", *arguments]
-        # pytest would clear away what earlier runs of anything left in the shared temporary folder.
-        command += ["--basetemp", str(folder / "temporary")]
-        if record:
-            command += ["-p", "benchmarks.recording"]
-            environment[recording.FILE] = str(folder / "recording.jsonl")
-        with (folder / "output.txt").open("w") as output:
-            began, clock = time.time(), time.perf_counter()
-            process = subprocess.Popen(
-                command, cwd=PROJECT, env=environment, stdout=output, stderr=output, start_new_session=True
-            )
-            with _watched(process) as peaks:
-                usage = _wait(process)
-            wall = time.perf_counter() - clock
-        try:
-            document = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            raise RuntimeError((folder / "output.txt").read_text(encoding="utf-8")[-2000:]) from None
-        found = Run(wall, usage.ru_utime + usage.ru_stime, peaks, document, began=began)
-        if record:
-            found.times, found.exchanges = replay.load(folder / "recording.jsonl")
-        return found
-
-
-def _unwanted(name: str) -> bool:
-    return name.startswith("MESHI_") or name in ("PYTHONDONTWRITEBYTECODE", "PYTEST_ADDOPTS")
-
-
-def _wait(process: subprocess.Popen[bytes]) -> resource.struct_rusage:
-    """What a process and all it waited for used; it is stopped after LONGEST_SECONDS."""
-    timer = threading.Timer(LONGEST_SECONDS, lambda: os.killpg(process.pid, signal.SIGKILL))
-    timer.start()
-    try:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        return usage
-    finally:
-        timer.cancel()
-
-
-@contextmanager
-def _watched(process: subprocess.Popen[bytes]) -> Iterator[dict[str, float]]:
-    """Peak memory in MiB of a process and its children by role, read where the system tells (/proc)."""
-    peaks: dict[str, float] = {}
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.wait(0.1):
-            for pid, role in _family(process.pid):
-                peak = _peak(pid)
-                if peak:
-                    peaks[role] = max(peak, peaks.get(role, 0.0))
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield peaks
-    finally:
-        over.set()
-        thread.join()
-
-
-def _family(root: int) -> Iterator[tuple[int, str]]:
-    yield root, "suite"
-    for number, child in enumerate(_children(root)):
-        server = b"meshi_reference" in _read(f"/proc/{child}/cmdline")
-        yield child, "reference server" if server else f"worker {number}"
-
-
-def _children(pid: int) -> list[int]:
-    return [int(word) for word in _read(f"/proc/{pid}/task/{pid}/children").split()]
-
-
-def _peak(pid: int) -> float:
-    for line in _read(f"/proc/{pid}/status").splitlines():
-        if line.startswith(b"VmHWM:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
-
-
-def _read(path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError:
-        return b""
+SLOW_MILLISECONDS = 100
+SLOW_WORKERS = 8
+LIMIT = 20
+"""Requests per second and key."""
 
 
 def phases(one: Run) -> dict[str, float]:
@@ -172,30 +54,8 @@ def _covered(spans: Iterator[tuple[float, float]]) -> float:
 
 def testing(one: Run) -> float:
     """Seconds from the first request to the end of the last test."""
-    return max(test["ended"] for test in one.times["tests"]) - min(sent["started"] for sent in one.exchanges)
-
-
-@contextmanager
-def reference() -> Iterator[tuple[str, dict[str, str], Callable[[], float]]]:
-    """A fresh reference server: its base, its keys by role, and a function that tells its CPU seconds so far."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "meshi_reference", "--port", "0"], cwd=PROJECT, stdout=subprocess.PIPE
-    )
-    try:
-        assert process.stdout is not None
-        said = json.loads(process.stdout.readline())
-        keys = {role: said["env"][name] for role, name in KEY_VARIABLES.items() if name in said["env"]}
-        yield said["base"], keys, lambda: _cpu(process.pid)
-    finally:
-        process.terminate()
-        process.wait(10)
-        if process.stdout is not None:
-            process.stdout.close()
-
-
-def _cpu(pid: int) -> float:
-    words = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK") if words else 0.0
+    last = max(test["ended"] for test in one.times["tests"])
+    return float(last - min(sent["started"] for sent in one.exchanges))
 
 
 def replayed(one: Run, rounds: int) -> dict[str, Any]:
@@ -326,6 +186,34 @@ def with_workers(arguments: Sequence[str]) -> dict[str, Any]:
     return {"count": 2, "wall": one.wall, "cpu": one.cpu, "peaks": one.peaks, "exchanges": one.count}
 
 
+def elsewhere(arguments: Sequence[str]) -> dict[str, Any]:
+    """Runs against servers that are started apart, as any other target: a slow one, and one with a rate limit."""
+    slow = _target(["--latency-ms", str(SLOW_MILLISECONDS)], [*arguments, "-n", str(SLOW_WORKERS)])
+    limited = _target(["--rate-limit", f"{LIMIT}/1"], [*arguments, "-n", "4"])
+    verdicts = [{row["id"]: row["verdict"] for row in one.document["requirements"]} for one in (slow, limited)]
+    return {
+        "slow": {
+            "wall": slow.wall,
+            "exchanges": slow.count,
+            "outcome": slow.document["outcome"],
+            "answers_alone": slow.count * SLOW_MILLISECONDS / 1000 / SLOW_WORKERS,
+            "longest_test": max(test["seconds"] for test in slow.document["tests"]),
+        },
+        "limited": {
+            "wall": limited.wall,
+            "exchanges": limited.count,
+            "outcome": limited.document["outcome"],
+            "rate_limited": limited.document["exchanges"]["rate_limited"],
+        },
+        "verdicts_that_differ": sorted(name for name in verdicts[0] if verdicts[0][name] != verdicts[1].get(name)),
+    }
+
+
+def _target(server: Sequence[str], arguments: Sequence[str]) -> Run:
+    with reference(*server) as (base, keys, _):
+        return run(["--target", base, *arguments], variables={KEY_VARIABLES[role]: key for role, key in keys.items()})
+
+
 def table(found: Mapping[str, Any]) -> Iterator[str]:
     """The figures for people, in Markdown."""
     whole, scripted, recorded = (found[name] for name in ("whole run", "scripted part", "whole run, recorded"))
@@ -357,6 +245,18 @@ def table(found: Mapping[str, Any]) -> Iterator[str]:
         further = row.get("milliseconds_per_further_exchange")
         more = f", {further:.2f} ms for each further one" if further else ""
         yield f"| Budget times {row['factor']} | {row['wall']:.1f} s for {row['exchanges']} exchanges{more} |"
+    slow, limited = found["other targets"]["slow"], found["other targets"]["limited"]
+    differing = len(found["other targets"]["verdicts_that_differ"])
+    yield (
+        f"| {SLOW_MILLISECONDS} ms per answer, `-n {SLOW_WORKERS}` | {slow['wall']:.1f} s for {slow['exchanges']} "
+        f"exchanges, whose answers alone take {slow['answers_alone']:.1f} s; "
+        f"the longest test {slow['longest_test']:.1f} s |"
+    )
+    yield (
+        f"| {LIMIT} requests per second and key, `-n 4` | {limited['wall']:.1f} s for "
+        f"{limited['exchanges']} exchanges, {limited['rate_limited']} of them 429; "
+        f"{differing} verdicts differ from the slow target's |"
+    )
 
 
 def main() -> int:
@@ -380,6 +280,7 @@ def main() -> int:
     parts.add("whole run, recorded", lambda: against_replay(options.rounds, common))
     parts.add("two workers", lambda: with_workers(common))
     parts.add("budgets", lambda: linearity(options.factors, common))
+    parts.add("other targets", lambda: elsewhere(common))
     parts.write(complete=True)
     for line in table(parts.found):
         print(line)

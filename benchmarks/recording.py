@@ -53,8 +53,8 @@ class Recording:
                 with self._lock:
                     self.parts.append({"name": name, "started": started, "ended": time.time()})
 
-        Transport._once = send  # type: ignore[method-assign]
-        World._build = make  # type: ignore[method-assign]
+        Transport._once = send  # type: ignore[method-assign, assignment]
+        World._build = make  # type: ignore[method-assign, assignment]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_collection(self) -> Generator[None, Any, Any]:

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import bench, replay
+from benchmarks import bench, replay, running
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["--profile", "none", "--requirements", "events.create.*", "--requirements", "lists.runs.*"]
 
 
 @pytest.fixture(scope="module")
-def recorded() -> bench.Run:
-    return bench.run(SMALL, record=True)
+def recorded() -> running.Run:
+    return running.run(SMALL, record=True)
 
 
-def test_a_run_is_measured(recorded: bench.Run) -> None:
+def test_a_run_is_measured(recorded: running.Run) -> None:
     assert recorded.wall > 0
     assert recorded.cpu > 0
     assert recorded.count <= len(recorded.exchanges)
@@ -28,7 +28,7 @@ def test_a_run_is_measured(recorded: bench.Run) -> None:
         assert {"suite", "reference server"} <= set(recorded.peaks)
 
 
-def test_phases_follow_one_another(recorded: bench.Run) -> None:
+def test_phases_follow_one_another(recorded: running.Run) -> None:
     found = bench.phases(recorded)
     assert all(seconds >= 0 for seconds in found.values())
     assert found["scripted tests"] > 0
@@ -37,9 +37,9 @@ def test_phases_follow_one_another(recorded: bench.Run) -> None:
 
 
 @pytest.mark.parametrize("way", ["one_by_one", "overlapping"])
-def test_a_replay_gets_the_same_answers(recorded: bench.Run, way: str) -> None:
+def test_a_replay_gets_the_same_answers(recorded: running.Run, way: str) -> None:
     steps = replay.prepare(recorded.exchanges)
-    with bench.reference() as (base, keys, _):
+    with running.reference() as (base, keys, _):
         outcome = getattr(replay.Replay(base, keys), way)(steps)
     assert outcome.exchanges == len(recorded.exchanges)
     # What a race decided, or how far a run had come, may differ.
@@ -84,4 +84,6 @@ def test_the_command_writes_figures_and_a_table(tmp_path: Path) -> None:
     document = json.loads(file.read_text(encoding="utf-8"))
     assert document["complete"]
     assert document["scripted part"]["replay"]["seconds"] > 0
+    assert document["other targets"]["slow"]["exchanges"] > 0
+    assert document["other targets"]["verdicts_that_differ"] == []
     assert "| Suite against bare httpx, scripted part |" in done.stdout
