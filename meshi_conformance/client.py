@@ -89,7 +89,8 @@ class Call:
     """One request to an operation, before it is sent.
 
     `key` is the role of the key to send, None for no Authorization header; `authorization` replaces the
-    header's whole value. `body` is a JSON value, `content` is sent as it is in its place.
+    header's whole value. `body` is a JSON value, `content` is sent as it is in its place. `base` is another base URL
+    of the target's own.
     """
 
     operation: str
@@ -100,6 +101,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     key: str | None = "main"
     authorization: str | None = None
+    base: str | None = None
 
     def but(self, **changes: Any) -> Call:
         """The same call with other attributes."""
@@ -196,6 +198,7 @@ class Transport:
             value=known,
             retriable=retriable,
             patient=patient,
+            base=call.base,
         )
 
     def request(

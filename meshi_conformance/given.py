@@ -7,6 +7,7 @@ will do.
 
 from __future__ import annotations
 
+import copy
 import itertools
 import re
 import secrets
@@ -31,6 +32,12 @@ class Given:
         self._prefix = f"conf-{time.strftime('%Y%m%d')}-{run}"
         self._worker = worker
         self._numbers = itertools.count(1)
+
+    def as_key(self, key: str) -> Given:
+        """The same, under the same names, arranged with the key of another role."""
+        other = copy.copy(self)
+        other.api = self.api.as_key(key)
+        return other
 
     def name(self, what: str) -> str:
         """An ID nobody used before, in lower-case letters, digits and hyphens."""

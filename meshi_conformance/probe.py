@@ -27,14 +27,15 @@ HONOURED_WAITS = 3
 def exhausted_window(given: Given) -> dict[str, Any]:
     """What came of a burst of calls: the 429, and the first answer after the waits that it asked for.
 
-    `refused` and `later` are exchanges in short; `told` is the last wait asked for in seconds, None where a 429 does
-    not say. Raises Inconclusive where the burst meets no limit.
+    `refused` holds the 429 of several operations in short, `later` an exchange in short; `told` is the last wait asked
+    for in seconds, None where a 429 does not say. Raises Inconclusive where the burst meets no limit.
     """
     api = given.api
     call = Call("getAuth", key="probe" if "probe" in api.transport.target.keys else "main")
     given.accepted(api.send(call))
     refused = later = _exhausted(api, call)
-    seen = [refused]
+    limited = _limited(api, call)
+    seen = [refused, *limited]
     told: float | None = None
     for _ in range(HONOURED_WAITS):
         told = retry_after_seconds(later.header("retry-after"))
@@ -46,11 +47,27 @@ def exhausted_window(given: Given) -> dict[str, Any]:
         if later.status != 429:
             break
     return {
-        "refused": _short(refused),
+        "refused": [_short(exchange) for exchange in (refused, *limited)],
         "later": _short(later),
         "told": told,
         "exchanges": [exchange.id for exchange in seen],
     }
+
+
+def _limited(api: Api, call: Call) -> list[Exchange]:
+    """What other operations answer while the window is exhausted; answers that are no 429 say nothing."""
+    # None of them writes anything where the window opens meanwhile.
+    nowhere = {"event_id": "conf-rate-limit-probe"}
+    reads = [call.but(operation="listRuns"), call.but(operation="getEvent", path=nowhere)]
+    writes = [
+        call.but(operation="createEvent", body={}),
+        call.but(operation="createRun", body={}),
+        call.but(operation="updateEventContext", path=nowhere, body={}),
+        call.but(operation="importAttendees", path=nowhere, body={}),
+    ]
+    calls = reads if api.transport.target.read_only else [*reads, *writes]
+    answers = api.together(partial(api.transport.call, one, patient=False) for one in calls)
+    return [exchange for exchange in answers if exchange.status == 429]
 
 
 def _short(exchange: Exchange) -> dict[str, Any]:

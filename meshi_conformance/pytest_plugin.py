@@ -39,7 +39,7 @@ from .report import results, terminal, write_all
 from .report.text import visible
 from .target import Embedded, Target, resolve, restricted
 from .verdicts import FAIL, INCONCLUSIVE, NOT_RUN, PASS, Judgement
-from .world import GENERATED_PARTS, PARTS, PROBES, World
+from .world import GENERATED_PARTS, OTHERS_PARTS, PARTS, PROBES, World
 
 PREFETCHED_FROM = 300
 """Tests from which on a run is taken for the whole suite."""
@@ -129,6 +129,8 @@ class Suite:
             target = self.session.target
             if target.lacks("rate_limit") or "probe" not in target.keys:
                 left |= set(PROBES)
+            if "other" not in target.keys:
+                left |= set(OTHERS_PARTS)
             self.session.world.prefetch(name for name in PARTS if name not in left)
 
     @pytest.hookimpl(tryfirst=True)

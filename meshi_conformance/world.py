@@ -204,6 +204,14 @@ def _second(given: Given, world: World) -> dict[str, Any]:
     }
 
 
+def _theirs(given: Given, world: World) -> dict[str, Any]:
+    """An event of the other org, with attendees of the IDs of a pair that our org has matched."""
+    theirs = given.as_key("other")
+    event_id = theirs.event(title="Conformance Summit of Another Org")
+    theirs.imported(event_id, [theirs.attendee(attendee_id=one) for one in (world.pair.principal, world.pair.target)])
+    return {"event_id": event_id}
+
+
 def _empty(given: Given, world: World) -> dict[str, Any]:
     """An event that nothing is ever added to."""
     return {"event_id": given.event(title="Empty Conformance Summit")}
@@ -434,6 +442,7 @@ PARTS: dict[str, Callable[[Given, World], dict[str, Any]]] = {
     "rematched": _rematched,
     "pair": _pair,
     "second": _second,
+    "theirs": _theirs,
     "empty": _empty,
     "scratch": _scratch,
     "imports": _imports,
@@ -462,6 +471,9 @@ PARTS: dict[str, Callable[[Given, World], dict[str, Any]]] = {
 
 GENERATED_PARTS = ("playground", "generated_reviews", "generated_merge")
 """Parts that only generated calls use."""
+
+OTHERS_PARTS = ("theirs",)
+"""Parts that the other org's key builds."""
 
 PROBES = ("window",)
 """Parts that provoke the rate limit: where it is switched on, and ahead only where the probe has its own key."""

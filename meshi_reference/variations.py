@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from . import (
     app,
+    attendees,
     auth,
     clock,
     events,
@@ -41,7 +42,7 @@ from . import (
 )
 from .auth import KeySpec
 from .errors import ApiError
-from .faults import operations
+from .faults import changes, operations
 from .faults.registry import Patch
 from .http import Request, Response
 from .server import Address
@@ -295,6 +296,19 @@ def context_without_nulls(patch: Patch) -> None:
     patch.wrap(events, "serialize_context", wrap)
 
 
+def details_without_nulls(patch: Patch) -> None:
+    optional = {"description", "start_date", "end_date", "timezone", "visibility", "url_slug", "title", "company"}
+
+    def change(body: dict[str, Any], row: Row) -> None:
+        for name in optional & body.keys():
+            if body[name] is None:
+                del body[name]
+
+    for module, serialize in ((events, "serialize_event"), (sessions, "serialize_session")):
+        changes.shown(patch, module, serialize, change)
+    changes.shown(patch, attendees, "serialize_attendee", change)
+
+
 variation("characters.utf16", "Characters are UTF-16 units.", apply=utf16)
 variation("ids.any_form", "No run or review ID is malformed: garbage is not found.", apply=any_opaque_id)
 variation("order.route_first", "An unknown path is not found before the key is looked at.", apply=route_before_key)
@@ -309,6 +323,18 @@ variation(
     "Context that was never set is left out: that it is shown as null is only implied.",
     apply=context_without_nulls,
     deviates=("shape.getEventContext.200", "shape.updateEventContext.200"),
+)
+variation(
+    "details.no_nulls",
+    "Details that were never given are left out: no example shows them as null.",
+    apply=details_without_nulls,
+    deviates=(
+        *(f"shape.{answer}" for answer in ("createEvent.201", "getEvent.200", "listEvents.200")),
+        *(f"shape.{answer}" for answer in ("createSession.201", "getSession.200", "listSessions.200")),
+        "shape.listAttendees.200",
+        "events.optional",
+        "attendees.optional",
+    ),
 )
 
 

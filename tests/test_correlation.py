@@ -58,6 +58,16 @@ def test_the_clients_own_id_comes_back(answer: str, api: Api, given: Given, worl
     assert_carries(exchange, sent)
 
 
+@requirement("correlation.echo.forms")
+@pytest.mark.parametrize(
+    "sent",
+    ["Conf-Trace-4F2A9C", "CONF0042", "00000042", "conf_trace_under", "-conf-trace-", "_conf_trace_", "A1b2-C3d" * 8],
+    ids=["capitals", "eight", "digits", "underscores", "hyphen_first", "underscore_first", "sixty_four"],
+)
+def test_an_id_comes_back_as_it_was_written(sent: str, api: Api) -> None:
+    assert_carries(api.send(Call("getAuth", headers={HEADER: sent})), sent)
+
+
 @requirement("correlation.echo.concurrent")
 def test_simultaneous_requests_get_their_own_ids_back(api: Api, world: World) -> None:
     sent = [new_id() for _ in range(16)]

@@ -23,10 +23,10 @@ CONTRACT = load()
 MALFORMED = "-conf malformed-"
 """No partner ID, no kind, and nothing that a server would make up."""
 
-NO_TEXT: tuple[Any, ...] = ({"conf": "no text"}, ["no text"])
+NO_TEXT: tuple[Any, ...] = ({"conf": "no text"}, ["no text"], [])
 """What no reading takes for a string; a number could be."""
 
-NO_OBJECT: tuple[Any, ...] = ("no object", ["no object"], 7)
+NO_OBJECT: tuple[Any, ...] = ("no object", ["no object"], [], 7, 0, False)
 
 Spoil = Callable[[Call, Call, Given], list[Call]]
 """Makes the calls to be refused from a valid one that was not sent yet, given its accepted twin."""

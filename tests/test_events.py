@@ -54,18 +54,36 @@ def test_details_that_were_left_out_are_null(api: Api, given: Given) -> None:
     assert set(shown.values()) == {None}, f"details that were never given are shown: {shown}"
 
 
-@requirement("events.list_row")
-def test_the_list_shows_an_event_as_its_own_read_does(api: Api, given: Given) -> None:
-    event_id = given.event()
-    given.accepted(api.update_event_context(event_id, {"objectives": "Meet."}))
+@requirement("events.listed.details", "events.listed.context", "events.list_row")
+def test_the_list_shows_an_event_as_its_own_read_does(api: Api, given: Given, judge: Judge) -> None:
+    request = given.event_request()
+    event_id = request["event_id"]
+    given.accepted(api.create_event(request))
+    first = row_of(api, event_id)
+    context = {"event_details": "Who comes.", "objectives": "Meet.", "welcome_instructions": "Say hello."}
+    given.accepted(api.update_event_context(event_id, context))
+    row = row_of(api, event_id)
+    read = given.accepted(api.get_event(event_id)).json
+    with judge("events.listed.details"):
+        for shown in (first, row):
+            differing = [name for name in DETAILS if as_written(name, shown.get(name)) != request[name]]
+            assert not differing, f"the list shows {differing} otherwise than written: {shown}, written was {request}"
+    with judge("events.listed.context"):
+        differing = [name for name, text in context.items() if row.get(name) != text]
+        assert not differing, f"the list shows {differing} otherwise than written: {row}, written was {context}"
+    with judge("events.list_row"):
+        differing = [name for name in DOCUMENTED if not same(row.get(name), read.get(name))]
+        assert not differing, f"list and read differ in {differing}: {row} and {read}"
+
+
+def row_of(api: Api, event_id: str) -> dict[str, Any]:
+    """An event as the event list shows it. Raises CouldNotArrange where the list does not show it."""
     named = member("event_id")
     found = walked(api, Call("listEvents"), 100, until=lambda rows: event_id in {named(row) for row in rows})
     row = next((row for row in found.rows if named(row) == event_id), None)
     if row is None:
         raise CouldNotArrange("the event list does not show a new event", "listEvents does not show a new event")
-    read = given.accepted(api.get_event(event_id)).json
-    differing = [name for name in DOCUMENTED if not same(row.get(name), read.get(name))]
-    assert not differing, f"list and read differ in {differing}: {row} and {read}"
+    return row
 
 
 def same(one: Any, other: Any) -> bool:

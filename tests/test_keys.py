@@ -134,8 +134,27 @@ def starts_its_own_run(call: Call, api: Api, given: Given, world: World) -> None
     assert theirs["run_id"] != ours, "another org's key was answered with our run"
 
 
+def maps_no_id_of_ours(call: Call, api: Api, given: Given, world: World) -> None:
+    # The other org has attendees by the IDs of a pair of the first event, and none by those of the second.
+    ours = {"event": world.event.id, "session": world.sessions.ids[0], "attendee": world.second.ids[0]}
+    for kind, partner_id in ours.items():
+        given.accepted(api.get_id_mapping(kind, partner_id))
+        is_not_found("PARTNER_ID_NOT_FOUND")(call.at(kind=kind, partner_id=partner_id), api, given, world)
+
+
+def shows_no_match_of_ours(call: Call, api: Api, given: Given, world: World) -> None:
+    is_not_found("EVENT_NOT_FOUND")(call, api, given, world)
+    ours = given.accepted(api.send(call))
+    query = {"run_id": ours["run_id"]}
+    # Their own event, and attendees of the IDs that ours have: the run alone is not theirs.
+    theirs = api.send(call.at(event_id=world.theirs.event_id).but(key="other", query=query))
+    shown = theirs.accepted and (call.operation == "getMatch" or theirs.items)
+    assert not shown, f"{theirs.summary} to another org's key, and with matches of our run {ours['run_id']}"
+    assert theirs.status < 500, f"{theirs.summary} to another org's key that names our run"
+
+
 ISOLATION: dict[str, Callable[[Call, Api, Given, World], None]] = {
-    "getIdMapping": is_not_found("PARTNER_ID_NOT_FOUND"),
+    "getIdMapping": maps_no_id_of_ours,
     "createEvent": creates_its_own_event,
     "listEvents": lists_nothing_of_ours("event_id", lambda given, world: {given.event()}),
     "createRun": starts_its_own_run,
@@ -143,6 +162,9 @@ ISOLATION: dict[str, Callable[[Call, Api, Given, World], None]] = {
         "run_id", lambda given, world: {given.run_id(given.api.create_run(given.generic_run_request()))}
     ),
     "getRun": is_not_found("RUN_NOT_FOUND"),
+    "listAttendeeMatches": shows_no_match_of_ours,
+    "listEventMatches": shows_no_match_of_ours,
+    "getMatch": shows_no_match_of_ours,
     "listReviews": lists_nothing_of_ours("review_id", lambda given, world: set(world.queue.reviews)),
     "resolveReview": is_not_found("REVIEW_NOT_FOUND"),
     # Neither the review nor the attendees exist in the other org; the pages do not say which is missed first.

@@ -242,15 +242,15 @@ def test_small_pages_of_the_whole_org_show_each_of_our_rows_once(
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param("events", marks=requirement(*of_org("events", "end", "order")), id="events"),
-        pytest.param("runs", marks=requirement(*of_org("runs", "end", "order")), id="runs"),
+        pytest.param("events", marks=requirement(*of_org("events", "end", "complete", "order")), id="events"),
+        pytest.param("runs", marks=requirement(*of_org("runs", "end", "complete", "order")), id="runs"),
         pytest.param("reviews", marks=requirement(*of_org("reviews", "end")), id="reviews"),
     ],
 )
 def test_a_list_of_the_whole_org_comes_to_an_end_and_is_newest_first(
     name: str, api: Api, given: Given, world: World, judge: Judge
 ) -> None:
-    operation, _, arrange = ORG_WIDE[name]
+    operation, named, arrange = ORG_WIDE[name]
     arrange(given, world)
     found = walked(api, Call(operation), limit=100)
     with judge(f"lists.{name}.end"):
@@ -259,3 +259,17 @@ def test_a_list_of_the_whole_org_comes_to_an_end_and_is_newest_first(
     if name != "reviews":
         with judge(f"lists.{name}.order"):
             found.check_order(created, descending=True)
+        with judge(f"lists.{name}.complete"):
+            # Of a list that is too long to walk whole, the newest rows alone are judged, by the test above.
+            if not found.stopped:
+                # One row is left for the last page, where some page size allows that and nobody adds a row.
+                limit = next((limit for limit in range(99, 6, -1) if len(found.rows) % limit == 1), 50)
+                again = walked(api, Call(operation), limit)
+                shown = {member(named)(row) for row in again.rows}
+                lost = [one for row in found.rows if (one := member(named)(row)) not in shown]
+                if again.stopped:
+                    raise again.stopped
+                assert not lost, (
+                    f"{len(lost)} of {len(found.rows)} rows are shown with limit=100 and not with limit={limit}, "
+                    f"such as {lost[-1]}; {again.broken or ''}"
+                )

@@ -219,6 +219,18 @@ def test_attendees_with_lower_ids_do_not_disturb_a_walk(api: Api, given: Given) 
         raise
 
 
+@requirement("lists.attendees.order")
+def test_attendees_of_later_imports_stand_among_the_others(api: Api, given: Given) -> None:
+    event_id = given.event()
+    base = given.name("sorted")
+    ours = [[f"{base}-{letter}{number}" for number in range(2)] for letter in "mag"]
+    for ids in ours:
+        given.imported(event_id, [given.attendee(attendee_id=one) for one in ids])
+    known = {one for ids in ours for one in ids}
+    found = walked(api, Call("listAttendees", path={"event_id": event_id}), 100)
+    found.check_order(lambda row: one if (one := row.get("attendee_id")) in known else None, descending=False)
+
+
 LATER_PAIRS = 5
 """Pairs that open reviews after the four of the prepared event: in a random order they come first once in 126."""
 

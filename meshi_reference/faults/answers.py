@@ -401,8 +401,8 @@ def end_marker(value: Any) -> Any:
 SCHEMAS: dict[str, tuple[str, tuple[str, Any]]] = {
     "getAuth.200": ("service_account_user_id", ("scopes", " ".join)),
     "getIdMapping.200": ("kind", ("mapped", "true")),
-    "createEvent.201": ("timezone", ("updated_at", epoch)),
-    "listEvents.200": ("items[].url_slug", ("items[].updated_at", epoch)),
+    "createEvent.201": ("created_at", ("updated_at", epoch)),
+    "listEvents.200": ("items[].event_details", ("items[].updated_at", epoch)),
     "getEvent.200": ("welcome_instructions", ("updated_at", epoch)),
     "updateEventContext.200": ("event_id", ("context", as_text)),
     "getEventContext.200": ("event_id", ("context", as_text)),

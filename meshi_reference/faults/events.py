@@ -142,17 +142,59 @@ def in_list(name: str, value: Values) -> Callable[[Patch], None]:
     return lambda patch: changes.items(patch, "listEvents", change)
 
 
-for _field, _sentence, _value in (
-    ("objectives", "shows no context", lambda value: None),
-    ("description", "shows the start of long descriptions alone", on_text(lambda text: text[:20] + "…")),
-    ("timezone", "shows no time zone", lambda value: None),
+for _part, _field, _sentence, _value in (
+    ("context", "objectives", "shows no objectives", lambda value: None),
+    ("details", "description", "shows the start of long descriptions alone", on_text(lambda text: text[:20] + "…")),
+    ("details", "timezone", "shows no time zone", lambda value: None),
 ):
     fault(
-        f"events.list_row.{_field}",
+        f"events.listed.{_part}.{_field}",
         f"The event list {_sentence}.",
-        breaks=["events.list_row"],
-        also=["lists.*", "generated.model.events"],
+        breaks=[f"events.listed.{_part}"],
+        also=["lists.*", "generated.model.events", "events.list_row"],
     )(in_list(_field, _value))
+
+
+@fault(
+    "events.listed.details.left_out",
+    "The event list has the details of an event that its example shows first, and no others.",
+    breaks=["events.listed.details"],
+    also=["events.list_row", "generated.model.events", "shape.listEvents.200"],
+)
+def _(patch: Patch) -> None:
+    def change(rows: list[Any]) -> list[Any]:
+        return [{name: row[name] for name in row if name not in ("visibility", "url_slug")} for row in rows]
+
+    changes.items(patch, "listEvents", change)
+
+
+CONTEXT = ("event_details", "objectives", "welcome_instructions")
+
+
+@fault(
+    "events.listed.context.stale",
+    "The event list shows the context that an event had when it was listed first.",
+    breaks=["events.listed.context"],
+    also=["events.list_row", "generated.model.events"],
+)
+def _(patch: Patch) -> None:
+    first: dict[str, dict[str, Any]] = {}
+
+    def change(rows: list[Any]) -> list[Any]:
+        known = [first.setdefault(row["event_id"], {name: row[name] for name in CONTEXT}) for row in rows]
+        return [{**row, **context} for row, context in zip(rows, known, strict=True)]
+
+    changes.items(patch, "listEvents", change)
+
+
+@fault(
+    "events.list_row.updated_at",
+    "The event list shows when an event was created as the time of its last change.",
+    breaks=["events.list_row"],
+    also=["generated.model.events"],
+)
+def _(patch: Patch) -> None:
+    changes.items(patch, "listEvents", lambda rows: [{**row, "updated_at": row["created_at"]} for row in rows])
 
 
 @fault(

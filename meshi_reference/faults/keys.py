@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 
-from .. import auth, events, paging, runs
+from .. import auth, events, idmap, paging, runs
 from ..auth import Principal
 from ..errors import ApiError
 from ..http import Request, Response
@@ -271,6 +271,27 @@ CREATES = ("createEvent", "createRun")
 family("isolation", LISTS_OF_THE_ORG, [("leak", "shows the rows of every org", list_everything, ())])
 family("isolation", [one for one in READS if one not in (*LISTS_OF_THE_ORG, "getAuth")], ISOLATION_READ)
 family("isolation", [one for one in WRITES if one not in CREATES], ISOLATION_WRITE)
+
+
+for _kind in ("session", "attendee"):
+
+    def _found_anywhere(patch: Patch, kind: str = _kind) -> None:
+        def wrap(inner: Callable[[Services, str, str, str], bool]) -> Any:
+            query = f"SELECT 1 FROM {kind}s WHERE {kind}_id = ?"
+
+            def is_mapped(services: Services, org: str, asked: str, partner_id: str) -> bool:
+                anywhere = asked == kind and services.storage.one(query, (partner_id,)) is not None
+                return anywhere or inner(services, org, asked, partner_id)
+
+            return is_mapped
+
+        patch.wrap(idmap, "is_mapped", wrap)
+
+    fault(
+        f"isolation.getIdMapping.{_kind}",
+        f"getIdMapping finds the {_kind} IDs of every org.",
+        breaks=["isolation.getIdMapping"],
+    )(_found_anywhere)
 
 
 @fault(

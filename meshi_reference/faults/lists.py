@@ -104,6 +104,10 @@ def by_arrival(listed: Listed) -> Callable[[Patch], None]:
     return ordered(listed, (f"{table}.seq", False))
 
 
+def by_import(listed: Listed) -> Callable[[Patch], None]:
+    return ordered(listed, ("attendees.created_at", False), ("attendees.attendee_id", False))
+
+
 def by_update(listed: Listed) -> Callable[[Patch], None]:
     table = listed.by.partition(".")[0]
     return ordered(listed, (f"{table}.updated_at", True), (f"{table}.seq", True))
@@ -138,6 +142,7 @@ family(
     page_alone,
     tuple(name for name in LISTS if name != "identity"),
 )
+family("order", "imports", "each import's rows are ordered by themselves", by_import, ("attendees",))
 family("order", "arrival", "the list is in the order of arrival", by_arrival, ("sessions", "attendees"))
 family("order", "updates", "the list is in the order of the last changes", by_update, ("events",))
 family("order", "id", "the list is in the order of IDs", by_id, ("events", "runs", "event_reviews", "reviews"))

@@ -176,6 +176,16 @@ def across_events(inner: Choose) -> Choose:
     return choose
 
 
+def across_orgs(inner: Choose) -> Choose:
+    """A run of another org is found by its ID."""
+
+    def choose(call: Call, event: Row, pinned: str | None) -> Row | None:
+        other = run_where(call.services, "org_id <> ? AND run_id = ?", call.org, asked(call))
+        return other if other is not None else inner(call, event, pinned)
+
+    return choose
+
+
 SLOW = {"run_seconds": 0.3}
 """Long enough for a read to meet a run on its way."""
 
@@ -219,6 +229,12 @@ for _aspect, _suffix, _sentence, _make, _among in CHOICES:
             also=[*ALSO, f"error.{_operation}.MATCH_RUN_NOT_FOUND", f"codes.{_operation}", "isolation.*"],
             settings=SLOW if _aspect == "ended_run" else None,
         )(partial(choosing, operation=_operation, make=_make))
+
+fault(
+    "isolation.listEventMatches.run",
+    "The event's matches are those of another org's event for the ID of that org's run.",
+    breaks=["isolation.listEventMatches"],
+)(partial(choosing, operation="listEventMatches", make=across_orgs))
 
 
 # What a match shows

@@ -109,6 +109,29 @@ def _(patch: Patch) -> None:
     patch.wrap(app, "respond", make)
 
 
+for _name, _sentence, _form in (
+    ("lower", "in lower case", str.lower),
+    ("upper", "in capitals", str.upper),
+    ("cut", "cut to the length of a UUID", lambda sent: sent[:36]),
+    ("spaces", "with its underscores as hyphens", lambda sent: sent.replace("_", "-")),
+    ("stripped", "without hyphens at its ends", lambda sent: sent.strip("-")),
+    ("number", "as the number that it reads as", lambda sent: str(int(sent)) if sent.isdigit() else sent),
+):
+
+    def _reformed(patch: Patch, form: Callable[[str], str] = _form) -> None:
+        def wrap(inner: Callable[[str | None], str]) -> Callable[[str | None], str]:
+            return lambda sent: form(inner(sent)) if sent else inner(sent)
+
+        patch.wrap(http, "effective_correlation_id", wrap)
+
+    fault(
+        f"correlation.echo.forms.{_name}",
+        f"The client's correlation ID comes back {_sentence}.",
+        breaks=["correlation.echo.forms"],
+        also=ALSO,
+    )(_reformed)
+
+
 def making(make_id: Callable[[], str]) -> Callable[[Patch], None]:
     """Another way to make an ID where the client sent none."""
     return lambda patch: patch(http, "new_correlation_id", make_id)
@@ -330,6 +353,21 @@ for _aspect, _suffix, _sentence, _change_error in (
 
 
 @fault(
+    "rate_limit.retry_after.reads_alone",
+    "A write past the window is refused without Retry-After.",
+    breaks=["rate_limit.retry_after"],
+    also=LIMITED,
+    sees=["rate_limit"],
+)
+def _(patch: Patch) -> None:
+    def change(response: Response, request: Request) -> None:
+        if response.status == 429 and request.method != "GET":
+            response.headers = {name: value for name, value in response.headers.items() if name != "retry-after"}
+
+    responding(patch, change)
+
+
+@fault(
     "rate_limit.lifts.never",
     "A key that once met the limit is refused for a minute, and told to wait a second.",
     breaks=["rate_limit.lifts"],
@@ -455,6 +493,8 @@ for _aspect, _suffix, _sentence, _make_legacy in (
     ("served", "gone", "is switched off", gone),
     ("served", "moved", "says where the API is now", moved),
     ("served", "auth", "does not serve /auth", only_for("getAuth", ApiError("NOT_FOUND", "nothing here"))),
+    ("operations", "import", "has no imports", only_for("importAttendees", ApiError("NOT_FOUND", "nothing here"))),
+    ("operations", "runs", "lists no runs", only_for("listRuns", ApiError("NOT_FOUND", "nothing here"))),
     ("reads", "not_found", "finds no events", only_for("getEvent", ApiError("EVENT_NOT_FOUND", "no such event"))),
     ("writes", "read_only", "takes no writes", only_for("createEvent", Refusal(405, "METHOD_NOT_ALLOWED"))),
     ("writes", "apart", "keeps what is written to it apart", not_written),

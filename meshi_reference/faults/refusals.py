@@ -434,3 +434,22 @@ def _(patch: Patch) -> None:
         )
 
     retry("createSession", "PARTNER_ID_CONFLICT", replace, patch)
+
+
+def unless_empty(patch: Patch, function: str) -> None:
+    """What has the truth value of nothing is taken for nothing given."""
+    patch.wrap(validation, function, lambda inner: lambda value, *rest: inner(value or None, *rest))
+
+
+for _operation, _code, _name, _function in (
+    ("importAttendees", "INVALID_ATTENDEE_RAW_DATA", "raw_data", "check_attendee_raw_data"),
+    ("importAttendees", "INVALID_ATTENDEE_TITLE", "title", "check_attendee_title"),
+    ("importAttendees", "INVALID_ATTENDEE_COMPANY", "company", "check_attendee_company"),
+):
+    register(
+        _operation,
+        _code,
+        "unless_empty",
+        f"{_operation} takes an empty array as `{_name}` for none.",
+        partial(unless_empty, function=_function),
+    )

@@ -97,14 +97,15 @@ def members(names: str) -> list[str]:
     return names.split()
 
 
-# Members of answers. A name ending in "?" is there and may hold anything: its type is not documented.
+# Members of answers. A name ending in "?" is there and may hold anything: its type is not documented. One ending in
+# "~" has a documented type, and is there for certain only where a value was given.
 EVENT = members(
-    "event_id title description event_details objectives welcome_instructions start_date end_date timezone"
-    " visibility url_slug created_at updated_at"
+    "event_id title description~ event_details objectives welcome_instructions start_date~ end_date~ timezone~"
+    " visibility~ url_slug~ created_at updated_at"
 )
 CREATED_EVENT = [name for name in EVENT if name not in ("event_details", "objectives", "welcome_instructions")]
 ATTENDEE = members(
-    "attendee_id event_id display_name title company event event/role_at_event? event/visibility? event/goal?"
+    "attendee_id event_id display_name title~ company~ event event/role_at_event? event/visibility? event/goal?"
     " event/needs? event/offers? event/onboarded_at? event/joined_at? identity identity/review_required"
     " identity/open_review_count"
 )
@@ -229,7 +230,7 @@ ROWS = [
         WRITE,
         "POST /events/:event_id/sessions",
         "Sessions",
-        {201: ["session_id", "event_id", "title", "description", "start_timestamp", "end_timestamp"]},
+        {201: ["session_id", "event_id", "title", "description~", "start_timestamp", "end_timestamp"]},
         "400 INVALID_PARTNER_ID INVALID_TITLE INVALID_DESCRIPTION INVALID_START_TIMESTAMP"
         " INVALID_END_TIMESTAMP 404 EVENT_NOT_FOUND 409 PARTNER_ID_CONFLICT",
         body={
@@ -254,7 +255,7 @@ ROWS = [
         READ,
         "GET /events/:event_id/sessions/:session_id",
         "Sessions",
-        {200: ["session_id", "event_id", "title", "description", "start_timestamp", "end_timestamp"]},
+        {200: ["session_id", "event_id", "title", "description~", "start_timestamp", "end_timestamp"]},
         "400 INVALID_PARTNER_ID 404 SESSION_NOT_FOUND EVENT_NOT_FOUND",
     ),
     Row(
