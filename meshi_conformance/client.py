@@ -22,7 +22,7 @@ import httpx
 from .breaker import Breaker
 from .contract import Contract
 from .errors import NotPermitted, TransportTrouble
-from .exchange import STORED_BODY_BYTES, Exchange, NotJson
+from .exchange import BEARER, STORED_BODY_BYTES, Exchange, NotJson
 from .ledger import Row, created, may_exist, planned, total
 from .limiter import Limiter
 from .network import ANSWER_VALUES, Connections, Exceeded, Wire, decoded, value_count
@@ -90,7 +90,7 @@ class Call:
 
     `key` is the role of the key to send, None for no Authorization header; `authorization` replaces the
     header's whole value. `body` is a JSON value, `content` is sent as it is in its place. `base` is another base URL
-    of the target's own.
+    of the target's own, `scheme` what stands before the key.
     """
 
     operation: str
@@ -102,6 +102,7 @@ class Call:
     key: str | None = "main"
     authorization: str | None = None
     base: str | None = None
+    scheme: str = BEARER
 
     def but(self, **changes: Any) -> Call:
         """The same call with other attributes."""
@@ -199,6 +200,7 @@ class Transport:
             retriable=retriable,
             patient=patient,
             base=call.base,
+            scheme=call.scheme,
         )
 
     def request(
@@ -215,6 +217,7 @@ class Transport:
         retriable: bool = False,
         patient: bool = True,
         base: str | None = None,
+        scheme: str = BEARER,
     ) -> Exchange:
         """Sends any request below the base URL. `value` is what `content` says as JSON, where that is at hand.
 
@@ -226,7 +229,7 @@ class Transport:
         sent = dict(headers or {})
         bearer = authorization
         if bearer is None and key is not None:
-            bearer = f"Bearer {self.target.keys[key]}"
+            bearer = scheme + self.target.keys[key]
         request = _Request(
             method,
             (base or self.target.base) + path,
@@ -241,6 +244,7 @@ class Transport:
             retriable=retriable or method in SAFE_METHODS,
             rows=tuple(planned(method, path, _unpadded(content), value)) if method not in SAFE_METHODS else (),
             other_base=base,
+            scheme=scheme,
         )
         exchange = self._to_the_end(request, patient)
         if request.maybe_done and not request.safe and exchange.status == 200 and not self.recorder.is_aside:
@@ -394,6 +398,7 @@ class Transport:
                 started=started,
                 elapsed=time.perf_counter() - clock,
                 other_base=request.other_base,
+                scheme=request.scheme,
             )
             self.recorder.exchange(exchange)
             if request.rows:
@@ -444,6 +449,7 @@ class _Request:
     retriable: bool
     rows: tuple[Row, ...]
     other_base: str | None
+    scheme: str
     maybe_done: bool = False
 
     @property

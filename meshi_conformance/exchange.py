@@ -28,6 +28,9 @@ KEY_VARIABLES = {
 }
 """Role of a key to the environment variable that holds it."""
 
+BEARER = "Bearer "
+"""What stands before a key."""
+
 
 GATEWAY_STATUSES = frozenset({502, 503, 504, *range(520, 528), 530})
 """What load balancers and content networks answer when the server behind them does not."""
@@ -128,7 +131,8 @@ class Exchange:
     `key` is the role of the key that was sent (`main`, `read`, …), never its value; None when no key was
     sent, `literal` when a made-up Authorization header was. `elapsed` is in seconds, `started` is POSIX time.
     `request_size` is how many bytes a body had of which `request_body` is only the start, else None.
-    `other_base` is what the path was sent below where that is not the target's base URL.
+    `other_base` is what the path was sent below where that is not the target's base URL. `scheme` is what stood before
+    the key.
     """
 
     id: str
@@ -146,6 +150,7 @@ class Exchange:
     elapsed: float
     request_size: int | None = None
     other_base: str | None = None
+    scheme: str = BEARER
     violations: list[tuple[str, str]] = field(default_factory=list)
     drift: list[str] = field(default_factory=list)
 
@@ -260,7 +265,7 @@ class Exchange:
         base = "$MESHI_BASE" if self.other_base is None else _double_quoted(self.other_base)
         line = " ".join(parts) + f' "{base}{_double_quoted(self.path)}"'
         if self.key in KEY_VARIABLES:
-            line += f' -H "Authorization: Bearer ${KEY_VARIABLES[self.key]}"'
+            line += f' -H "Authorization: {self.scheme}${KEY_VARIABLES[self.key]}"'
         for name, value in self.request_headers.items():
             line += " -H " + shlex.quote(f"{name}: {value}")
         if self.request_body is not None:
@@ -280,6 +285,7 @@ class Exchange:
             "path": clean(self.path),
             "other_base": self.other_base,
             "key": self.key,
+            "scheme": self.scheme,
             "request_headers": redaction.apply(self.request_headers),
             "request_body": _text(self.request_body, clean),
             "request_bytes": self.request_bytes,

@@ -10,6 +10,9 @@ from meshi_conformance.given import Given
 from meshi_conformance.marks import requirement
 from meshi_conformance.world import World
 
+MANY_ROWS = 1200
+"""More than any server would take at once without a loop over batches."""
+
 
 def listed(given: Given, event_id: str) -> set[Any]:
     """The IDs of an event's attendees, as its list shows them."""
@@ -33,6 +36,23 @@ def test_an_attendee_needs_only_an_id_and_a_name(api: Api, given: Given) -> None
         given.accepted(api.import_attendees(event_id, given.import_request()))
     assert answer.accepted, f"{answer.summary} to a row of ID and name alone"
     assert_listed(given, event_id, bare["attendee_id"], given.ended(answer)["status"])
+
+
+@requirement("imports.every_row")
+def test_the_last_row_is_checked_as_the_first_is(api: Api, given: Given, world: World) -> None:
+    event_id = world.imports.event_id
+    base = given.name("late")
+    rows = [{"attendee_id": f"{base}-{number:04d}", "name": "Conny"} for number in range(MANY_ROWS)]
+    given.accepted(api.import_attendees(event_id, given.import_request(rows)))
+    last = rows.pop()
+    for bad, code in (
+        ({**last, "name": ""}, "INVALID_ATTENDEE_NAME"),
+        ({**last, "title": ["no text"]}, "INVALID_ATTENDEE_TITLE"),
+        ({**last, "attendee_id": "-late"}, "INVALID_PARTNER_ID"),
+        ({**last, "attendee_id": rows[0]["attendee_id"]}, "DUPLICATE_ATTENDEE_ID"),
+    ):
+        answer = api.import_attendees(event_id, given.import_request([*rows, bad]))
+        assert answer.refusal == (400, code), f"{answer.summary} to row {MANY_ROWS} alone; documented: 400 {code}"
 
 
 @requirement("imports.later.adds")

@@ -32,6 +32,9 @@ def test_a_call_without_a_usable_key_is_unauthorized(operation: str, api: Api, c
     for refused in (
         call.but(key=None),
         call.but(authorization="Basic Y29uZjpjb25m"),
+        # A good key in a header that is no bearer header.
+        call.but(scheme=""),
+        call.but(scheme="Token "),
         call.but(authorization="Bearer conf-token-of-no-key-0000000000"),
     ):
         exchange = api.send(refused)

@@ -181,8 +181,9 @@ def test_a_pair_with_an_unknown_attendee_is_not_found(end: str, api: Api, given:
 def test_matches_of_an_unknown_session_are_not_found(api: Api, given: Given, world: World) -> None:
     event_id = world.rematched.event_id
     given.accepted(api.list_event_matches(event_id, query={"session_id": world.sessions.ids[0]}))
-    answer = api.list_event_matches(event_id, query={"session_id": given.name("unknown")})
-    assert answer.refusal == (404, "SESSION_NOT_FOUND"), answer.summary
+    for query in ({}, {"run_id": world.rematched.run_id}, {"limit": 10}):
+        answer = api.list_event_matches(event_id, query={"session_id": given.name("unknown"), **query})
+        assert answer.refusal == (404, "SESSION_NOT_FOUND"), answer.summary
 
 
 @requirement("error.getMatch.MATCH_NOT_FOUND")

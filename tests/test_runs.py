@@ -17,7 +17,7 @@ from meshi_conformance.client import Api, Call
 from meshi_conformance.errors import CouldNotArrange, EndedOtherwise
 from meshi_conformance.exchange import JsonObject
 from meshi_conformance.given import Given
-from meshi_conformance.marks import requirement
+from meshi_conformance.marks import Judge, requirement
 from meshi_conformance.paging import rows, walk
 from meshi_conformance.polling import TERMINAL, poll_to_end
 from meshi_conformance.timestamps import after, instant
@@ -352,14 +352,19 @@ def test_the_list_of_one_kind_holds_the_runs_of_that_kind(api: Api, calls: Calls
         assert not strange, f"runs of another kind among the {kind} runs: {sorted(strange)}"
 
 
-@requirement("runs.list.same_run")
-def test_a_listed_run_is_the_run_that_is_polled(api: Api, given: Given) -> None:
+@requirement("runs.list.same_run", "runs.event_id.none")
+def test_a_listed_run_is_the_run_that_is_polled(api: Api, given: Given, judge: Judge) -> None:
     run_id = given.run_id(api.create_run(given.generic_run_request("match", webhook_url=WEBHOOK)))
     row = next((one for one in newest_runs(api, {run_id}, {}) if one.get("run_id") == run_id), None)
     if row is None:
         raise CouldNotArrange(f"run {run_id} is not listed", "runs are not listed")
     polled = given.accepted(api.get_run(run_id)).json
-    for member in ("kind", "event_id", "idempotency_key", "webhook_url", "created_at"):
-        listed, shown = row.get(member), polled.get(member)
-        same = same_moment(listed, shown) if member == "created_at" else listed == shown
-        assert same, f"`{member}` is {listed!r} in the list and {shown!r} in the poll"
+    with judge("runs.event_id.none"):
+        # Whether rows show an event at all is only implied.
+        event_id = row.get("event_id")
+        assert event_id is None, f"the list shows event {event_id!r} for a run outside event scope"
+    with judge("runs.list.same_run"):
+        for member in ("kind", "event_id", "idempotency_key", "webhook_url", "created_at"):
+            listed, shown = row.get(member), polled.get(member)
+            same = same_moment(listed, shown) if member == "created_at" else listed == shown
+            assert same, f"`{member}` is {listed!r} in the list and {shown!r} in the poll"

@@ -60,7 +60,7 @@ def _entry(one: dict[str, Any], base: str) -> dict[str, Any]:
 def _request(one: dict[str, Any], base: str) -> dict[str, Any]:
     headers = [{"name": name, "value": value} for name, value in one["request_headers"].items()]
     if one["key"] in KEY_VARIABLES:
-        headers.append({"name": "Authorization", "value": f"Bearer ${KEY_VARIABLES[one['key']]}"})
+        headers.append({"name": "Authorization", "value": f"{one['scheme']}${KEY_VARIABLES[one['key']]}"})
     request: dict[str, Any] = {
         "method": one["method"],
         "url": (one["other_base"] or base) + one["path"],

@@ -86,6 +86,52 @@ def _(patch: Patch) -> None:
     patch.wrap(validation, "check_attendee", make)
 
 
+for _many in (100, 1000):
+
+    def _check_the_first(patch: Patch, many: int = _many) -> None:
+        def wrap(inner: Callable[[object, Settings], list[Any]]) -> Any:
+            def check_attendees(value: object, settings: Settings) -> list[Any]:
+                rows = inner(value, settings)
+                for place, row in enumerate(rows[many:], many):
+                    if isinstance(row, dict):
+                        rows[place] = {**row, "attendee_id": f"row-{place}", "name": "?", "title": None}
+                return rows
+
+            return check_attendees
+
+        patch.wrap(validation, "check_attendees", wrap)
+
+    fault(
+        f"imports.every_row.first_{_many}",
+        f"An import checks its first {_many} rows alone.",
+        breaks=["imports.every_row"],
+        also=[*MISSING, "limits.import_rows.*"],
+    )(_check_the_first)
+
+
+@fault(
+    "imports.every_row.neighbours",
+    "An ID that stands in two rows of an import is noticed in neighbouring rows alone.",
+    breaks=["imports.every_row"],
+    also=["error.importAttendees.DUPLICATE_ATTENDEE_ID", MODEL],
+)
+def _(patch: Patch) -> None:
+    def wrap(inner: Callable[[object, Settings], list[Any]]) -> Any:
+        def check_attendees(value: object, settings: Settings) -> list[Any]:
+            rows = inner(value, settings)
+            known: dict[Any, int] = {}
+            for place, row in enumerate(rows):
+                one = row.get("attendee_id") if isinstance(row, dict) else None
+                if isinstance(one, str) and known.get(one, place) < place - 1:
+                    rows[place] = {**row, "attendee_id": f"row-{place}"}
+                known[one] = place
+            return rows
+
+        return check_attendees
+
+    patch.wrap(validation, "check_attendees", wrap)
+
+
 @fault(
     "imports.later.replaces",
     "A later import brings no one new into an event that has attendees: it updates alone.",

@@ -76,6 +76,12 @@ family(
         ("any_token", "serves any bearer token", admits("UNAUTHORIZED", lambda one: scheme(one) == "bearer"), KEYS),
         ("any_scheme", "serves a Basic header", admits("UNAUTHORIZED", lambda one: scheme(one) == "basic"), KEYS),
         (
+            "no_scheme",
+            "takes a key under any scheme, or under none",
+            admits("UNAUTHORIZED", lambda one: scheme(one) not in ("", "bearer", "basic")),
+            KEYS,
+        ),
+        (
             "status",
             "answers 403 where the key is missing or unknown",
             says("UNAUTHORIZED", 403, "UNAUTHORIZED"),

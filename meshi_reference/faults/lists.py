@@ -187,7 +187,7 @@ def offsets(
             limit = paging.parse_limit(call.request.query.get("limit"), call.services.settings)
             start = position(call)
             sql = f"{select} WHERE {where} ORDER BY {paging.order_clause(paging.ORDERS[name])} LIMIT ? OFFSET ?"
-            rows = call.services.storage.all(sql, [*parameters, limit + 2, start])
+            rows = call.services.storage.all(sql, [*parameters, 2 * limit + 1, start])
             shown, following = cut(rows, start, limit)
             return Page(shown, None if following is None else f"o{following}")
 
@@ -221,6 +221,10 @@ def repeats_one(rows: list[Row], start: int, limit: int) -> tuple[list[Row], int
 
 def drops_last(rows: list[Row], start: int, limit: int) -> tuple[list[Row], int | None]:
     return rows[:limit], start + limit if len(rows) > limit + 1 else None
+
+
+def drops_short(rows: list[Row], start: int, limit: int) -> tuple[list[Row], int | None]:
+    return rows[:limit], start + limit if len(rows) >= 2 * limit else None
 
 
 def overlaps(rows: list[Row], start: int, limit: int) -> tuple[list[Row], int | None]:
@@ -292,6 +296,7 @@ DEEP = ("matching.*", "identity.*", "runs.*", "idempotency.*", "attendees.*", "e
 
 family("complete", "skips_one", "a row is lost where a page ends", by_offset(skips_one), also=DEEP)
 family("complete", "drops_last", "the last page is lost where it holds one row", by_offset(drops_last), also=DEEP)
+family("complete", "drops_short", "a last page that is not full is lost", by_offset(drops_short), also=DEEP)
 family("complete", "one_page", "there is no second page", no_cursor, also=DEEP)
 family("complete", "ties", "rows of equal order are lost where a page ends", ties, ("sessions",))
 family("end", "restarts", "every cursor leads to the first page", restarts, also=DEEP, breaks=("complete",))

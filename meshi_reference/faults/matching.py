@@ -230,6 +230,26 @@ for _aspect, _suffix, _sentence, _make, _among in CHOICES:
             settings=SLOW if _aspect == "ended_run" else None,
         )(partial(choosing, operation=_operation, make=_make))
 
+
+def session_unless(patch: Patch) -> None:
+    """Where a run is named, the session filter is dropped before it is looked at."""
+
+    def make(inner: Handler) -> Handler:
+        async def handler(call: Call) -> Response:
+            if "run_id" in call.request.query:
+                call.request.query = {name: one for name, one in call.request.query.items() if name != "session_id"}
+            return await inner(call)
+
+        return handler
+
+    operations.handle(patch, "listEventMatches", make)
+
+
+fault(
+    "error.listEventMatches.SESSION_NOT_FOUND.with_a_run",
+    "The event's matches ignore `session_id` where `run_id` is given.",
+    breaks=["error.listEventMatches.SESSION_NOT_FOUND"],
+)(session_unless)
 fault(
     "isolation.listEventMatches.run",
     "The event's matches are those of another org's event for the ID of that org's run.",

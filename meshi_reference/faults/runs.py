@@ -312,6 +312,19 @@ OUTSIDE: tuple[tuple[str, str, str, str, Values], ...] = (
     ("runs.metadata", "snapshot", "loses its snapshot metadata", "snapshot_metadata", lambda value: {}),
     ("runs.metadata", "version", "loses its version metadata", "version_metadata", lambda value: {}),
 )
+fault(
+    "runs.event_id.none.listed",
+    "The run list names an empty event for a run outside event scope.",
+    breaks=["runs.event_id.none"],
+    also=["runs.list.*", "shape.listRuns.200"],
+)(
+    partial(
+        changes.items,
+        operation="listRuns",
+        change=lambda rows: [{**row, "event_id": row["event_id"] or ""} for row in rows],
+    )
+)
+
 for _kind in KINDS:
     for _name, _suffix, _sentence, _member, _value in OUTSIDE:
         fault(

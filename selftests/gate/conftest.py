@@ -86,6 +86,7 @@ def exchange(
         "path": "/auth",
         "other_base": None,
         "key": "main",
+        "scheme": "Bearer ",
         "request_headers": {},
         "request_body": None,
         "request_bytes": 0,
