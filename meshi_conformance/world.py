@@ -205,10 +205,10 @@ def _second(given: Given, world: World) -> dict[str, Any]:
 
 
 def _theirs(given: Given, world: World) -> dict[str, Any]:
-    """An event of the other org, with attendees of the IDs of a pair that our org has matched."""
+    """An event of the other org, with attendees of the IDs that our org has matched."""
     theirs = given.as_key("other")
     event_id = theirs.event(title="Conformance Summit of Another Org")
-    theirs.imported(event_id, [theirs.attendee(attendee_id=one) for one in (world.pair.principal, world.pair.target)])
+    theirs.imported(event_id, [theirs.attendee(attendee_id=one) for one in world.people.ids])
     return {"event_id": event_id}
 
 

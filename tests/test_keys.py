@@ -138,7 +138,7 @@ def starts_its_own_run(call: Call, api: Api, given: Given, world: World) -> None
 
 
 def maps_no_id_of_ours(call: Call, api: Api, given: Given, world: World) -> None:
-    # The other org has attendees by the IDs of a pair of the first event, and none by those of the second.
+    # The other org has attendees by the IDs of our first event, and none by those of the second.
     ours = {"event": world.event.id, "session": world.sessions.ids[0], "attendee": world.second.ids[0]}
     for kind, partner_id in ours.items():
         given.accepted(api.get_id_mapping(kind, partner_id))

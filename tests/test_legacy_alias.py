@@ -7,8 +7,9 @@ import json
 import pytest
 
 from meshi_conformance.calls import Calls
-from meshi_conformance.client import Api
+from meshi_conformance.client import Api, Call
 from meshi_conformance.contract import load
+from meshi_conformance.errors import CouldNotArrange
 from meshi_conformance.exchange import Exchange
 from meshi_conformance.given import Given
 from meshi_conformance.marks import requirement
@@ -36,13 +37,16 @@ def test_the_legacy_base_confirms_the_key(api: Api, given: Given, target: Target
 def test_an_operation_is_served_under_the_legacy_base(
     operation: str, api: Api, calls: Calls, given: Given, target: Target
 ) -> None:
-    call = calls.of(operation)
+    try:
+        call = calls.of(operation)
+    except CouldNotArrange:
+        # A pair or a review that is not there is missed under either base.
+        names = [one["name"] for one in OPERATIONS[operation].path_parameters()]
+        call = Call(operation, path={name: given.name("none") for name in names})
     if OPERATIONS[operation].writes:
         # A body that nobody can read is refused by whoever serves the operation, and changes nothing.
         call = call.but(content=b'{"conf": "cut')
     current, legacy = api.send(call), api.send(call.but(base=target.legacy_base))
-    if not OPERATIONS[operation].writes:
-        given.accepted(current)
     assert (legacy.status, legacy.code) == (current.status, current.code), (
         f"{legacy.summary} under the legacy base, {current.summary} under the current one"
     )
