@@ -28,7 +28,7 @@ ATTENDEES = 8
 CROWD = 120
 """Attendees of the event whose list needs more than one page of any size."""
 SMALL_TOP_N = 2
-RANKED = 12
+RANKED = 18
 """Attendees of the event that shows the default `top_n`: each has more possible targets than that."""
 DEFAULT_TOP_N = 10
 """What leaving `top_n` out stands for (endpoint-reference, POST /events/:event_id/match-runs)."""
@@ -143,7 +143,7 @@ def _people(given: Given, world: World) -> dict[str, Any]:
     base = given.name("person")
     rows = [given.attendee(attendee_id=f"{base}{number:03d}") for number in range(ATTENDEES)]
     # Sent in another order than listed, so that a list in order of arrival shows up.
-    request = given.import_request([*rows[3:], *rows[:3]], webhook_url="https://example.com/conformance")
+    request = given.import_request([*rows[3:], *rows[:3]], webhook_url="https://example.com/conformance?of=runs&page=1")
     return {
         "event_id": event_id,
         "rows": rows,
@@ -254,7 +254,7 @@ def _long_people(given: Given, world: World) -> dict[str, Any]:
 
 def _plain_run(given: Given, world: World) -> dict[str, Any]:
     """A run outside event scope."""
-    request = given.generic_run_request("enrichment", webhook_url="https://example.com/conformance")
+    request = given.generic_run_request("enrichment", webhook_url="https://example.com/conformance?of=runs&page=1")
     answer = given.api.create_run(request)
     return {"run_id": given.run_id(answer), "request": request, "created": answer.json}
 
@@ -263,7 +263,7 @@ def _generic(given: Given, world: World) -> dict[str, Any]:
     """A run outside event scope of each kind, with every member sent."""
     runs = {}
     for kind in ("import", "enrichment", "match"):
-        request = given.generic_run_request(kind, webhook_url="https://example.com/conformance")
+        request = given.generic_run_request(kind, webhook_url="https://example.com/conformance?of=runs&page=1")
         answer = given.api.create_run(request)
         runs[kind] = {"request": request, "run_id": given.run_id(answer), "answer": answer.json}
     return {"runs": runs}

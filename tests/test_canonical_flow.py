@@ -13,6 +13,13 @@ def test_auth_lists_the_scopes_of_the_key(api: Api) -> None:
     assert "partner:write" in api.get_auth()["scopes"]
 
 
+@requirement("auth.scopes.read")
+def test_auth_lists_the_scopes_of_a_key_that_may_only_read(api: Api) -> None:
+    scopes = api.as_key("read").get_auth()["scopes"]
+    assert "partner:read" in scopes, scopes
+    assert "partner:write" not in scopes, f"{scopes}, and the key may only read"
+
+
 @requirement("flow.canonical")
 def test_the_recommended_sequence_works(api: Api, given: Given) -> None:
     assert api.get_auth().accepted

@@ -70,6 +70,12 @@ def test_a_later_update_replaces_what_it_holds_and_keeps_the_rest(api: Api, give
             assert context_of(read)[field] == FULL[field], (
                 f"{field} was left out and became {context_of(read)[field]!r}"
             )
+        for alone in FIELDS:
+            expected = {**context_of(given.accepted(api.get_event_context(event_id))), alone: f"Alone: {alone}."}
+            given.accepted(api.update_event_context(event_id, {alone: expected[alone]}))
+            kept = context_of(given.accepted(api.get_event_context(event_id)))
+            changed = [field for field in FIELDS if field != alone and kept.get(field) != expected.get(field)]
+            assert not changed, f"an update of {alone} alone changed {changed}: {kept}"
     after = given.accepted(api.get_event(event_id)).json
     with judge("context.details_kept"):
         members = set(load().operations["createEvent"].responses[201].members)

@@ -17,6 +17,12 @@ from meshi_conformance.walks import member, walked
 from meshi_conformance.world import World
 
 DETAILS = ("event_id", "title", "description", "start_date", "end_date", "timezone", "visibility", "url_slug")
+LONGEST = {"title": 200, "description": 4000, "url_slug": 128}
+"""Text of a length that every server has to take (endpoint-reference, POST /events: Field limits), in a form that none
+minds."""
+
+OUTSIDE_THE_BASIC_PLANE = "\U0001f680\U0001d11e"
+
 OPTIONAL = ("description", "start_date", "end_date", "timezone", "visibility", "url_slug")
 DOCUMENTED = sorted(set(load().operations["getEvent"].responses[200].members) - {"correlation_id"})
 """The members of an event, as its own read shows them."""
@@ -36,6 +42,31 @@ def test_a_detail_of_an_event_is_read_as_it_was_written(name: str, api: Api, giv
     for answer, what in ((event.created, "the answer to the creation"), (read, "the event's read")):
         shown = as_written(name, answer.get(name))
         assert shown == event.request[name], f"{what} shows {name} {shown!r}, written was {event.request[name]!r}"
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(one, marks=requirement(f"events.read_back.{one}"), id=one) for one in LONGEST]
+)
+def test_a_long_detail_is_read_as_it_was_written(name: str, api: Api, given: Given) -> None:
+    long = given.name("conf").ljust(LONGEST[name], "x")
+    event_id = given.event(**{name: long})
+    for answer in (given.accepted(api.get_event(event_id)).json, row_of(api, event_id)):
+        shown = answer.get(name, long)
+        assert shown == long, f"of {len(long)} characters of {name} {len(str(shown))} are shown: {str(shown)[-40:]!r}"
+
+
+@requirement("events.text.emoji")
+def test_symbols_outside_the_basic_plane_are_refused_or_kept(api: Api, given: Given) -> None:
+    title = f"Title {OUTSIDE_THE_BASIC_PLANE} end"
+    given.event()
+    request = given.event_request(title=title)
+    created = api.create_event(request)
+    assert created.status < 500, created.summary
+    if created.accepted:
+        shown = given.accepted(api.get_event(request["event_id"]))["title"]
+        assert shown == title, f"the title is shown as {shown!r}, written was {title!r}"
+    else:
+        assert created.refusal == (400, "INVALID_TITLE"), created.summary
 
 
 @requirement("events.text")

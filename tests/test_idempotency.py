@@ -84,7 +84,7 @@ def runs_with_key(api: Api, given: Given, key: str, run_id: str) -> set[str]:
 @each(
     OPERATIONS,
     *("replay.same_run", "replay.one_run", "replay.other_body"),
-    *("flag.first", "flag.replay", "other_key.new_run"),
+    *("flag.first", "flag.replay", "other_key.new_run", "other_key.case"),
 )
 def test_a_replay_brings_back_the_run_of_the_first_call(
     operation: str, api: Api, calls: Calls, given: Given, judge: Judge
@@ -92,15 +92,19 @@ def test_a_replay_brings_back_the_run_of_the_first_call(
     call = calls.of(operation)
     first = api.send(call)
     run_id = given.run_id(first)
-    # A later run of the same kind, so that the latest one is not the key's.
-    other = api.send(call.with_body(idempotency_key=given.idempotency_key()))
-    replay = api.send(call)
+    key = call.body["idempotency_key"]
+    # A later run of the same kind, so that the latest one is not the key's; its key differs in the last letter alone.
+    other = api.send(call.with_body(idempotency_key=key[:-1] + ("0" if key[-1] != "0" else "1")))
+    replay, again = api.send(call), api.send(call)
     changed = api.send(with_another_body(call, given))
+    capitals = api.send(call.with_body(idempotency_key=key.upper()))
     with judge(f"idempotency.replay.same_run.{operation}"):
-        assert replay.accepted, f"{replay.summary} to the same request again"
-        assert replay["run_id"] == run_id, f"{replay.summary} with run {replay['run_id']}, the first call had {run_id}"
+        for one in (replay, again):
+            assert one.accepted, f"{one.summary} to the same request again"
+            assert one["run_id"] == run_id, f"{one.summary} with run {one['run_id']}, the first call had {run_id}"
+        assert again.status == replay.status, f"{again.summary} to the second replay, and {replay.status} to the first"
     with judge(f"idempotency.replay.one_run.{operation}"):
-        started = runs_with_key(api, given, call.body["idempotency_key"], run_id)
+        started = runs_with_key(api, given, key, run_id)
         assert started == {run_id}, f"one key started the runs {sorted(started)}"
     with judge(f"idempotency.replay.other_body.{operation}"):
         assert changed.status == 200, f"{changed.summary} to the same key with another body"
@@ -108,12 +112,16 @@ def test_a_replay_brings_back_the_run_of_the_first_call(
     with judge(f"idempotency.flag.first.{operation}"):
         assert first["idempotent_replay"] is False, f"{first.summary} with {first['idempotent_replay']!r}"
     with judge(f"idempotency.flag.replay.{operation}"):
-        given.accepted(replay)
-        assert replay["idempotent_replay"] is True, f"{replay.summary} with {replay['idempotent_replay']!r}"
+        for one in (replay, again):
+            given.accepted(one)
+            assert one["idempotent_replay"] is True, f"{one.summary} with {one['idempotent_replay']!r}"
     with judge(f"idempotency.other_key.new_run.{operation}"):
         assert other.accepted, f"{other.summary} to a key that was never used"
         assert other["run_id"] != run_id, f"two keys were answered with one run, {run_id}"
         assert is_first(other), f"{other.summary} as a replay; the key was never used"
+    with judge(f"idempotency.other_key.case.{operation}"):
+        assert capitals.accepted, f"{capitals.summary} to the key in capitals, which was never used"
+        assert capitals["run_id"] != run_id, f"two keys that differ in case were answered with one run, {run_id}"
 
 
 @each(EVENT_OPERATIONS, "replay.after_end", "replay.current")
@@ -124,12 +132,22 @@ def test_a_run_that_has_ended_can_be_replayed(
     run = spent.runs[operation]
     replay = api.send(Call(operation, path={"event_id": spent.event_id}, body=run["request"]))
     with judge(f"idempotency.replay.after_end.{operation}"):
-        assert replay.accepted, f"{replay.summary} after its run had ended"
+        assert replay.status == 200, f"{replay.summary} after its run had ended"
         assert replay["run_id"] == run["run_id"], f"the key had run {run['run_id']}, now it has {replay['run_id']}"
     with judge(f"idempotency.replay.current.{operation}"):
         given.accepted(replay)
         ended = run["polls"][-1]["status"]
         assert replay["status"] == ended, f"{replay.summary} with status {replay['status']!r}; the run {ended}"
+
+
+@requirement("idempotency.replay.later.createRun")
+def test_a_run_outside_event_scope_is_replayed_later(api: Api, world: World) -> None:
+    # Whether such a run ends is open. By now it has had as long as the runs of an event.
+    run = world.plain_run
+    _ = world.spent
+    replay = api.create_run(run.request)
+    assert replay.status == 200, f"{replay.summary}, some time after the first call"
+    assert replay["run_id"] == run.run_id
 
 
 def conflicting(cause: str) -> pytest.MarkDecorator:

@@ -7,7 +7,7 @@ from typing import Any
 from meshi_conformance.client import Api, Call
 from meshi_conformance.errors import CouldNotArrange
 from meshi_conformance.given import Given
-from meshi_conformance.marks import requirement
+from meshi_conformance.marks import Judge, requirement
 from meshi_conformance.world import World
 
 MANY_ROWS = 1200
@@ -38,12 +38,27 @@ def test_an_attendee_needs_only_an_id_and_a_name(api: Api, given: Given) -> None
     assert_listed(given, event_id, bare["attendee_id"], given.ended(answer)["status"])
 
 
-@requirement("imports.every_row")
-def test_the_last_row_is_checked_as_the_first_is(api: Api, given: Given, world: World) -> None:
-    event_id = world.imports.event_id
+@requirement("imports.every_row", "attendees.listed")
+def test_every_row_of_many_is_checked_and_imported(api: Api, given: Given, judge: Judge) -> None:
+    event_id = given.event()
     base = given.name("late")
-    rows = [{"attendee_id": f"{base}-{number:04d}", "name": "Conny"} for number in range(MANY_ROWS)]
-    given.accepted(api.import_attendees(event_id, given.import_request(rows)))
+    rows: list[dict[str, Any]] = [
+        {"attendee_id": f"{base}-{number:04d}", "name": "Conny"} for number in range(MANY_ROWS)
+    ]
+    ended = given.imported(event_id, rows)
+    with judge("attendees.listed"):
+        if ended["status"] != "succeeded":
+            raise CouldNotArrange(f"the import ended {ended['status']}", "an import did not succeed as a whole")
+        missing = sorted({row["attendee_id"] for row in rows} - listed(given, event_id))
+        if missing and api.get_id_mapping("attendee", missing[0]).accepted:
+            raise CouldNotArrange("a walk lost attendees who are mapped", "listAttendees loses rows")
+        assert not missing, f"{len(missing)} of {MANY_ROWS} imported attendees are not listed, such as {missing[0]}"
+    with judge("imports.every_row"):
+        check_last_row(api, given, event_id, rows)
+
+
+def check_last_row(api: Api, given: Given, event_id: str, rows: list[dict[str, Any]]) -> None:
+    """Asserts that an import is refused for its last row alone."""
     last = rows.pop()
     for bad, code in (
         ({**last, "name": ""}, "INVALID_ATTENDEE_NAME"),

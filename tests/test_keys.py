@@ -121,6 +121,30 @@ def lists_nothing_of_ours(
     return check
 
 
+def continues_nothing_of_ours(operation: str, member: str) -> Callable[[Call, Api, Given, World], None]:
+    """A cursor of our list shows another org's key none of our rows."""
+
+    def check(call: Call, api: Api, given: Given, world: World) -> None:
+        lists_nothing_of_ours(member, OURS[operation])(call, api, given, world)
+        first = given.page(call.but(query={"limit": 1}))
+        if first.next_cursor is None:
+            return
+        query = {"limit": 100, "cursor": first.next_cursor}
+        mine = {row.get(member) for row in given.page(call.but(query=query)).items}
+        theirs = api.send(call.but(key="other", query=query))
+        leaked = theirs.accepted and {row.get(member) for row in theirs.items} & mine
+        assert not leaked, f"{theirs.summary} to another org's key with our cursor, with {len(leaked)} rows of ours"
+
+    return check
+
+
+def takes_the_same_session_id(call: Call, api: Api, given: Given, world: World) -> None:
+    is_not_found("EVENT_NOT_FOUND")(call, api, given, world)
+    given.accepted(api.send(call))
+    theirs = api.send(call.at(event_id=world.theirs.event_id).but(key="other"))
+    assert theirs.accepted, f"{theirs.summary}: the session ID is mapped in our org alone"
+
+
 def creates_its_own_event(call: Call, api: Api, given: Given, world: World) -> None:
     event_id = given.event(title="Ours")
     request = given.event_request(event_id=event_id, title="Theirs")
@@ -156,19 +180,25 @@ def shows_no_match_of_ours(call: Call, api: Api, given: Given, world: World) -> 
     assert theirs.status < 500, f"{theirs.summary} to another org's key that names our run"
 
 
+OURS: dict[str, Callable[[Given, World], set[str]]] = {
+    "listEvents": lambda given, world: {given.event()},
+    "listRuns": lambda given, world: {given.run_id(given.api.create_run(given.generic_run_request()))},
+    "listReviews": lambda given, world: set(world.queue.reviews),
+}
+"""Rows of ours in the lists of the whole org."""
+
 ISOLATION: dict[str, Callable[[Call, Api, Given, World], None]] = {
     "getIdMapping": maps_no_id_of_ours,
     "createEvent": creates_its_own_event,
-    "listEvents": lists_nothing_of_ours("event_id", lambda given, world: {given.event()}),
+    "listEvents": continues_nothing_of_ours("listEvents", "event_id"),
+    "createSession": takes_the_same_session_id,
     "createRun": starts_its_own_run,
-    "listRuns": lists_nothing_of_ours(
-        "run_id", lambda given, world: {given.run_id(given.api.create_run(given.generic_run_request()))}
-    ),
+    "listRuns": continues_nothing_of_ours("listRuns", "run_id"),
     "getRun": is_not_found("RUN_NOT_FOUND"),
     "listAttendeeMatches": shows_no_match_of_ours,
     "listEventMatches": shows_no_match_of_ours,
     "getMatch": shows_no_match_of_ours,
-    "listReviews": lists_nothing_of_ours("review_id", lambda given, world: set(world.queue.reviews)),
+    "listReviews": continues_nothing_of_ours("listReviews", "review_id"),
     "resolveReview": is_not_found("REVIEW_NOT_FOUND"),
     # Neither the review nor the attendees exist in the other org; the pages do not say which is missed first.
     "mergeReview": is_not_found("REVIEW_NOT_FOUND", "PARTNER_ID_NOT_FOUND"),

@@ -52,6 +52,15 @@ def test_an_operation_is_served_under_the_legacy_base(
     )
 
 
+@requirement("platform.legacy_alias.replay")
+def test_an_import_is_replayed_under_the_legacy_base(api: Api, calls: Calls, given: Given, target: Target) -> None:
+    call = calls.of("importAttendees")
+    run_id = given.run_id(api.send(call))
+    replay = api.send(call.but(base=target.legacy_base))
+    assert replay.status == 200, f"{replay.summary} to an import that the current base had accepted"
+    assert replay["run_id"] == run_id, f"{replay.summary} with run {replay['run_id']}, the first call had {run_id}"
+
+
 @requirement("platform.legacy_alias.reads")
 def test_an_event_is_read_under_the_legacy_base(api: Api, given: Given, target: Target) -> None:
     event_id = given.event(title="Current")

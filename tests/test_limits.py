@@ -295,6 +295,50 @@ def test_a_line_break_at_its_end_spoils_an_id(api: Api, calls: Calls, given: Giv
         assert exchange.refusal == (400, "INVALID_PARTNER_ID"), exchange.summary
 
 
+@requirement("limits.ids.blanks")
+def test_a_blank_beside_an_id_spoils_it(api: Api, calls: Calls, given: Given) -> None:
+    mapping, event = calls.of("getIdMapping"), calls.of("getEvent")
+    spoiled = [calls.of("createEvent").with_body(event_id=given.name("event") + " ")]
+    spoiled += [calls.of("createSession").with_body(session_id=" " + given.name("session"))]
+    for before, behind in ((" ", ""), ("", " ")):
+        spoiled += [
+            mapping.at(partner_id=before + mapping.path["partner_id"] + behind),
+            event.at(event_id=before + event.path["event_id"] + behind),
+        ]
+    for call in spoiled:
+        given.accepted(api.send(calls.of(call.operation)))
+        exchange = api.send(call)
+        assert exchange.refusal == (400, "INVALID_PARTNER_ID"), exchange.summary
+
+
+@pytest.mark.parametrize(
+    "text", [b'{"progress": {"share": %s}}' % word for word in (b"NaN", b"Infinity", b"-Infinity")]
+)
+@requirement("limits.json.constants")
+def test_what_javascript_alone_can_read_is_no_json(text: bytes, api: Api, calls: Calls, given: Given) -> None:
+    assert_no_json(text, api, calls, given)
+
+
+@requirement("limits.json.empty")
+def test_an_empty_body_is_no_json(api: Api, calls: Calls, given: Given) -> None:
+    assert_no_json(b"", api, calls, given)
+
+
+def assert_no_json(text: bytes, api: Api, calls: Calls, given: Given) -> None:
+    for operation in ("createEvent", "createRun"):
+        given.accepted(api.send(calls.of(operation)))
+        exchange = api.send(calls.of(operation).but(content=text))
+        assert exchange.refusal == (400, "INVALID_JSON"), exchange.summary
+
+
+@requirement("limits.ids.path_like")
+def test_an_id_is_decoded_once(api: Api, given: Given, world: World) -> None:
+    event_id = world.event.id
+    given.accepted(api.get_event(event_id))
+    exchange = api.request("GET", f"/events/{event_id[:-1]}%25{ord(event_id[-1]):x}")
+    assert 400 <= exchange.status < 500, f"{exchange.summary}: the last letter is encoded twice"
+
+
 @pytest.mark.parametrize("text", ["conf%2Fid", "conf%5Cid", "conf%3Fid", "conf%23id", "%25", "%20", "%2E%2E"])
 @requirement("limits.ids.path_like")
 def test_what_looks_like_a_path_is_no_id(text: str, api: Api, world: World) -> None:

@@ -107,8 +107,11 @@ def test_the_latest_run_is_read_by_default(operation: str, api: Api, given: Give
 @each(LISTS, "matching.ended_run")
 def test_a_run_is_not_read_by_default_before_it_has_ended(operation: str, api: Api, given: Given, world: World) -> None:
     spent = world.spent
+    call = reading(operation, spent.event_id, spent.ids[0], spent.ids[1])
+    given.accepted(api.send(call))
     newer = given.run_id(api.create_match_run(spent.event_id, given.run_request()))
-    page = given.accepted(api.send(reading(operation, spent.event_id, spent.ids[0], spent.ids[1])))
+    page = api.send(call)
+    assert page.accepted, f"{page.summary} while run {newer} is on its way; an earlier match run has ended"
     shown = page["run_id"]
     assert isinstance(shown, str), f"run {shown!r} is read although a match run of the event has ended"
     status = given.accepted(api.get_run(shown))["status"]

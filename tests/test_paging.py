@@ -327,6 +327,10 @@ def test_an_event_lists_no_session_of_another(api: Api, given: Given, world: Wor
     event_id = given.event()
     times = [(f"2031-03-10T{hour}:30:00Z", f"2031-03-10T{hour}:50:00Z") for hour in (14, 15, 16)]
     later = [given.session(event_id, start_timestamp=start, end_timestamp=end) for start, end in times]
+    begins_alike = given.event(event_id=f"{event_id}-alike")
+    ours = given.session(begins_alike)
+    listed = {row.get("session_id") for row in given.listed(Call("listSessions", path={"event_id": event_id}))}
+    assert ours not in listed, f"event {event_id} lists a session of event {begins_alike}"
     assert_own(api, world, "listSessions", {world.sessions.event_id: world.sessions.ids, event_id: later}, "session_id")
 
 

@@ -36,7 +36,7 @@ PARTS = {
 COUNTERS = ("processed", "enrichment_requested", "review_required", "skipped", "error_count")
 """What the example's progress counts up (canonical-flow, 6). The total is not among them: it may be an estimate."""
 
-WEBHOOK = "https://example.com/conformance"
+WEBHOOK = "https://example.com/conformance?of=runs&page=1"
 MOST_PAGES = 20
 
 
@@ -331,11 +331,17 @@ def newest_runs(api: Api, wanted: set[str], query: dict[str, Any]) -> list[JsonO
     return rows(walk(fetch, {"limit": 100, **query}, until=enough, most_pages=MOST_PAGES))
 
 
-@requirement("runs.list.holds")
-def test_every_run_is_listed(api: Api, calls: Calls, given: Given) -> None:
-    started = {run_id for _, run_id in fresh_runs(api, calls, given)}
-    listed = {row.get("run_id") for row in newest_runs(api, started, {})}
-    assert started <= listed, f"runs that are not listed: {sorted(started - listed)}"
+@requirement("runs.list.holds", "runs.event_id")
+def test_every_run_is_listed(api: Api, calls: Calls, given: Given, judge: Judge) -> None:
+    started = {run_id: call.path.get("event_id") for call, run_id in fresh_runs(api, calls, given)}
+    listed = {row.get("run_id"): row for row in newest_runs(api, set(started), {})}
+    with judge("runs.list.holds"):
+        assert started.keys() <= listed.keys(), f"runs that are not listed: {sorted(started.keys() - listed.keys())}"
+    with judge("runs.event_id"):
+        for run_id, event_id in started.items():
+            # Whether rows show an event at all is only implied.
+            shown = listed.get(run_id, {}).get("event_id", event_id)
+            assert shown == event_id, f"the list shows run {run_id} of event {event_id} with event {shown!r}"
 
 
 @requirement("runs.list.by_kind")

@@ -68,6 +68,20 @@ for _name, _sentence, _keep in (
 
 
 @fault(
+    "imports.lost.batch_edge",
+    "An import leaves out the first row of each further batch of 250, and succeeds.",
+    breaks=["attendees.listed"],
+    also=[*MISSING, "limits.import_rows.*"],
+)
+def _(patch: Patch) -> None:
+    def skip(services: Services, run: Row, rows: Rows) -> Rows:
+        done: int = json.loads(run["progress"])["processed"]
+        return [row for place, row in enumerate(rows, done) if not place or place % 250]
+
+    applied(patch, skip)
+
+
+@fault(
     "imports.name_alone.refused",
     "An import refuses rows with neither e-mail address nor LinkedIn URL.",
     breaks=["imports.name_alone"],

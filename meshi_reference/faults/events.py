@@ -68,6 +68,9 @@ STORED: tuple[tuple[str, str, str, Values], ...] = (
     ("visibility", "default", "makes every event public", on_text(lambda text: "public")),
     ("url_slug", "made_up", "makes slugs of its own", on_text(lambda text: text + "-1")),
     ("url_slug", "lost", "does not store the slug", lambda value: None),
+    ("url_slug", "cut", "stores 64 characters of a slug", on_text(lambda text: text[:64])),
+    ("description", "cut", "stores 1000 characters of a description", on_text(lambda text: text[:1000])),
+    ("title", "cut", "stores 100 characters of a title", on_text(lambda text: text[:100])),
 )
 
 for _field, _suffix, _sentence, _value in STORED:
@@ -115,6 +118,16 @@ for _suffix, _sentence, _text in (
         breaks=["events.text"],
         also=["limits.text.kept_whole", "generated.model.events"],
     )(_mangle)
+
+
+@fault(
+    "events.text.emoji.stripped",
+    "createEvent leaves characters outside the basic plane out of titles.",
+    breaks=["events.text.emoji"],
+    also=["generated.model.events"],
+)
+def _(patch: Patch) -> None:
+    stored(patch, "title", on_text(lambda text: "".join(letter for letter in text if ord(letter) < 0x10000)))
 
 
 @fault(
@@ -505,6 +518,23 @@ fault(
         )
     )
 )
+for _alone, _cleared in (("event_details", "welcome_instructions"), ("welcome_instructions", "objectives")):
+
+    def _clear(patch: Patch, alone: str = _alone, cleared: str = _cleared) -> None:
+        context_update(
+            lambda inner: (
+                lambda services, event, given: inner(
+                    services, event, {**given, cleared: None} if set(given) == {alone} else given
+                )
+            )
+        )(patch)
+
+    fault(
+        f"context.kept.{_cleared}",
+        f"A context update of `{_alone}` alone clears `{_cleared}`.",
+        breaks=["context.kept"],
+        also=["generated.model.context", "context.alone.*"],
+    )(_clear)
 fault(
     "context.details_kept.description",
     "A context update takes `objectives` for the event's description.",

@@ -291,6 +291,63 @@ def same_input(inner: Accept) -> Accept:
 family("other_key.new_run", "same_input", "{} with another key is a replay while the input is the same.", same_input)
 
 
+def compared(form: Callable[[str], str]) -> Callable[[Accept], Accept]:
+    """Keys that have one form are one key."""
+    first: dict[tuple[Any, ...], str] = {}
+
+    def make(inner: Accept) -> Accept:
+        def accept(services: Services, new: NewRun) -> tuple[Row, bool]:
+            key = first.setdefault(
+                (new.org, new.kind, new.event is None, form(new.idempotency_key)), new.idempotency_key
+            )
+            return inner(services, replace(new, idempotency_key=key))
+
+        return accept
+
+    return make
+
+
+family("other_key.case", "ignored", "{} is a replay where the key differs in case alone.", compared(str.lower))
+family(
+    "other_key.new_run",
+    "cut",
+    "{} is a replay where the first 32 characters of the keys are equal.",
+    compared(lambda key: key[:32]),
+)
+
+
+def first_again(inner: Accept) -> Accept:
+    """The second replay is answered as a first call."""
+    times: dict[str, int] = {}
+
+    def accept(services: Services, new: NewRun) -> tuple[Row, bool]:
+        row, replay = inner(services, new)
+        times[row["run_id"]] = times.get(row["run_id"], -1) + 1
+        return row, replay and times[row["run_id"]] != 2
+
+    return accept
+
+
+family("replay.same_run", "second", "The second replay of {} is answered as a first call.", first_again)
+
+
+@fault(
+    "idempotency.replay.later.createRun.terminal",
+    "createRun answers the replay of a run that has ended as a first call.",
+    breaks=["idempotency.replay.later.createRun"],
+    also=ALSO,
+)
+def _(patch: Patch) -> None:
+    def make(inner: Accept) -> Accept:
+        def accept(services: Services, new: NewRun) -> tuple[Row, bool]:
+            row, replay = inner(services, new)
+            return row, replay and row["terminal_at"] is None
+
+        return accept
+
+    accepting(patch, "createRun", make)
+
+
 # Conflicts
 
 

@@ -301,6 +301,58 @@ for _kind in ("session", "attendee"):
 
 
 @fault(
+    "isolation.listRuns.cursor",
+    "A cursor of another org's run list leads on in that org's list.",
+    breaks=["isolation.listRuns"],
+)
+def _(patch: Patch) -> None:
+    issued: dict[str, str] = {}
+
+    def make(inner: Handler) -> Handler:
+        async def handler(call: Call) -> Response:
+            org = issued.get(call.request.query.get("cursor", ""), call.org)
+            answer = await inner(replace(call, principal=replace(call.principal, org_id=org)))
+            if answer.body is not None and answer.body["next_cursor"]:
+                issued[answer.body["next_cursor"]] = org
+            return answer
+
+        return handler
+
+    operations.handle(patch, "listRuns", make)
+
+
+@fault(
+    "isolation.createSession.global_ids",
+    "createSession refuses an ID that another org has mapped.",
+    breaks=["isolation.createSession"],
+)
+def _(patch: Patch) -> None:
+    def make(inner: Handler) -> Handler:
+        async def handler(call: Call) -> Response:
+            known = "SELECT 1 FROM sessions WHERE org_id <> ? AND session_id = ?"
+            if call.services.storage.one(known, (call.org, str(call.body.get("session_id")))):
+                raise ApiError("PARTNER_ID_CONFLICT", "the session ID is taken")
+            return await inner(call)
+
+        return handler
+
+    operations.handle(patch, "createSession", make)
+
+
+@fault(
+    "auth.scopes.read.all",
+    "/auth lists both scopes whatever the key may do.",
+    breaks=["auth.scopes.read"],
+)
+def _(patch: Patch) -> None:
+    def change(response: Response) -> None:
+        if response.body is not None:
+            response.body["scopes"] = ["partner:read", "partner:write"]
+
+    operations.success(patch, "getAuth", change)
+
+
+@fault(
     "isolation.createEvent.global_ids",
     "createEvent refuses an ID that another org has mapped.",
     breaks=["isolation.createEvent"],

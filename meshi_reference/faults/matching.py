@@ -123,6 +123,18 @@ def newest(inner: Choose) -> Choose:
     return choose
 
 
+def none_meanwhile(inner: Choose) -> Choose:
+    """While a run is on its way there is none to read."""
+
+    def choose(call: Call, event: Row, pinned: str | None) -> Row | None:
+        under_way = run_where(call.services, "event_seq = ? AND terminal_at IS NULL", event["seq"])
+        if under_way is not None and not asked(call) and not pinned:
+            raise ApiError("MATCH_RUN_NOT_FOUND", "a match run is under way")
+        return inner(call, event, pinned)
+
+    return choose
+
+
 def fall_back(inner: Choose) -> Choose:
     """A run that is not found is the latest."""
 
@@ -211,6 +223,7 @@ CHOICES: tuple[tuple[str, str, str, Callable[[Choose], Choose], tuple[str, ...]]
         unknown_says("EVENT_NOT_FOUND"),
         LISTS,
     ),
+    ("ended_run", "meanwhile", "cannot be read while a run is on its way", none_meanwhile, LISTS),
     ("run_of_another_event", "own", "are the event's own for the run of another event", any_events_run, READS),
     (
         "run_of_another_event",

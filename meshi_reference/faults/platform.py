@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote
 
-from .. import app, auth, events, http, importing, validation
+from .. import app, auth, events, http, importing, runs, validation
 from ..auth import Limiter, Principal
 from ..errors import ApiError
 from ..http import Request, Response
+from ..runs import NewRun
 from ..services import Services
 from ..settings import RateLimit, Settings
 from . import operations
@@ -509,6 +513,33 @@ for _aspect, _suffix, _sentence, _make_legacy in (
     )(under_legacy(_make_legacy))
 
 
+@fault(
+    "platform.legacy_alias.replay.apart",
+    "The legacy base keeps idempotency keys of its own.",
+    breaks=["platform.legacy_alias.replay"],
+    also=["platform.legacy_alias.*"],
+)
+def _(patch: Patch) -> None:
+    legacy: ContextVar[bool] = ContextVar("legacy", default=False)
+
+    def make(inner: Dispatch) -> Dispatch:
+        async def dispatch(request: Request, services: Services) -> Response:
+            legacy.set(True)
+            return await inner(request, services)
+
+        return dispatch
+
+    def wrap(inner: Callable[[Services, NewRun], Any]) -> Any:
+        def accept_run(services: Services, new: NewRun) -> Any:
+            own = replace(new, idempotency_key=f"legacy:{new.idempotency_key}") if legacy.get() else new
+            return inner(services, own)
+
+        return accept_run
+
+    under_legacy(make)(patch)
+    patch.wrap(runs, "accept_run", wrap)
+
+
 # Bounds that hold for several operations
 
 
@@ -597,6 +628,56 @@ def stripping(operation: str) -> Callable[[Patch], None]:
         return check
 
     return lambda patch: operations.while_answering(patch, operation, validation, "check_partner_id", make)
+
+
+@fault(
+    "limits.ids.blanks.trimmed",
+    "Blanks around an ID are taken away before it is looked at.",
+    breaks=["limits.ids.blanks"],
+    also=["limits.*", "error.*.INVALID_PARTNER_ID"],
+)
+def _(patch: Patch) -> None:
+    def make(inner: Callable[[object, str], str]) -> Any:
+        return lambda value, field="partner_id": inner(value.strip(" ") if isinstance(value, str) else value, field)
+
+    patch.wrap(validation, "check_partner_id", make)
+
+
+@fault(
+    "limits.ids.path_like.twice",
+    "A path is decoded twice.",
+    breaks=["limits.ids.path_like"],
+    also=["limits.*", "error.*"],
+)
+def _(patch: Patch) -> None:
+    def make(inner: Callable[[str, tuple[str, ...]], list[str] | None]) -> Any:
+        def split_path(raw_path: str, bases: tuple[str, ...]) -> list[str] | None:
+            found = inner(raw_path, bases)
+            return None if found is None else [unquote(segment) for segment in found]
+
+        return split_path
+
+    patch.wrap(http, "split_path", make)
+
+
+@fault(
+    "limits.json.constants.accepted",
+    "A body may hold NaN and Infinity.",
+    breaks=["limits.json.constants"],
+    also=["error.*.INVALID_JSON"],
+)
+def _(patch: Patch) -> None:
+    patch(http, "_refuse_constant", lambda text: 0.0)
+
+
+@fault(
+    "limits.json.empty.object",
+    "An empty body is an empty object.",
+    breaks=["limits.json.empty"],
+    also=["error.*.INVALID_JSON"],
+)
+def _(patch: Patch) -> None:
+    patch.wrap(http, "parse_object", lambda inner: lambda body, settings: inner(body or b"{}", settings))
 
 
 for _operation in ("createEvent", "createSession", "importAttendees", "getEvent"):

@@ -303,11 +303,17 @@ for _kind in KINDS:
             also=_also,
         )(partial(shown, change=changes.member(_member, _value), kind=_kind, generic=False))
 
+
+def without_query(url: Any) -> Any:
+    return url.partition("?")[0] if isinstance(url, str) else url
+
+
 OUTSIDE: tuple[tuple[str, str, str, str, Values], ...] = (
     ("runs.kind", "other", "has another kind", "kind", lambda kind: "import" if kind != "import" else "match"),
     ("runs.event_id.none", "empty", "names an empty event", "event_id", lambda event_id: ""),
     ("runs.event_id.none", "placeholder", "names a made-up event", "event_id", lambda event_id: "none"),
     ("runs.idempotency_key", "cut", "shows the start of its key alone", "idempotency_key", lambda key: key[:8]),
+    ("runs.webhook_url", "query", "cuts the query of its webhook", "webhook_url", without_query),
     ("runs.webhook_url", "lost", "does not echo the webhook", "webhook_url", lambda url: None),
     ("runs.metadata", "snapshot", "loses its snapshot metadata", "snapshot_metadata", lambda value: {}),
     ("runs.metadata", "version", "loses its version metadata", "version_metadata", lambda value: {}),
@@ -324,6 +330,13 @@ fault(
         change=lambda rows: [{**row, "event_id": row["event_id"] or ""} for row in rows],
     )
 )
+
+fault(
+    "runs.event_id.listed",
+    "The run list names no event.",
+    breaks=["runs.event_id"],
+    also=["runs.list.*"],
+)(partial(changes.items, operation="listRuns", change=lambda rows: [{**row, "event_id": None} for row in rows]))
 
 for _kind in KINDS:
     for _name, _suffix, _sentence, _member, _value in OUTSIDE:

@@ -183,6 +183,19 @@ fault(
     breaks=["sessions.conflict.unchanged"],
     also=[MODEL],
 )(on_conflict(overwrite_and_refuse))
+
+
+def move_and_refuse(services: Services, event: Row, fields: JsonObject) -> bool:
+    move_here(services, event, fields)
+    return True
+
+
+fault(
+    "sessions.conflict.moved_and_refused",
+    "createSession with the ID of another event's session moves that session, and then answers 409.",
+    breaks=["sessions.conflict.unchanged"],
+    also=[MODEL, "sessions.*", "lists.sessions.*"],
+)(on_conflict(move_and_refuse))
 fault(
     "sessions.conflict.moved",
     "createSession with the ID of another event's session moves that session.",
