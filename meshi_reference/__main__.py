@@ -124,7 +124,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT: 0. Bad arguments, a port in use, an unusable database: 2."""
     options = parser().parse_args(arguments)
     if options.list_faults:
-        list_choices()
+        try:
+            list_choices()
+            sys.stdout.flush()
+        except BrokenPipeError:  # the reader of a pipe has seen enough, as in `… --list-faults | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     fault = faults.load().get(options.fault) if options.fault else None
     variation = VARIATIONS.get(options.variation or "default")
