@@ -109,6 +109,7 @@ def record(request: Any, exchange: Exchange, ended: float) -> dict[str, Any]:
         "url": parts.path + (f"?{parts.query}" if parts.query else ""),
         "headers": headers,
         "key": request.key if request.authorization is None else None,
+        "scheme": request.scheme,
         "authorization": request.authorization,
         "content": None if content is None else content.decode("latin-1"),
         "padded": padded,

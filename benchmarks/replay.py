@@ -48,6 +48,7 @@ class Step:
     body: list[str | int] | Padded | None
     headers: dict[str, str]
     key: str | None
+    scheme: str
     status: int
     until_terminal: bool
     started: float
@@ -115,6 +116,7 @@ def prepare(records: Sequence[Mapping[str, Any]]) -> list[Step]:
                 body,
                 headers,
                 one["key"],
+                one["scheme"],
                 one["status"],
                 one["operation"] == "getRun" and isinstance(answer, dict) and answer.get("status") in TERMINAL,
                 one["started"],
@@ -163,7 +165,7 @@ class Replay:
         root = base.partition("/api/")[0]
         limits = httpx.Limits(max_connections=THREADS, max_keepalive_connections=THREADS)
         self._client = httpx.Client(base_url=root, limits=limits, timeout=60, trust_env=False)
-        self._keys = {role: {"Authorization": f"Bearer {value}"} for role, value in keys.items()}
+        self._keys = dict(keys)
         self._values: dict[int, str] = {}
         self._same = 0
         self._added = 0
@@ -215,7 +217,9 @@ class Replay:
     def _send(self, step: Step) -> None:
         url = self._filled(step.url, True)
         content = self._filled(step.body, False).encode("latin-1") if isinstance(step.body, list) else step.body
-        headers = step.headers if step.key is None else step.headers | self._keys[step.key]
+        headers = dict(step.headers)
+        if step.key is not None:
+            headers["Authorization"] = step.scheme + self._keys[step.key]
         if isinstance(content, Padded):
             headers = headers | {"Content-Length": str(content.size)}
         answer = self._client.request(step.method, url, content=content, headers=headers)

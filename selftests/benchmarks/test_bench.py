@@ -47,7 +47,14 @@ def test_a_replay_gets_the_same_answers(recorded: running.Run, way: str) -> None
 
 
 def test_what_the_server_made_up_is_read_anew() -> None:
-    common = {"headers": {}, "key": "main", "authorization": None, "padded": None, "operation": None}
+    common = {
+        "headers": {},
+        "key": "main",
+        "scheme": "Bearer ",
+        "authorization": None,
+        "padded": None,
+        "operation": None,
+    }
     created = {"method": "POST", "url": "/runs", "content": '{"a": 1}', "status": 201, "body": '{"run_id": "run/1"}'}
     read = {
         "method": "GET",
