@@ -176,13 +176,17 @@ class Given:
 
     def polled(self, exchange: Exchange) -> list[Exchange]:
         """Every poll of the run that an accepted write started, until it succeeded, wholly or in part."""
+        return self.polled_run(self.run_id(exchange), exchange.operation)
+
+    def polled_run(self, run_id: str, operation: str | None) -> list[Exchange]:
+        """Every poll of a run that this operation started, until it succeeded, wholly or in part."""
         try:
-            polls = poll_to_end(self.api, self.run_id(exchange))
+            polls = poll_to_end(self.api, run_id)
             last = polls[-1].json
             if last["status"] == "failed":
                 raise CouldNotArrange(
-                    f"the run of {exchange.operation} failed: {str(last.get('error'))[:200]}",
-                    f"runs of {exchange.operation} fail",
+                    f"the run of {operation} failed: {str(last.get('error'))[:200]}",
+                    f"runs of {operation} fail",
                 )
         except AssertionError as problem:
             raise CouldNotArrange(str(problem), "getRun answers without the members of a run") from None

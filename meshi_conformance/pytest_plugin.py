@@ -39,7 +39,7 @@ from .report import results, terminal, write_all
 from .report.text import visible
 from .target import Embedded, Target, resolve, restricted
 from .verdicts import FAIL, INCONCLUSIVE, NOT_RUN, PASS, Judgement
-from .world import GENERATED_PARTS, OTHERS_PARTS, PARTS, PROBES, World
+from .world import GENERATED_PARTS, NEEDS, PARTS, World
 
 PREFETCHED_FROM = 300
 """Tests from which on a run is taken for the whole suite."""
@@ -125,12 +125,10 @@ class Suite:
         # The whole suite needs every part of the world, so their asynchronous runs start at once and overlap.
         # A selection builds what it asks for and no more: nothing can be deleted from a target.
         if self.session is not None and len(session.items) >= PREFETCHED_FROM:
-            left = set(GENERATED_PARTS) if self.config.option.profile == "none" else set()
-            target = self.session.target
-            if target.lacks("rate_limit") or "probe" not in target.keys:
-                left |= set(PROBES)
-            if "other" not in target.keys:
-                left |= set(OTHERS_PARTS)
+            lacks = self.session.target.lacks
+            left = {name for name, needs in NEEDS.items() if any(map(lacks, needs))}
+            if self.config.option.profile == "none":
+                left |= set(GENERATED_PARTS)
             self.session.world.prefetch(name for name in PARTS if name not in left)
 
     @pytest.hookimpl(tryfirst=True)

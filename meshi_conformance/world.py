@@ -22,6 +22,8 @@ from .client import Call
 from .errors import CouldNotArrange, Inconclusive, NotPermitted
 from .exchange import Exchange
 from .given import Given
+from .largest import largest_import, walked
+from .listener import watched_webhook
 from .probe import exhausted_window
 
 ATTENDEES = 8
@@ -32,6 +34,8 @@ RANKED = 18
 """Attendees of the event that shows the default `top_n`: each has more possible targets than that."""
 DEFAULT_TOP_N = 10
 """What leaving `top_n` out stands for (endpoint-reference, POST /events/:event_id/match-runs)."""
+WEBHOOK = "https://example.com/conformance?of=runs&page=1"
+"""A webhook's URL with all that a URL may have; nobody ever calls it."""
 LONGEST_ID = 128
 """Characters of the longest partner ID (identity-and-ids, Field patterns)."""
 
@@ -143,7 +147,7 @@ def _people(given: Given, world: World) -> dict[str, Any]:
     base = given.name("person")
     rows = [given.attendee(attendee_id=f"{base}{number:03d}") for number in range(ATTENDEES)]
     # Sent in another order than listed, so that a list in order of arrival shows up.
-    request = given.import_request([*rows[3:], *rows[:3]], webhook_url="https://example.com/conformance?of=runs&page=1")
+    request = given.import_request([*rows[3:], *rows[:3]], webhook_url=WEBHOOK)
     return {
         "event_id": event_id,
         "rows": rows,
@@ -254,7 +258,7 @@ def _long_people(given: Given, world: World) -> dict[str, Any]:
 
 def _plain_run(given: Given, world: World) -> dict[str, Any]:
     """A run outside event scope."""
-    request = given.generic_run_request("enrichment", webhook_url="https://example.com/conformance?of=runs&page=1")
+    request = given.generic_run_request("enrichment", webhook_url=WEBHOOK)
     answer = given.api.create_run(request)
     return {"run_id": given.run_id(answer), "request": request, "created": answer.json}
 
@@ -263,7 +267,7 @@ def _generic(given: Given, world: World) -> dict[str, Any]:
     """A run outside event scope of each kind, with every member sent."""
     runs = {}
     for kind in ("import", "enrichment", "match"):
-        request = given.generic_run_request(kind, webhook_url="https://example.com/conformance?of=runs&page=1")
+        request = given.generic_run_request(kind, webhook_url=WEBHOOK)
         answer = given.api.create_run(request)
         runs[kind] = {"request": request, "run_id": given.run_id(answer), "answer": answer.json}
     return {"runs": runs}
@@ -333,11 +337,10 @@ def _spent(given: Given, world: World) -> dict[str, Any]:
     """An event with an ended run of each kind, whose idempotency keys any test may send again."""
     event_id = given.event(title="Repeated Conformance Summit")
     rows = [given.attendee() for _ in range(3)]
-    webhook = "https://example.com/conformance"
     requests = {
-        "importAttendees": given.import_request(rows, webhook_url=webhook),
-        "createEnrichmentRun": given.run_request(webhook_url=webhook),
-        "createMatchRun": given.run_request(webhook_url=webhook, top_n=5),
+        "importAttendees": given.import_request(rows, webhook_url=WEBHOOK),
+        "createEnrichmentRun": given.run_request(webhook_url=WEBHOOK),
+        "createMatchRun": given.run_request(webhook_url=WEBHOOK, top_n=5),
     }
     path = {"event_id": event_id}
     runs = {
@@ -406,6 +409,21 @@ def _window(given: Given, world: World) -> dict[str, Any]:
     return exhausted_window(given)
 
 
+def _largest(given: Given, world: World) -> dict[str, Any]:
+    """What came of the largest import, and of one with one row more."""
+    return largest_import(given)
+
+
+def _largest_list(given: Given, world: World) -> dict[str, Any]:
+    """How the attendees of the largest import are listed."""
+    return walked(given, world.largest)
+
+
+def _webhook(given: Given, world: World) -> dict[str, Any]:
+    """What came to a webhook on this machine."""
+    return watched_webhook(given)
+
+
 def _reviews(given: Given, pairs: int) -> dict[str, Any]:
     event_id = given.event(title="Look-alike Conformance Summit")
     look_alikes = [given.look_alikes() for _ in range(pairs)]
@@ -466,14 +484,20 @@ PARTS: dict[str, Callable[[Given, World], dict[str, Any]]] = {
     "generated_reviews": _generated_reviews,
     "generated_merge": _generated_merge,
     "window": _window,
+    "largest": _largest,
+    "largest_list": _largest_list,
+    "webhook": _webhook,
 }
 """Part by name. A builder may read other parts; no two read each other."""
 
 GENERATED_PARTS = ("playground", "generated_reviews", "generated_merge")
 """Parts that only generated calls use."""
 
-OTHERS_PARTS = ("theirs",)
-"""Parts that the other org's key builds."""
-
-PROBES = ("window",)
-"""Parts that provoke the rate limit: where it is switched on, and ahead only where the probe has its own key."""
+NEEDS = {
+    "theirs": ("other",),
+    "window": ("rate_limit", "probe"),
+    "largest": ("large",),
+    "largest_list": ("large",),
+    "webhook": ("loopback",),
+}
+"""What a target has to have before a part is built ahead: keys and capabilities, as requirements name them."""

@@ -7,59 +7,43 @@ from typing import Any
 
 from meshi_conformance.client import Api, Call, Padded
 from meshi_conformance.errors import Inconclusive
-from meshi_conformance.exchange import Exchange
 from meshi_conformance.given import Given
+from meshi_conformance.largest import MOST_ROWS
 from meshi_conformance.marks import Judge, requirement
-from meshi_conformance.paging import steps
 from meshi_conformance.world import World
 
-MOST_ROWS = 50_000
 MIB = 1024 * 1024
 BODY_SIZES = (16 * MIB, 64 * MIB, 160 * MIB)
 """Bytes of the bodies that look for the limit, which the pages do not give."""
 
 TOO_LARGE = (413, "PAYLOAD_TOO_LARGE")
-
-
-def plain_rows(given: Given, count: int) -> list[dict[str, Any]]:
-    """Rows with the two required members alone, so that the number of rows is what counts and not their bytes."""
-    base = given.name("row")
-    return [{"attendee_id": f"{base}-{number:05d}", "name": "Conny"} for number in range(count)]
+INVALID_ATTENDEES = (400, "INVALID_ATTENDEES")
 
 
 @requirement("limits.import_rows.most", "limits.import_rows.too_many", "limits.importAttendees.attendees")
-def test_an_import_takes_fifty_thousand_rows_and_not_one_more(api: Api, given: Given, judge: Judge) -> None:
-    event_id = given.event(title="Very Large Conformance Summit")
-    given.imported(event_id)
-    rows = plain_rows(given, MOST_ROWS + 1)
-    too_many = api.import_attendees(event_id, given.import_request(rows))
-    last = rows.pop()
-    most = api.import_attendees(event_id, given.import_request(rows))
-    ours = {row["attendee_id"] for row in rows}
-    rows.clear()  # hundreds of pages follow: no need to hold both
+def test_an_import_takes_fifty_thousand_rows_and_not_one_more(world: World, judge: Judge) -> None:
+    largest = world.largest
+    most, too_many = largest.most, largest.too_many
     with judge("limits.importAttendees.attendees"):
-        assert taken(most), f"{most.summary} to {MOST_ROWS} rows"
-        assert not too_many.accepted, f"{too_many.summary} to {MOST_ROWS + 1} rows"
+        assert taken(most), f"{most['summary']} to {MOST_ROWS} rows"
+        assert not too_many["accepted"], f"{too_many['summary']} to {MOST_ROWS + 1} rows"
     with judge("limits.import_rows.too_many"):
-        assert too_many.refusal in ((400, "INVALID_ATTENDEES"), TOO_LARGE), f"{too_many.summary}, {MOST_ROWS + 1} rows"
+        refusals = (INVALID_ATTENDEES, TOO_LARGE)
+        assert tuple(too_many["refusal"]) in refusals, f"{too_many['summary']}, {MOST_ROWS + 1} rows"
     with judge("limits.import_rows.most"):
-        assert taken(most), f"{most.summary} to {MOST_ROWS} rows"
-        given.ended(most)
-        listed: list[Any] = []
-        for page in steps(lambda query: given.accepted(api.list_attendees(event_id, query=query)), {"limit": 100}):
-            listed += [row.get("attendee_id") for row in page.items]
-        seen = [one for one in listed if one in ours]
-        assert len(seen) == len(set(seen)), f"{len(seen) - len(set(seen))} attendees are listed twice"
-        assert len(seen) == MOST_ROWS, f"{MOST_ROWS - len(seen)} of {MOST_ROWS} imported attendees are not listed"
-        leaked = not too_many.accepted and last["attendee_id"] in listed
-        assert not leaked, "a row of the refused import is listed"
+        assert taken(most), f"{most['summary']} to {MOST_ROWS} rows"
+        found = world.largest_list
+        assert not found.stopped, found.stopped
+        assert not found.twice, f"{found.twice} attendees are listed twice"
+        assert found.listed == MOST_ROWS, f"{MOST_ROWS - found.listed} of {MOST_ROWS} imported attendees are not listed"
+        assert too_many["accepted"] or not found.leaked, "a row of the refused import is listed"
 
 
-def taken(exchange: Exchange) -> bool:
+def taken(answer: dict[str, Any]) -> bool:
     """Whether an import of the most rows was accepted. Raises Inconclusive where its bytes were too many first."""
-    if exchange.refusal == TOO_LARGE:
+    if tuple(answer["refusal"]) == TOO_LARGE:
         raise Inconclusive(f"{MOST_ROWS} of the shortest rows are too many bytes", "the body limit comes first")
-    return exchange.accepted
+    return bool(answer["accepted"])
 
 
 @requirement("error.importAttendees.PAYLOAD_TOO_LARGE")

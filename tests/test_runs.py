@@ -21,7 +21,7 @@ from meshi_conformance.marks import Judge, requirement
 from meshi_conformance.paging import rows, walk
 from meshi_conformance.polling import TERMINAL, poll_to_end
 from meshi_conformance.timestamps import after, instant
-from meshi_conformance.world import World
+from meshi_conformance.world import WEBHOOK, World
 
 KINDS = {"importAttendees": "import", "createEnrichmentRun": "enrichment", "createMatchRun": "match"}
 """Kind of run by the event operation that starts it."""
@@ -36,7 +36,6 @@ PARTS = {
 COUNTERS = ("processed", "enrichment_requested", "review_required", "skipped", "error_count")
 """What the example's progress counts up (canonical-flow, 6). The total is not among them: it may be an estimate."""
 
-WEBHOOK = "https://example.com/conformance?of=runs&page=1"
 MOST_PAGES = 20
 
 

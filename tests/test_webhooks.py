@@ -2,59 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-from meshi_conformance.client import Api
-from meshi_conformance.given import Given
 from meshi_conformance.marks import requirement
-
-AFTERWARDS = 0.5
-"""Seconds for which a delivery may still come once the run has ended."""
-
-
-class Listener:
-    """Notes every request to a port of this machine."""
-
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}/conformance-webhook"
-        self.requests: list[str] = []
-        self.called = threading.Event()
-
-    def note(self, request: str) -> None:
-        self.requests.append(request)
-        self.called.set()
-
-
-@contextmanager
-def listening() -> Iterator[Listener]:
-    """A listener on a free loopback port."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def handle_one_request(self) -> None:
-            # Any connection counts, whatever is sent over it.
-            listener.note(self.rfile.readline(1024).decode("latin-1").strip())
-            self.close_connection = True
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    listener = Listener(server.server_address[1])
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    try:
-        yield listener
-    finally:
-        server.shutdown()
-        server.server_close()
+from meshi_conformance.world import World
 
 
 @requirement("webhooks.not_delivered")
-def test_a_webhook_is_never_called(api: Api, given: Given) -> None:
-    event_id = given.event()
-    with listening() as listener:
-        # A server may want https and refuse this URL: then it cannot be watched, and the test is inconclusive.
-        plain = api.create_run(given.generic_run_request(webhook_url=listener.url))
-        given.accepted(plain)
-        given.polled(api.import_attendees(event_id, given.import_request(webhook_url=listener.url)))
-        listener.called.wait(AFTERWARDS)
-        assert not listener.requests, f"the webhook was called: {listener.requests}"
+def test_a_webhook_is_never_called(world: World) -> None:
+    requests = world.webhook.requests
+    assert not requests, f"the webhook was called: {requests}"

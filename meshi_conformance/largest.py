@@ -1,0 +1,74 @@
+"""The largest import: fifty thousand rows, walked to the last one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .exchange import Exchange
+from .given import Given
+from .paging import steps
+
+MOST_ROWS = 50_000
+"""Rows that one import may carry (endpoint-reference, PUT /events/:event_id/attendees:import)."""
+
+
+def largest_import(given: Given) -> dict[str, Any]:
+    """What came of an import of one row too many and of one of the most rows, into the same event.
+
+    `base` is what the rows' IDs begin with, `too_many` and `most` are the two answers in short, `run_id` is the run
+    of the second, None where it was refused.
+    """
+    event_id = given.event(title="Very Large Conformance Summit")
+    given.imported(event_id)
+    base = given.name("row")
+    # The two required members alone: the number of rows is what counts, not their bytes.
+    rows = [{"attendee_id": one, "name": "Conny"} for one in _ids(base, MOST_ROWS + 1)]
+    too_many = given.api.import_attendees(event_id, given.import_request(rows))
+    rows.pop()
+    most = given.api.import_attendees(event_id, given.import_request(rows))
+    return {
+        "event_id": event_id,
+        "base": base,
+        "too_many": _short(too_many),
+        "most": _short(most),
+        "run_id": given.run_id(most) if most.accepted else None,
+        "exchanges": [too_many.id, most.id],
+    }
+
+
+def walked(given: Given, largest: Any) -> dict[str, Any]:
+    """How the attendees of the largest import are listed once its run has ended.
+
+    `listed` is the number of its rows that are listed at least once, `twice` of those that come again, `leaked` says
+    that the row too many is among them, `stopped` why the walk came to no end, if it did not.
+    """
+    run = given.polled_run(largest.run_id, "importAttendees")[-1]
+    *ours, surplus = _ids(largest.base, MOST_ROWS + 1)
+    missing, twice, leaked, stopped, pages = set(ours), 0, False, "", [run.id]
+    known = frozenset(ours)
+    fetch = lambda query: given.accepted(given.api.list_attendees(largest.event_id, query=query))  # noqa: E731
+    try:
+        for page in steps(fetch, {"limit": 100}):
+            pages = [run.id, page.id]  # the last page is where a walk goes wrong
+            for row in page.items:
+                one = row.get("attendee_id")
+                twice += one in known and one not in missing
+                missing.discard(one)
+                leaked |= one == surplus
+    except AssertionError as problem:
+        stopped = str(problem)
+    return {
+        "listed": MOST_ROWS - len(missing),
+        "twice": twice,
+        "leaked": leaked,
+        "stopped": stopped,
+        "exchanges": pages,
+    }
+
+
+def _ids(base: str, count: int) -> list[str]:
+    return [f"{base}-{number:05d}" for number in range(count)]
+
+
+def _short(exchange: Exchange) -> dict[str, Any]:
+    return {"accepted": exchange.accepted, "refusal": list(exchange.refusal), "summary": exchange.summary}
