@@ -160,23 +160,30 @@ def _trust(base: str) -> ssl.SSLContext:
 class Connections:
     """Connections to one target: the environment's proxy and certificates, no redirects, no cookies.
 
-    `keep_alive` is how many seconds an idle connection is used again; 0 opens one for each request.
+    `keep_alive` is how many seconds an idle connection is used again; 0 opens one for each request. Every thread has
+    connections of its own: a shared pool looks through all of them, under its lock, for each request.
     """
 
-    def __init__(self, base: str, wire: Wire, keep_alive: float, answer_seconds: float, most: int = 64) -> None:
-        self._transport = httpx.HTTPTransport(
-            verify=_trust(base),
-            proxy=_proxy(base),
-            limits=httpx.Limits(
-                max_connections=most,
-                max_keepalive_connections=most if keep_alive else 0,
-                keepalive_expiry=keep_alive,
-            ),
-        )
-        # httpx hands no network backend through to httpcore; selftests/network notices if this name ever changes.
-        self._transport._pool._network_backend = wire
+    def __init__(self, base: str, wire: Wire, keep_alive: float, answer_seconds: float) -> None:
+        self._base = base
+        self._trust = _trust(base)
+        self._wire = wire
+        self._limits = httpx.Limits(max_keepalive_connections=None if keep_alive else 0, keepalive_expiry=keep_alive)
         silence = min(SILENCE_SECONDS, answer_seconds)
         self._timeout = httpx.Timeout(silence, connect=min(CONNECT_SECONDS, answer_seconds)).as_dict()
+        self._of_thread = threading.local()
+        self._all: list[httpx.HTTPTransport] = []
+
+    @property
+    def _transport(self) -> httpx.HTTPTransport:
+        found: httpx.HTTPTransport | None = getattr(self._of_thread, "transport", None)
+        if found is None:
+            found = httpx.HTTPTransport(verify=self._trust, proxy=_proxy(self._base), limits=self._limits)
+            # httpx hands no network backend through to httpcore; selftests/network notices if this name ever changes.
+            found._pool._network_backend = self._wire
+            self._of_thread.transport = found
+            self._all.append(found)
+        return found
 
     @contextmanager
     def open(
@@ -196,7 +203,8 @@ class Connections:
             response.close()
 
     def close(self) -> None:
-        self._transport.close()
+        for transport in self._all:
+            transport.close()
 
 
 def _proxy(base: str) -> str | None:
