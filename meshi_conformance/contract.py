@@ -175,8 +175,9 @@ def _members(schema: dict[str, Any], found: Members | None = None) -> Members:
 
 def _undocumented(value: Any, known: Members, path: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict) and known.named:
-        for name in sorted(value.keys() - known.named.keys()):
-            yield f"{path}.{name}".lstrip("."), value[name]
+        if not value.keys() <= known.named.keys():  # most often nothing is: no set need be made to know that
+            for name in sorted(value.keys() - known.named.keys()):
+                yield f"{path}.{name}".lstrip("."), value[name]
         for name, deeper in known.deeper:
             if name in value:
                 yield from _undocumented(value[name], deeper, f"{path}.{name}")
