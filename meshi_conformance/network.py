@@ -9,6 +9,7 @@ import time
 import urllib.request
 import weakref
 import zlib
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -160,8 +161,9 @@ def _trust(base: str) -> ssl.SSLContext:
 class Connections:
     """Connections to one target: the environment's proxy and certificates, no redirects, no cookies.
 
-    `keep_alive` is how many seconds an idle connection is used again; 0 opens one for each request. Every thread has
-    connections of its own: a shared pool looks through all of them, under its lock, for each request.
+    `keep_alive` is how many seconds an idle connection is used again; 0 opens one for each request. Each of the
+    transports serves one request at a time: a pool with many connections looks through all of them, under its
+    lock, for each request.
     """
 
     def __init__(self, base: str, wire: Wire, keep_alive: float, answer_seconds: float) -> None:
@@ -171,19 +173,19 @@ class Connections:
         self._limits = httpx.Limits(max_keepalive_connections=None if keep_alive else 0, keepalive_expiry=keep_alive)
         silence = min(SILENCE_SECONDS, answer_seconds)
         self._timeout = httpx.Timeout(silence, connect=min(CONNECT_SECONDS, answer_seconds)).as_dict()
-        self._of_thread = threading.local()
+        self._free: deque[httpx.HTTPTransport] = deque()
         self._all: list[httpx.HTTPTransport] = []
 
-    @property
     def _transport(self) -> httpx.HTTPTransport:
-        found: httpx.HTTPTransport | None = getattr(self._of_thread, "transport", None)
-        if found is None:
-            found = httpx.HTTPTransport(verify=self._trust, proxy=_proxy(self._base), limits=self._limits)
+        """One that nobody uses: the one that was used last, whose connection is most likely still open."""
+        try:
+            return self._free.pop()
+        except IndexError:
+            made = httpx.HTTPTransport(verify=self._trust, proxy=_proxy(self._base), limits=self._limits)
             # httpx hands no network backend through to httpcore; selftests/network notices if this name ever changes.
-            found._pool._network_backend = self._wire
-            self._of_thread.transport = found
-            self._all.append(found)
-        return found
+            made._pool._network_backend = self._wire
+            self._all.append(made)
+            return made
 
     @contextmanager
     def open(
@@ -196,11 +198,15 @@ class Connections:
         sent = httpx.Headers(HEADERS)
         sent.update(headers)
         request = httpx.Request(method, url, headers=sent, content=content, extensions={"timeout": self._timeout})
-        response = self._transport.handle_request(request)
+        transport = self._transport()
         try:
-            yield response
+            response = transport.handle_request(request)
+            try:
+                yield response
+            finally:
+                response.close()
         finally:
-            response.close()
+            self._free.append(transport)
 
     def close(self) -> None:
         for transport in self._all:
