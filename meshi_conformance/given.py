@@ -24,6 +24,11 @@ LOOKS_FOR_REVIEWS = 6
 """How often the review queue is read until enough reviews are there."""
 
 
+def plain_rows(base: str, count: int) -> list[dict[str, Any]]:
+    """Rows of an import with the two required members alone; their IDs sort in the order of the rows."""
+    return [{"attendee_id": f"{base}-{number:05d}", "name": "Conny"} for number in range(count)]
+
+
 class Given:
     """Arranges rows under names that tell people what made them: `conf-<date>-<run>-…`."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .exchange import Exchange
-from .given import Given
+from .given import Given, plain_rows
 from .paging import steps
 
 MOST_ROWS = 50_000
@@ -21,8 +21,8 @@ def largest_import(given: Given) -> dict[str, Any]:
     event_id = given.event(title="Very Large Conformance Summit")
     given.imported(event_id)
     base = given.name("row")
-    # The two required members alone: the number of rows is what counts, not their bytes.
-    rows = [{"attendee_id": one, "name": "Conny"} for one in _ids(base, MOST_ROWS + 1)]
+    # Of the shortest rows: their number is what counts, not their bytes.
+    rows = plain_rows(base, MOST_ROWS + 1)
     too_many = given.api.import_attendees(event_id, given.import_request(rows))
     rows.pop()
     most = given.api.import_attendees(event_id, given.import_request(rows))
@@ -43,12 +43,12 @@ def walked(given: Given, largest: Any) -> dict[str, Any]:
     that the row too many is among them, `stopped` why the walk came to no end, if it did not.
     """
     run = given.polled_run(largest.run_id, "importAttendees")[-1]
-    *ours, surplus = _ids(largest.base, MOST_ROWS + 1)
+    given.accepted(given.api.list_attendees(largest.event_id, query={"limit": 1}))
+    *ours, surplus = (row["attendee_id"] for row in plain_rows(largest.base, MOST_ROWS + 1))
     missing, twice, leaked, stopped, pages = set(ours), 0, False, "", [run.id]
     known = frozenset(ours)
-    fetch = lambda query: given.accepted(given.api.list_attendees(largest.event_id, query=query))  # noqa: E731
     try:
-        for page in steps(fetch, {"limit": 100}):
+        for page in steps(lambda query: given.api.list_attendees(largest.event_id, query=query), {"limit": 100}):
             pages = [run.id, page.id]  # the last page is where a walk goes wrong
             for row in page.items:
                 one = row.get("attendee_id")
@@ -64,10 +64,6 @@ def walked(given: Given, largest: Any) -> dict[str, Any]:
         "stopped": stopped,
         "exchanges": pages,
     }
-
-
-def _ids(base: str, count: int) -> list[str]:
-    return [f"{base}-{number:05d}" for number in range(count)]
 
 
 def _short(exchange: Exchange) -> dict[str, Any]:

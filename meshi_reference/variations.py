@@ -14,7 +14,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import partial
@@ -43,7 +43,7 @@ from . import (
 from .auth import KeySpec
 from .errors import ApiError
 from .faults import changes, operations
-from .faults.registry import Patch
+from .faults.registry import Patch, patched
 from .http import Request, Response
 from .server import Address
 from .services import Call, Services
@@ -70,15 +70,9 @@ class Variation:
     unjudged: tuple[str, ...] = ()
     deviates: tuple[str, ...] = ()
 
-    @contextmanager
-    def applied(self) -> Iterator[None]:
+    def applied(self) -> AbstractContextManager[None]:
         """The server is this variation for as long as the block lasts."""
-        patch = Patch()
-        try:
-            self.apply(patch)
-            yield
-        finally:
-            patch.undo()
+        return patched(self.apply)
 
     @contextmanager
     def at_work(self, address: Address) -> Iterator[None]:

@@ -11,17 +11,18 @@ from meshi_conformance.contract import load
 from meshi_conformance.errors import CouldNotArrange
 from meshi_conformance.given import Given
 from meshi_conformance.marks import Judge, requirement
-from meshi_conformance.samples import BEYOND_ASCII
+from meshi_conformance.samples import BEYOND_ASCII, OUTSIDE_THE_BASIC_PLANE
 from meshi_conformance.timestamps import instant
 from meshi_conformance.walks import member, walked
 from meshi_conformance.world import World
 
 DETAILS = ("event_id", "title", "description", "start_date", "end_date", "timezone", "visibility", "url_slug")
-LONGEST = {"title": 200, "description": 4000, "url_slug": 128}
-"""Text of a length that every server has to take (endpoint-reference, POST /events: Field limits), in a form that none
-minds."""
-
-OUTSIDE_THE_BASIC_PLANE = "\U0001f680\U0001d11e"
+LONGEST = {
+    limit.name: limit.schema["maxLength"]
+    for limit in load().limits()
+    if limit.operation == "createEvent" and limit.name in ("title", "description", "url_slug")
+}
+"""Characters that every server has to take (endpoint-reference, POST /events: Field limits)."""
 
 OPTIONAL = ("description", "start_date", "end_date", "timezone", "visibility", "url_slug")
 DOCUMENTED = sorted(set(load().operations["getEvent"].responses[200].members) - {"correlation_id"})

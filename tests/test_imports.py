@@ -6,7 +6,7 @@ from typing import Any
 
 from meshi_conformance.client import Api, Call
 from meshi_conformance.errors import CouldNotArrange
-from meshi_conformance.given import Given
+from meshi_conformance.given import Given, plain_rows
 from meshi_conformance.marks import Judge, requirement
 from meshi_conformance.world import World
 
@@ -41,10 +41,7 @@ def test_an_attendee_needs_only_an_id_and_a_name(api: Api, given: Given) -> None
 @requirement("imports.every_row", "attendees.listed")
 def test_every_row_of_many_is_checked_and_imported(api: Api, given: Given, judge: Judge) -> None:
     event_id = given.event()
-    base = given.name("late")
-    rows: list[dict[str, Any]] = [
-        {"attendee_id": f"{base}-{number:04d}", "name": "Conny"} for number in range(MANY_ROWS)
-    ]
+    rows = plain_rows(given.name("late"), MANY_ROWS)
     ended = given.imported(event_id, rows)
     with judge("attendees.listed"):
         if ended["status"] != "succeeded":

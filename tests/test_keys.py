@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -105,27 +106,20 @@ def is_not_found(*codes: str) -> Callable[[Call, Api, Given, World], None]:
     return check
 
 
-def lists_nothing_of_ours(
-    member: str, ours: Callable[[Given, World], set[str]]
-) -> Callable[[Call, Api, Given, World], None]:
-    """No row that the other org's key sees carries an ID that only this run can have made."""
+def shown_to_others(call: Call, api: Api, member: str, at_least: int) -> set[Any]:
+    """The IDs in a list's newest rows, and so many of them, as the other org's key sees it."""
+    fetch = lambda query: api.send(call.but(key="other", query=query))  # noqa: E731
+    return {row.get(member) for row in rows(walk(fetch, {"limit": 100}, until=lambda seen: len(seen) >= at_least))}
+
+
+def lists_nothing_of_ours(member: str) -> Callable[[Call, Api, Given, World], None]:
+    """Neither the list nor what a cursor of ours leads to shows another org's key any of our rows."""
 
     def check(call: Call, api: Api, given: Given, world: World) -> None:
         # They have to be there before the list is read, and among the newest rows of any org.
-        mine = ours(given, world)
-        fetch = lambda query: api.send(call.but(key="other", query=query))  # noqa: E731
-        theirs = rows(walk(fetch, {"limit": 100}, until=lambda seen: len(seen) >= 200))
-        leaked = {row.get(member) for row in theirs if isinstance(row.get(member), str)} & mine
+        ours = OURS[call.operation](given, world)
+        leaked = ours & shown_to_others(call, api, member, 200)
         assert not leaked, f"{call.operation} shows another org's key our {sorted(leaked)}"
-
-    return check
-
-
-def continues_nothing_of_ours(operation: str, member: str) -> Callable[[Call, Api, Given, World], None]:
-    """A cursor of our list shows another org's key none of our rows."""
-
-    def check(call: Call, api: Api, given: Given, world: World) -> None:
-        lists_nothing_of_ours(member, OURS[operation])(call, api, given, world)
         first = given.page(call.but(query={"limit": 1}))
         if first.next_cursor is None:
             return
@@ -135,8 +129,7 @@ def continues_nothing_of_ours(operation: str, member: str) -> Callable[[Call, Ap
         if not theirs.accepted:
             return
         # A server may take a cursor that is not theirs for none, and both orgs may use one event ID.
-        fetch = lambda query: api.send(call.but(key="other", query=query))  # noqa: E731
-        own = {row.get(member) for row in rows(walk(fetch, {"limit": 100}, until=lambda seen: len(seen) >= 1000))}
+        own = shown_to_others(call, api, member, 1000)
         leaked = {row.get(member) for row in theirs.items} & mine - own
         assert not leaked, f"{theirs.summary} to another org's key with our cursor, with {len(leaked)} rows of ours"
 
@@ -195,15 +188,15 @@ OURS: dict[str, Callable[[Given, World], set[str]]] = {
 ISOLATION: dict[str, Callable[[Call, Api, Given, World], None]] = {
     "getIdMapping": maps_no_id_of_ours,
     "createEvent": creates_its_own_event,
-    "listEvents": continues_nothing_of_ours("listEvents", "event_id"),
+    "listEvents": lists_nothing_of_ours("event_id"),
     "createSession": takes_the_same_session_id,
     "createRun": starts_its_own_run,
-    "listRuns": continues_nothing_of_ours("listRuns", "run_id"),
+    "listRuns": lists_nothing_of_ours("run_id"),
     "getRun": is_not_found("RUN_NOT_FOUND"),
     "listAttendeeMatches": shows_no_match_of_ours,
     "listEventMatches": shows_no_match_of_ours,
     "getMatch": shows_no_match_of_ours,
-    "listReviews": continues_nothing_of_ours("listReviews", "review_id"),
+    "listReviews": lists_nothing_of_ours("review_id"),
     "resolveReview": is_not_found("REVIEW_NOT_FOUND"),
     # Neither the review nor the attendees exist in the other org; the pages do not say which is missed first.
     "mergeReview": is_not_found("REVIEW_NOT_FOUND", "PARTNER_ID_NOT_FOUND"),

@@ -27,6 +27,20 @@ MODEL = "generated.model.attendees"
 MISSING = ("attendees.*", "imports.*", "lists.attendees.*", "id_map.attendee.*", MODEL)
 
 
+def checking(patch: Patch, change: Callable[[list[Any]], None]) -> None:
+    """Other rows are checked and stored than those that were sent: `change` changes the list of them."""
+
+    def wrap(inner: Callable[[object, Settings], list[Any]]) -> Any:
+        def check_attendees(value: object, settings: Settings) -> list[Any]:
+            rows = inner(value, settings)
+            change(rows)
+            return rows
+
+        return check_attendees
+
+    patch.wrap(validation, "check_attendees", wrap)
+
+
 def applied(patch: Patch, change: Callable[[Services, Row, Rows], Rows]) -> None:
     """Other rows are applied than those that were accepted; the progress counts all of them."""
 
@@ -103,17 +117,12 @@ def _(patch: Patch) -> None:
 for _many in (100, 1000):
 
     def _check_the_first(patch: Patch, many: int = _many) -> None:
-        def wrap(inner: Callable[[object, Settings], list[Any]]) -> Any:
-            def check_attendees(value: object, settings: Settings) -> list[Any]:
-                rows = inner(value, settings)
-                for place, row in enumerate(rows[many:], many):
-                    if isinstance(row, dict):
-                        rows[place] = {**row, "attendee_id": f"row-{place}", "name": "?", "title": None}
-                return rows
+        def harmless(rows: list[Any]) -> None:
+            for place, row in enumerate(rows[many:], many):
+                if isinstance(row, dict):
+                    rows[place] = {**row, "attendee_id": f"row-{place}", "name": "?", "title": None}
 
-            return check_attendees
-
-        patch.wrap(validation, "check_attendees", wrap)
+        checking(patch, harmless)
 
     fault(
         f"imports.every_row.first_{_many}",
@@ -130,20 +139,15 @@ for _many in (100, 1000):
     also=["error.importAttendees.DUPLICATE_ATTENDEE_ID", MODEL],
 )
 def _(patch: Patch) -> None:
-    def wrap(inner: Callable[[object, Settings], list[Any]]) -> Any:
-        def check_attendees(value: object, settings: Settings) -> list[Any]:
-            rows = inner(value, settings)
-            known: dict[Any, int] = {}
-            for place, row in enumerate(rows):
-                one = row.get("attendee_id") if isinstance(row, dict) else None
-                if isinstance(one, str) and known.get(one, place) < place - 1:
-                    rows[place] = {**row, "attendee_id": f"row-{place}"}
-                known[one] = place
-            return rows
+    def rename(rows: list[Any]) -> None:
+        known: dict[Any, int] = {}
+        for place, row in enumerate(rows):
+            one = row.get("attendee_id") if isinstance(row, dict) else None
+            if isinstance(one, str) and known.get(one, place) < place - 1:
+                rows[place] = {**row, "attendee_id": f"row-{place}"}
+            known[one] = place
 
-        return check_attendees
-
-    patch.wrap(validation, "check_attendees", wrap)
+    checking(patch, rename)
 
 
 @fault(

@@ -181,9 +181,6 @@ def _(patch: Patch) -> None:
     changes.items(patch, "listEvents", change)
 
 
-CONTEXT = ("event_details", "objectives", "welcome_instructions")
-
-
 @fault(
     "events.listed.context.stale",
     "The event list shows the context that an event had when it was listed first.",
@@ -194,7 +191,9 @@ def _(patch: Patch) -> None:
     first: dict[str, dict[str, Any]] = {}
 
     def change(rows: list[Any]) -> list[Any]:
-        known = [first.setdefault(row["event_id"], {name: row[name] for name in CONTEXT}) for row in rows]
+        known = [
+            first.setdefault(row["event_id"], {name: row[name] for name in validation.CONTEXT_FIELDS}) for row in rows
+        ]
         return [{**row, **context} for row, context in zip(rows, known, strict=True)]
 
     changes.items(patch, "listEvents", change)

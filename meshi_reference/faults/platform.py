@@ -15,11 +15,11 @@ from ..auth import Limiter, Principal
 from ..errors import ApiError
 from ..http import Request, Response
 from ..runs import NewRun
-from ..services import Services
+from ..services import Call, Services
 from ..settings import RateLimit, Settings
 from . import operations
 from .events import stored
-from .operations import Dispatch, Refusal, operation_of
+from .operations import Dispatch, Handler, Refusal, operation_of
 from .registry import Patch, fault
 
 Respond = Callable[[Request, Services], Any]
@@ -839,3 +839,53 @@ def _(patch: Patch) -> None:
         return apply_rows
 
     patch.wrap(importing, "apply_rows", make)
+
+
+WINDOW_ROWS = 10_000
+
+
+def beyond_the_window(patch: Patch, change: Callable[[Response], None]) -> None:
+    """What the attendee list answers changes once a walk has shown so many rows."""
+    shown: dict[str, int] = {}
+
+    def make(inner: Handler) -> Handler:
+        async def handler(call: Call) -> Response:
+            answer = await inner(call)
+            if answer.body is not None:
+                rows = shown.get(call.request.query.get("cursor", ""), 0) + len(answer.body["items"])
+                if rows >= WINDOW_ROWS:
+                    change(answer)
+                elif answer.body["next_cursor"]:
+                    shown[answer.body["next_cursor"]] = rows
+            return answer
+
+        return handler
+
+    operations.handle(patch, "listAttendees", make)
+
+
+@fault(
+    "limits.import_rows.most.window",
+    "The attendee list refuses to go on after 10,000 rows.",
+    breaks=["limits.import_rows.most"],
+    sees=["large"],
+)
+def _(patch: Patch) -> None:
+    def refuse(answer: Response) -> None:
+        raise ApiError("INVALID_CURSOR", "the window ends here")
+
+    beyond_the_window(patch, refuse)
+
+
+@fault(
+    "limits.import_rows.most.end",
+    "The attendee list ends after 10,000 rows as if they were all.",
+    breaks=["limits.import_rows.most"],
+    sees=["large"],
+)
+def _(patch: Patch) -> None:
+    def end(answer: Response) -> None:
+        if answer.body is not None:
+            answer.body["next_cursor"] = None
+
+    beyond_the_window(patch, end)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +44,17 @@ def _set(holder: Any, name: Any, value: Any) -> None:
 Apply = Callable[[Patch], None]
 
 
+@contextmanager
+def patched(apply: Apply) -> Iterator[None]:
+    """The server is changed for as long as the block lasts."""
+    patch = Patch()
+    try:
+        apply(patch)
+        yield
+    finally:
+        patch.undo()
+
+
 @dataclass(frozen=True)
 class Fault:
     """One deliberate violation.
@@ -63,15 +74,9 @@ class Fault:
     sees: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
 
-    @contextmanager
-    def applied(self) -> Iterator[None]:
+    def applied(self) -> AbstractContextManager[None]:
         """The server has this fault for as long as the block lasts."""
-        patch = Patch()
-        try:
-            self.apply(patch)
-            yield
-        finally:
-            patch.undo()
+        return patched(self.apply)
 
 
 REGISTRY: dict[str, Fault] = {}
