@@ -416,10 +416,11 @@ def _(patch: Patch) -> None:
     also=[MODEL],
 )
 def _(patch: Patch) -> None:
+    first: dict[tuple[int, str], str] = {}
+
     def first_of_each(services: Services, run: Row, rows: Rows) -> Rows:
-        same = "SELECT attendee_id FROM attendees WHERE event_seq = ? AND attendee_id = ? COLLATE NOCASE"
-        known = (services.storage.scalar(same, (run["event_seq"], row["attendee_id"])) for row in rows)
-        return [{**row, "attendee_id": one or row["attendee_id"]} for row, one in zip(rows, known, strict=True)]
+        known = (first.setdefault((run["event_seq"], row["attendee_id"].lower()), row["attendee_id"]) for row in rows)
+        return [{**row, "attendee_id": one} for row, one in zip(rows, known, strict=True)]
 
     applied(patch, first_of_each)
 
