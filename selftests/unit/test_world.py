@@ -18,7 +18,7 @@ from meshi_conformance.contract import load
 from meshi_conformance.errors import CouldNotArrange, MissingMember, NotPermitted
 from meshi_conformance.exchange import Exchange
 from meshi_conformance.given import Given
-from meshi_conformance.world import GENERATED_PARTS, PARTS, World
+from meshi_conformance.world import GENERATED_PARTS, NEEDS, PARTS, World
 
 Builder = Callable[[Given, World], dict[str, Any]]
 
@@ -154,8 +154,8 @@ def test_parts_are_built_ahead_and_a_failure_there_is_told_to_readers(tmp_path: 
     assert len(api_of(one).calls) == calls
 
 
-def test_generated_parts_are_parts() -> None:
-    assert set(GENERATED_PARTS) < set(PARTS)
+def test_generated_parts_and_those_with_needs_are_parts() -> None:
+    assert set(GENERATED_PARTS) | set(NEEDS) < set(PARTS)
 
 
 def calls(folder: Path, answer: Callable[[Call], Exchange] = created, *, read_only: bool = False) -> Calls:
