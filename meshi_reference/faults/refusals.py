@@ -178,6 +178,8 @@ def consequences(operation: str, code: str) -> list[str]:
         found += ["limits.attendee_id.missing", "limits.ids.*"]
     if code.endswith("_NOT_FOUND"):
         found.append(f"isolation.{operation}")
+    if code == "PARTNER_ID_NOT_FOUND" and operation == "getIdMapping":
+        found += ["id_map.*", "limits.getIdMapping.kind"]
     return found
 
 

@@ -318,6 +318,11 @@ OUTSIDE: tuple[tuple[str, str, str, str, Values], ...] = (
     ("runs.metadata", "snapshot", "loses its snapshot metadata", "snapshot_metadata", lambda value: {}),
     ("runs.metadata", "version", "loses its version metadata", "version_metadata", lambda value: {}),
 )
+ALSO_OUTSIDE = {
+    "runs.event_id.none": ("runs.event_id", "schema.createRun.*", "schema.getRun.200", "shape.listRuns.200")
+}
+"""What else is judged by the same member, by requirement."""
+
 fault(
     "runs.event_id.none.listed",
     "The run list names an empty event for a run outside event scope.",
@@ -344,7 +349,7 @@ for _kind in KINDS:
             f"{_name}.{_kind}.outside.{_suffix}",
             f"A run of kind {_kind} outside event scope {_sentence}.",
             breaks=[_name],
-            also=["idempotency.*", MODEL, "runs.list.*", "lists.runs.kind_filter"],
+            also=["idempotency.*", MODEL, "runs.list.*", "lists.runs.kind_filter", *ALSO_OUTSIDE.get(_name, ())],
         )(partial(shown, change=changes.member(_member, _value), kind=_kind, generic=True))
 
 fault(

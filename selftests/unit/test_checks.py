@@ -203,6 +203,13 @@ def test_a_gateway_s_page_is_nobody_s_answer(status: int) -> None:
     assert broken(exchange("getEvent", status, raw=page, headers=[("content-type", "text/html")])) == []
 
 
+def test_an_answer_below_another_base_is_for_the_test_that_asked() -> None:
+    answer = refusal("getEvent", 410, "GONE")
+    assert broken(answer) == ["codes.getEvent"]
+    answer.other_base = "http://127.0.0.1:1/old"
+    assert broken(answer) == []
+
+
 def test_a_page_in_place_of_the_api_s_own_error_is_charged() -> None:
     assert broken(exchange("getEvent", 500, raw=b"<html>", headers=[("content-type", "text/html")])) == [
         "content_type.getEvent",
