@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from .exchange import Exchange
@@ -45,11 +46,17 @@ def walked(given: Given, largest: Any) -> dict[str, Any]:
     run = given.polled_run(largest.run_id, "importAttendees")[-1]
     given.accepted(given.api.list_attendees(largest.event_id, query={"limit": 1}))
     *ours, surplus = (row["attendee_id"] for row in plain_rows(largest.base, MOST_ROWS + 1))
-    missing, twice, leaked, stopped, pages = set(ours), 0, False, "", [run.id]
+    missing, twice, leaked, stopped = set(ours), 0, False, ""
     known = frozenset(ours)
+    last = run
+
+    def fetch(query: Mapping[str, Any]) -> Exchange:
+        nonlocal last  # the last page is where a walk goes wrong
+        last = given.api.list_attendees(largest.event_id, query=query)
+        return last
+
     try:
-        for page in steps(lambda query: given.api.list_attendees(largest.event_id, query=query), {"limit": 100}):
-            pages = [run.id, page.id]  # the last page is where a walk goes wrong
+        for page in steps(fetch, {"limit": 100}):
             for row in page.items:
                 one = row.get("attendee_id")
                 twice += one in known and one not in missing
@@ -62,7 +69,7 @@ def walked(given: Given, largest: Any) -> dict[str, Any]:
         "twice": twice,
         "leaked": leaked,
         "stopped": stopped,
-        "exchanges": pages,
+        "exchanges": [run.id, last.id],
     }
 
 

@@ -195,12 +195,11 @@ class Suite:
                         f"{requirement.id} ({requirement.level})\n{requirement.statement}\n{requirement.source}",
                     )
                 )
-        report.sections.append(
-            (
-                "exchanges",
-                "\n\n".join(self.session.show(one) for one in self.session.recorder.of_test[-SHOWN_EXCHANGES:]),
-            )
-        )
+        recorder = self.session.recorder
+        shown = [self.session.show(one) for one in recorder.of_test[-SHOWN_EXCHANGES:]]
+        if recorder.quoted:
+            shown.append(f"of the prepared data, in the report: {', '.join(recorder.quoted[-SHOWN_EXCHANGES:])}")
+        report.sections.append(("exchanges", "\n\n".join(shown)))
 
     def pytest_report_teststatus(
         self, report: pytest.TestReport, config: pytest.Config
