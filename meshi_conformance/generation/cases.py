@@ -62,18 +62,24 @@ def _schemas() -> tuple[Any, Any]:
     # Without a config of its own schemathesis looks for a file from the working directory upwards.
     whole, narrow = (
         openapi.from_dict(document, config=SchemathesisConfig.from_dict({}))
-        for document in (_without_headers(contract.document), _without_headers(narrowed(contract)))
+        for document in (_without_headers(contract), narrowed(contract))
     )
     return whole, narrow
 
 
-def _without_headers(document: dict[str, Any]) -> dict[str, Any]:
+def _without_headers(contract: Contract) -> dict[str, Any]:
     """A copy that asks for no header: the client sets its own, and each that is drawn costs as much as a body."""
-    found = copy.deepcopy(document)
-    for entry in found["paths"].values():
-        for said in (entry, *(entry[method] for method in ("get", "post", "put") if method in entry)):
-            said["parameters"] = [one for one in said.get("parameters", ()) if one["in"] != "header"]
-    return found
+    document: dict[str, Any] = copy.deepcopy(contract.document)
+    for said in _with_parameters(document):
+        said["parameters"] = [one for one in said.get("parameters", ()) if one["in"] != "header"]
+    return document
+
+
+def _with_parameters(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Whatever may name parameters: the paths and their operations."""
+    for entry in document["paths"].values():
+        yield entry
+        yield from (entry[method] for method in ("get", "post", "put") if method in entry)
 
 
 @cache
@@ -169,24 +175,17 @@ def _call(operation: str, case: Any) -> Call:
 
 def narrowed(contract: Contract) -> dict[str, Any]:
     """The contract with every request member narrowed to values that no reasonable server refuses."""
-    document: dict[str, Any] = copy.deepcopy(contract.document)
-    for entry in document["paths"].values():
-        entry["parameters"] = [
-            {**one, "schema": MADE_UP} if one["in"] == "path" else one for one in entry.get("parameters", ())
+    document = _without_headers(contract)
+    for said in _with_parameters(document):
+        said["parameters"] = [
+            {**one, "schema": MADE_UP} if one["in"] == "path" else one
+            for one in said["parameters"]
+            if one["name"] not in ("cursor", "goal")
         ]
-        for method in ("get", "post", "put"):
-            if method not in entry:
-                continue
-            said = entry[method]
-            said["parameters"] = [
-                {**one, "schema": MADE_UP} if one["in"] == "path" else one
-                for one in said.get("parameters", ())
-                if one["name"] not in ("cursor", "goal")
-            ]
-            body = said.get("requestBody", {}).get("content", {}).get("application/json", {})
-            if "schema" in body:
-                body.pop("example", None)
-                body["schema"] = _narrow(body["schema"])
+        body = said.get("requestBody", {}).get("content", {}).get("application/json", {})
+        if "schema" in body:
+            body.pop("example", None)
+            body["schema"] = _narrow(body["schema"])
     return document
 
 
