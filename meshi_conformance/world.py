@@ -22,7 +22,7 @@ from .client import Call
 from .errors import CouldNotArrange, Inconclusive, NotPermitted
 from .exchange import Exchange
 from .given import Given
-from .largest import largest_import, walked
+from .largest import largest_import, largest_list
 from .listener import watched_webhook
 from .probe import exhausted_window
 
@@ -416,7 +416,7 @@ def _largest(given: Given, world: World) -> dict[str, Any]:
 
 def _largest_list(given: Given, world: World) -> dict[str, Any]:
     """How the attendees of the largest import are listed."""
-    return walked(given, world.largest)
+    return largest_list(given, world.largest)
 
 
 def _webhook(given: Given, world: World) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from meshi_conformance.client import Call
 from meshi_conformance.errors import CouldNotArrange
 from meshi_conformance.exchange import Exchange
 from meshi_conformance.given import Given, plain_rows
-from meshi_conformance.largest import walked
+from meshi_conformance.largest import largest_list
 
 ROWS = 6
 IDS = [row["attendee_id"] for row in plain_rows("row", ROWS + 1)]
@@ -40,7 +40,7 @@ def listing(*pages: Iterable[str] | Exchange) -> dict[str, Any]:
         return exchange("listAttendees", 200, {"items": rows, "next_cursor": more})
 
     given = Given(Scripted(answer), "run1", "w0")
-    return walked(given, SimpleNamespace(event_id="event", base="row", run_id="run"))
+    return largest_list(given, SimpleNamespace(event_id="event", base="row", run_id="run"))
 
 
 def test_a_list_of_all_rows_has_each_once() -> None:
