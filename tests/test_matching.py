@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -118,7 +119,8 @@ def test_a_run_is_not_read_by_default_before_it_has_ended(operation: str, api: A
     assert status in ("succeeded", "partial", "failed"), (
         f"run {shown} is read, and it is still {status!r}; the newest run is {newer}"
     )
-    given.polled_run(newer, "createMatchRun")  # the next operation is asked of the same event, at rest
+    with suppress(Inconclusive):  # the next operation is asked of the same event, at rest: that judges nothing here
+        given.polled_run(newer, "createMatchRun")
 
 
 @each(READS, "error.MATCH_RUN_NOT_FOUND", "matching.unknown_run")
