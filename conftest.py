@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from meshi_conformance.calls import Calls
-from meshi_conformance.client import Api
-from meshi_conformance.contract import Contract
+from meshi_conformance.client.transport import Api
+from meshi_conformance.contract.contract import Contract
 from meshi_conformance.generation.budget import Plan
-from meshi_conformance.given import Given
-from meshi_conformance.world import World
+from meshi_conformance.testing.arrange import Given
+from meshi_conformance.testing.shared_data import World
+from meshi_conformance.testing.valid_calls import Calls
 
 if TYPE_CHECKING:  # imported by name below, so that pytest can rewrite its assertions first
-    from meshi_conformance.pytest_plugin import RunSession
+    from meshi_conformance.plugin.hooks import RunSession
 
-pytest_plugins = ["meshi_conformance.pytest_options", "meshi_conformance.pytest_plugin"]
+pytest_plugins = ["meshi_conformance.plugin.options", "meshi_conformance.plugin.hooks"]
 
 
 @pytest.fixture

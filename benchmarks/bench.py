@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from meshi_conformance.exchange import KEY_VARIABLES
+from meshi_conformance.exchanges.exchange import KEY_VARIABLES
 from meshi_conformance.generation.budget import PROFILES
 
 from . import replay

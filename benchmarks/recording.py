@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from meshi_conformance.client import Padded, Transport
-from meshi_conformance.exchange import Exchange
-from meshi_conformance.world import World
+from meshi_conformance.client.transport import Padded, Transport
+from meshi_conformance.exchanges.exchange import Exchange
+from meshi_conformance.testing.shared_data import World
 
 FILE = "MESHI_BENCH_RECORD"
 

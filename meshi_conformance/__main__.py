@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from .commands import NAMES, command
 from .errors import UsageError
-from .gate import EXIT_INTERRUPTED, EXIT_USAGE
+from .verdicts.gate import EXIT_INTERRUPTED, EXIT_USAGE
 
 
 class _Parser(argparse.ArgumentParser):

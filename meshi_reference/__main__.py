@@ -17,7 +17,7 @@ from . import faults, server
 from .faults import Patch
 from .settings import RateLimit, Settings
 from .storage import StorageError
-from .variations import VARIATIONS
+from .variations.choices import VARIATIONS
 
 
 class _Parser(argparse.ArgumentParser):

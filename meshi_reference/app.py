@@ -10,21 +10,10 @@ import logging
 from dataclasses import dataclass
 from types import ModuleType
 
-from . import (
-    attendees,
-    auth,
-    enrichment,
-    events,
-    http,
-    identity,
-    idmap,
-    importing,
-    matching,
-    runs,
-    sessions,
-)
+from . import auth, http
 from .errors import ApiError
 from .http import Receive, Request, Response, Scope, Send
+from .resources import attendees, enrichment, events, identity, idmap, importing, matching, runs, sessions
 from .services import Call, Services
 
 log = logging.getLogger(__name__)

@@ -12,10 +12,10 @@ import math
 from collections.abc import Callable
 from typing import Protocol
 
-from . import runs
-from .enrichment import EnrichmentWork
-from .importing import ImportWork
-from .matching import MatchWork
+from .resources import runs
+from .resources.enrichment import EnrichmentWork
+from .resources.importing import ImportWork
+from .resources.matching import MatchWork
 from .services import Services
 from .storage import Row
 

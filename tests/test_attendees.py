@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from meshi_conformance.client import Api, Call
+from meshi_conformance.client.transport import Api, Call
 from meshi_conformance.errors import CouldNotArrange
-from meshi_conformance.exchange import JsonObject
-from meshi_conformance.given import Given
-from meshi_conformance.marks import Judge, requirement
-from meshi_conformance.samples import BEYOND_ASCII
-from meshi_conformance.walks import walked
-from meshi_conformance.world import World
+from meshi_conformance.exchanges.exchange import JsonObject
+from meshi_conformance.testing.arrange import Given
+from meshi_conformance.testing.list_walk import walked
+from meshi_conformance.testing.marks import Judge, requirement
+from meshi_conformance.testing.sample_texts import BEYOND_ASCII
+from meshi_conformance.testing.shared_data import World
 
 
 def rows_of(given: Given, event_id: str) -> list[JsonObject]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from meshi_conformance.client import Api
-from meshi_conformance.given import Given
-from meshi_conformance.marks import requirement
-from meshi_conformance.polling import poll_to_end
+from meshi_conformance.client.polling import poll_to_end
+from meshi_conformance.client.transport import Api
+from meshi_conformance.testing.arrange import Given
+from meshi_conformance.testing.marks import requirement
 
 
 @requirement("auth.scopes.listed")

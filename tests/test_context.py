@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from meshi_conformance.client import Api
-from meshi_conformance.contract import load
-from meshi_conformance.exchange import Exchange, JsonObject
-from meshi_conformance.given import Given
-from meshi_conformance.marks import Judge, requirement
-from meshi_conformance.samples import BEYOND_ASCII
+from meshi_conformance.client.transport import Api
+from meshi_conformance.contract.contract import load
+from meshi_conformance.exchanges.exchange import Exchange, JsonObject
+from meshi_conformance.testing.arrange import Given
+from meshi_conformance.testing.marks import Judge, requirement
+from meshi_conformance.testing.sample_texts import BEYOND_ASCII
 
 FIELDS = ("event_details", "objectives", "welcome_instructions")
 FULL = {

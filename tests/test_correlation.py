@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from meshi_conformance.client import Api, Call
+from meshi_conformance.client.transport import Api, Call
 from meshi_conformance.errors import CouldNotArrange
-from meshi_conformance.exchange import Exchange
-from meshi_conformance.given import Given
-from meshi_conformance.marks import requirement
-from meshi_conformance.world import World
+from meshi_conformance.exchanges.exchange import Exchange
+from meshi_conformance.testing.arrange import Given
+from meshi_conformance.testing.marks import requirement
+from meshi_conformance.testing.shared_data import World
 
 HEADER = "x-correlation-id"
 

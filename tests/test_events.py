@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from meshi_conformance.client import Api, Call
-from meshi_conformance.contract import load
+from meshi_conformance.client.transport import Api, Call
+from meshi_conformance.contract.contract import load
 from meshi_conformance.errors import CouldNotArrange
-from meshi_conformance.given import Given
-from meshi_conformance.marks import Judge, requirement
-from meshi_conformance.samples import BEYOND_ASCII, OUTSIDE_THE_BASIC_PLANE
-from meshi_conformance.timestamps import instant
-from meshi_conformance.walks import member, walked
-from meshi_conformance.world import World
+from meshi_conformance.testing.arrange import Given
+from meshi_conformance.testing.list_walk import member, walked
+from meshi_conformance.testing.marks import Judge, requirement
+from meshi_conformance.testing.sample_texts import BEYOND_ASCII, OUTSIDE_THE_BASIC_PLANE
+from meshi_conformance.testing.shared_data import World
+from meshi_conformance.testing.timestamps import instant
 
 DETAILS = ("event_id", "title", "description", "start_date", "end_date", "timezone", "visibility", "url_slug")
 LONGEST = {

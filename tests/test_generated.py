@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from meshi_conformance.calls import Calls
-from meshi_conformance.client import Api
-from meshi_conformance.contract import Contract, load
+from meshi_conformance.client.transport import Api
+from meshi_conformance.contract.contract import Contract, load
 from meshi_conformance.errors import Inconclusive
 from meshi_conformance.generation.budget import Plan
-from meshi_conformance.given import Given
-from meshi_conformance.marks import Judge, requirement
-from meshi_conformance.world import World
+from meshi_conformance.testing.arrange import Given
+from meshi_conformance.testing.marks import Judge, requirement
+from meshi_conformance.testing.shared_data import World
+from meshi_conformance.testing.valid_calls import Calls
 
 
 @pytest.mark.parametrize(

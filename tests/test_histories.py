@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from meshi_conformance.client import Api
-from meshi_conformance.contract import load
+from meshi_conformance.client.transport import Api
+from meshi_conformance.contract.contract import load
 from meshi_conformance.errors import Inconclusive
 from meshi_conformance.generation.budget import Plan
-from meshi_conformance.generation.histories import Histories
-from meshi_conformance.given import Given
-from meshi_conformance.marks import Judge, requirement
+from meshi_conformance.generation.concurrency import Histories
+from meshi_conformance.testing.arrange import Given
+from meshi_conformance.testing.marks import Judge, requirement
 
 FAMILIES = [one.id for one in load().matching("generated.histories.*")]
 

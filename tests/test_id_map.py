@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from meshi_conformance.client import Api
-from meshi_conformance.given import Given
-from meshi_conformance.marks import Judge, requirement
-from meshi_conformance.world import World
+from meshi_conformance.client.transport import Api
+from meshi_conformance.testing.arrange import Given
+from meshi_conformance.testing.marks import Judge, requirement
+from meshi_conformance.testing.shared_data import World
 
 
 def create_event(given: Given, world: World, event_id: str) -> None:

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from meshi_conformance.calls import Calls
-from meshi_conformance.client import Api, Call
+from meshi_conformance.client.pagination import rows, walk
+from meshi_conformance.client.transport import Api, Call
 from meshi_conformance.errors import CouldNotArrange
-from meshi_conformance.exchange import Exchange
-from meshi_conformance.given import Given
-from meshi_conformance.marks import Judge, requirement
-from meshi_conformance.paging import rows, walk
-from meshi_conformance.world import World
+from meshi_conformance.exchanges.exchange import Exchange
+from meshi_conformance.testing.arrange import Given
+from meshi_conformance.testing.marks import Judge, requirement
+from meshi_conformance.testing.shared_data import World
+from meshi_conformance.testing.valid_calls import Calls
 
 EVENT_OPERATIONS = ("importAttendees", "createEnrichmentRun", "createMatchRun")
 OPERATIONS = (*EVENT_OPERATIONS, "createRun")

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
-from meshi_conformance.client import Api, Call
-from meshi_conformance.contract import load
+from meshi_conformance.client.pagination import steps
+from meshi_conformance.client.transport import Api, Call
+from meshi_conformance.contract.contract import load
 from meshi_conformance.errors import CouldNotArrange, Inconclusive
-from meshi_conformance.exchange import Exchange, JsonObject
-from meshi_conformance.given import Given
-from meshi_conformance.marks import Judge, requirement
-from meshi_conformance.paging import steps
-from meshi_conformance.world import World
+from meshi_conformance.exchanges.exchange import Exchange, JsonObject
+from meshi_conformance.testing.arrange import Given
+from meshi_conformance.testing.marks import Judge, requirement
+from meshi_conformance.testing.shared_data import World
 
 DECISIONS = ("accept", "reject", "distinct")
 MALFORMED = "-conf malformed-"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from meshi_conformance.client import Api, Call
+from meshi_conformance.client.transport import Api, Call
 from meshi_conformance.errors import CouldNotArrange
-from meshi_conformance.given import Given, plain_rows
-from meshi_conformance.marks import Judge, requirement
-from meshi_conformance.world import World
+from meshi_conformance.testing.arrange import Given, plain_rows
+from meshi_conformance.testing.marks import Judge, requirement
+from meshi_conformance.testing.shared_data import World
 
 MANY_ROWS = 1200
 """More than any server would take at once without a loop over batches."""

@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
-from meshi_conformance.calls import Calls
-from meshi_conformance.client import Api, Call
-from meshi_conformance.contract import load
-from meshi_conformance.exchange import JsonObject
-from meshi_conformance.given import Given
-from meshi_conformance.marks import requirement
-from meshi_conformance.paging import rows, walk
-from meshi_conformance.world import World
+from meshi_conformance.client.pagination import rows, walk
+from meshi_conformance.client.transport import Api, Call
+from meshi_conformance.contract.contract import load
+from meshi_conformance.exchanges.exchange import JsonObject
+from meshi_conformance.testing.arrange import Given
+from meshi_conformance.testing.marks import requirement
+from meshi_conformance.testing.shared_data import World
+from meshi_conformance.testing.valid_calls import Calls
 
 OPERATIONS = load().operations
 READS = [name for name, operation in OPERATIONS.items() if not operation.writes]

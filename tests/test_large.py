@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from meshi_conformance.client import Api, Call, Padded
+from meshi_conformance.client.transport import Api, Call, Padded
 from meshi_conformance.errors import Inconclusive
-from meshi_conformance.given import Given
-from meshi_conformance.largest import MOST_ROWS
-from meshi_conformance.marks import Judge, requirement
-from meshi_conformance.world import World
+from meshi_conformance.testing.arrange import Given
+from meshi_conformance.testing.large_import import MOST_ROWS
+from meshi_conformance.testing.marks import Judge, requirement
+from meshi_conformance.testing.shared_data import World
 
 MIB = 1024 * 1024
 BODY_SIZES = (16 * MIB, 64 * MIB, 160 * MIB)

@@ -6,14 +6,14 @@ import json
 
 import pytest
 
-from meshi_conformance.calls import Calls
-from meshi_conformance.client import Api, Call
-from meshi_conformance.contract import load
+from meshi_conformance.client.transport import Api, Call
+from meshi_conformance.contract.contract import load
 from meshi_conformance.errors import CouldNotArrange
-from meshi_conformance.exchange import Exchange
-from meshi_conformance.given import Given
-from meshi_conformance.marks import requirement
-from meshi_conformance.target import Target
+from meshi_conformance.exchanges.exchange import Exchange
+from meshi_conformance.target.target import Target
+from meshi_conformance.testing.arrange import Given
+from meshi_conformance.testing.marks import requirement
+from meshi_conformance.testing.valid_calls import Calls
 
 OPERATIONS = load().operations
 

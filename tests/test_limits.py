@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from meshi_conformance.calls import Calls
-from meshi_conformance.client import Api, Call
-from meshi_conformance.contract import Limit, describe_bounds, load
+from meshi_conformance.client.transport import Api, Call
+from meshi_conformance.contract.contract import Limit, describe_bounds, load
 from meshi_conformance.errors import CouldNotArrange
-from meshi_conformance.exchange import Exchange
-from meshi_conformance.given import Given
-from meshi_conformance.marks import requirement
-from meshi_conformance.world import LONGEST_ID, World
+from meshi_conformance.exchanges.exchange import Exchange
+from meshi_conformance.testing.arrange import Given
+from meshi_conformance.testing.marks import requirement
+from meshi_conformance.testing.shared_data import LONGEST_ID, World
+from meshi_conformance.testing.valid_calls import Calls
 
 CONTRACT = load()
 LIMITS = [limit for limit in CONTRACT.limits() if describe_bounds(limit.schema)]

@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from meshi_conformance.client import Api, Call
+from meshi_conformance.client.transport import Api, Call
 from meshi_conformance.errors import CouldNotArrange, Inconclusive
-from meshi_conformance.exchange import JsonObject
-from meshi_conformance.given import Given
-from meshi_conformance.marks import Judge, requirement
-from meshi_conformance.timestamps import instant
-from meshi_conformance.walks import created, member, pair, score, walked, whole
-from meshi_conformance.world import World
+from meshi_conformance.exchanges.exchange import JsonObject
+from meshi_conformance.testing.arrange import Given
+from meshi_conformance.testing.list_walk import created, member, pair, score, walked, whole
+from meshi_conformance.testing.marks import Judge, requirement
+from meshi_conformance.testing.shared_data import World
+from meshi_conformance.testing.timestamps import instant
 
 TRIES = 5
 """How often a walk through a list of the whole org is begun anew because the list moved under it."""

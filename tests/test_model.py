@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from meshi_conformance.calls import Calls
-from meshi_conformance.client import Api
-from meshi_conformance.contract import Contract, load
+from meshi_conformance.client.transport import Api
+from meshi_conformance.contract.contract import Contract, load
 from meshi_conformance.errors import Inconclusive
 from meshi_conformance.generation.budget import Plan
-from meshi_conformance.given import Given
-from meshi_conformance.marks import Judge, requirement
+from meshi_conformance.testing.arrange import Given
+from meshi_conformance.testing.marks import Judge, requirement
+from meshi_conformance.testing.valid_calls import Calls
 
 FAMILIES = [one.id for one in load().matching("generated.model.*")]
 
@@ -17,7 +17,7 @@ FAMILIES = [one.id for one in load().matching("generated.model.*")]
 def test_whatever_was_called_before_the_server_answers_as_the_model(
     api: Api, given: Given, calls: Calls, contract: Contract, plan: Plan, judge: Judge
 ) -> None:
-    from meshi_conformance.generation.machine import explore, script
+    from meshi_conformance.generation.state_machine import explore, script
 
     recorder = api.transport.recorder
     outcome = explore(api, given, calls, contract, plan)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from meshi_conformance.calls import Calls
-from meshi_conformance.client import Api, Call
-from meshi_conformance.contract import BOUNDARY_OPERATIONS, Operation, load
+from meshi_conformance.client.transport import Api, Call
+from meshi_conformance.contract.contract import BOUNDARY_OPERATIONS, Operation, load
 from meshi_conformance.errors import CouldNotArrange
-from meshi_conformance.given import Given
-from meshi_conformance.marks import Judge, requirement
+from meshi_conformance.testing.arrange import Given
+from meshi_conformance.testing.marks import Judge, requirement
+from meshi_conformance.testing.valid_calls import Calls
 
 OPERATIONS = load().operations
 CONSUMING = ("resolveReview", "mergeReview")

@@ -8,15 +8,15 @@ from functools import partial
 
 import pytest
 
-from meshi_conformance.calls import Calls
-from meshi_conformance.client import Api, Call
+from meshi_conformance.client.transport import Api, Call
 from meshi_conformance.errors import CouldNotArrange, Inconclusive
-from meshi_conformance.exchange import JsonObject
-from meshi_conformance.given import Given
-from meshi_conformance.marks import Judge, requirement
-from meshi_conformance.timestamps import instant
-from meshi_conformance.walks import Walked, created, member, walked
-from meshi_conformance.world import World
+from meshi_conformance.exchanges.exchange import JsonObject
+from meshi_conformance.testing.arrange import Given
+from meshi_conformance.testing.list_walk import Walked, created, member, walked
+from meshi_conformance.testing.marks import Judge, requirement
+from meshi_conformance.testing.shared_data import World
+from meshi_conformance.testing.timestamps import instant
+from meshi_conformance.testing.valid_calls import Calls
 
 LISTS = {
     "events": "listEvents",

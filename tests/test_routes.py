@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from meshi_conformance.checks import USABLE_CORRELATION_ID, retry_after_is_valid
-from meshi_conformance.client import Api
-from meshi_conformance.contract import load
+from meshi_conformance.client.transport import Api
+from meshi_conformance.contract.contract import load
 from meshi_conformance.errors import CouldNotArrange, Inconclusive
-from meshi_conformance.exchange import Exchange
-from meshi_conformance.given import Given
-from meshi_conformance.marks import Judge, requirement
-from meshi_conformance.probe import HONOURED_WAITS, LONGEST_WAIT
-from meshi_conformance.world import World
+from meshi_conformance.exchanges.checks import USABLE_CORRELATION_ID, retry_after_is_valid
+from meshi_conformance.exchanges.exchange import Exchange
+from meshi_conformance.testing.arrange import Given
+from meshi_conformance.testing.marks import Judge, requirement
+from meshi_conformance.testing.rate_limit_probe import HONOURED_WAITS, LONGEST_WAIT
+from meshi_conformance.testing.shared_data import World
 
 PATHS = {operation.path for operation in load().operations.values()}
 OFFERED = {(operation.method, operation.path) for operation in load().operations.values()}

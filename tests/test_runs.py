@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 
-from meshi_conformance.calls import Calls
-from meshi_conformance.client import Api, Call
+from meshi_conformance.client.pagination import rows, walk
+from meshi_conformance.client.polling import TERMINAL, poll_to_end
+from meshi_conformance.client.transport import Api, Call
 from meshi_conformance.errors import CouldNotArrange, EndedOtherwise
-from meshi_conformance.exchange import JsonObject
-from meshi_conformance.given import Given
-from meshi_conformance.marks import Judge, requirement
-from meshi_conformance.paging import rows, walk
-from meshi_conformance.polling import TERMINAL, poll_to_end
-from meshi_conformance.timestamps import after, instant
-from meshi_conformance.world import WEBHOOK, World
+from meshi_conformance.exchanges.exchange import JsonObject
+from meshi_conformance.testing.arrange import Given
+from meshi_conformance.testing.marks import Judge, requirement
+from meshi_conformance.testing.shared_data import WEBHOOK, World
+from meshi_conformance.testing.timestamps import after, instant
+from meshi_conformance.testing.valid_calls import Calls
 
 KINDS = {"importAttendees": "import", "createEnrichmentRun": "enrichment", "createMatchRun": "match"}
 """Kind of run by the event operation that starts it."""

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from meshi_conformance.client import Api, Call
-from meshi_conformance.contract import load
+from meshi_conformance.client.transport import Api, Call
+from meshi_conformance.contract.contract import load
 from meshi_conformance.errors import CouldNotArrange
-from meshi_conformance.given import Given
-from meshi_conformance.marks import requirement
-from meshi_conformance.samples import BEYOND_ASCII
-from meshi_conformance.timestamps import instant
-from meshi_conformance.walks import walked
-from meshi_conformance.world import World
+from meshi_conformance.testing.arrange import Given
+from meshi_conformance.testing.list_walk import walked
+from meshi_conformance.testing.marks import requirement
+from meshi_conformance.testing.sample_texts import BEYOND_ASCII
+from meshi_conformance.testing.shared_data import World
+from meshi_conformance.testing.timestamps import instant
 
 WRITTEN = ("session_id", "title", "description", "start_timestamp", "end_timestamp")
 SHOWN = (*WRITTEN, "event_id")

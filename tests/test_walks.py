@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from meshi_conformance.calls import Calls
-from meshi_conformance.client import Api
-from meshi_conformance.contract import Contract, load
+from meshi_conformance.client.transport import Api
+from meshi_conformance.contract.contract import Contract, load
 from meshi_conformance.errors import Inconclusive
 from meshi_conformance.generation.budget import Plan
 from meshi_conformance.generation.links import Walk, summary
-from meshi_conformance.given import Given
-from meshi_conformance.marks import Judge, requirement
+from meshi_conformance.testing.arrange import Given
+from meshi_conformance.testing.marks import Judge, requirement
+from meshi_conformance.testing.valid_calls import Calls
 
 SOURCES = [one.id for one in load().matching("generated.links.*")]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from meshi_conformance.marks import requirement
-from meshi_conformance.world import World
+from meshi_conformance.testing.marks import requirement
+from meshi_conformance.testing.shared_data import World
 
 
 @requirement("webhooks.not_delivered")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from meshi_reference import faults
-from meshi_reference.variations import VARIATIONS
+from meshi_reference.variations.choices import VARIATIONS
 
 from . import description, page, tools, trial
 from .tools import PROJECT

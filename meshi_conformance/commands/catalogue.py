@@ -7,9 +7,10 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from .. import contract, suite
-from ..contract import LEVELS, NEEDS, Contract, Requirement
+from ..contract import contract
+from ..contract.contract import LEVELS, NEEDS, Contract, Requirement
 from ..errors import UsageError
+from ..plugin import launch as suite
 
 INTRODUCTION = """\
 # Requirements

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..gate import EXIT_CONFORMANT, EXIT_NONCONFORMANT
-from ..report import history
+from ..report import comparison as history
 from ..report.summary import code
 from ..report.text import one_line
+from ..verdicts.gate import EXIT_CONFORMANT, EXIT_NONCONFORMANT
 
 LISTED = 30
 """How many changes of one kind are listed as text; --json has them all."""

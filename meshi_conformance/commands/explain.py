@@ -10,9 +10,10 @@ import difflib
 import textwrap
 from collections.abc import Sequence
 
-from .. import contract, suite
-from ..contract import NEEDS, Contract, Requirement
+from ..contract import contract
+from ..contract.contract import NEEDS, Contract, Requirement
 from ..errors import UsageError
+from ..plugin import launch as suite
 
 SHOWN_TESTS = 12
 """How many tests of one requirement are named."""

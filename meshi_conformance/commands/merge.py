@@ -10,10 +10,11 @@ import argparse
 from pathlib import Path
 
 from ..errors import UsageError
-from ..gate import FAIL_ON
-from ..report import history, write_all
+from ..report import comparison as history
+from ..report import write_all
 from ..report.merging import merged
 from ..report.text import one_line
+from ..verdicts.gate import FAIL_ON
 
 
 def options(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .. import suite
+from ..plugin import launch as suite
 
 
 def run(arguments: list[str]) -> int:

@@ -5,8 +5,8 @@ It prints one JSON line with its base URL and the keys it knows, and serves unti
 
 from __future__ import annotations
 
-from ..gate import EXIT_USAGE
-from ..target import serve_reference
+from ..target.target import serve_reference
+from ..verdicts.gate import EXIT_USAGE
 
 REFUSED = 2
 """The server's own exit code for bad arguments, a port in use or an unusable database."""

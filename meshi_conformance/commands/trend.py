@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import UsageError
 from ..report import trends
 from ..report.text import one_line
-from ..verdicts import FAIL, INCONCLUSIVE, NOT_RUN, PASS, WAIVED
+from ..verdicts.verdicts import FAIL, INCONCLUSIVE, NOT_RUN, PASS, WAIVED
 
 
 def options(parser: argparse.ArgumentParser) -> None:

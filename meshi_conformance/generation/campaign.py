@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..calls import Calls
-from ..client import NOTHING, Api, Call
-from ..contract import Contract
-from ..exchange import Exchange
-from ..given import Given
-from ..world import World
+from ..client.transport import NOTHING, Api, Call
+from ..contract.contract import Contract
+from ..exchanges.exchange import Exchange
+from ..testing.arrange import Given
+from ..testing.shared_data import World
+from ..testing.valid_calls import Calls
 from . import cases
 from .budget import Meter, Plan
 from .expectation import FREEDOMS, Expectation, Reader

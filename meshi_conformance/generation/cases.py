@@ -15,11 +15,11 @@ from functools import cache
 from typing import Any
 from urllib.parse import unquote
 
-from ..client import NOTHING, Call
-from ..contract import Contract, load
+from ..client.transport import NOTHING, Call
+from ..contract.contract import Contract, load
 from .budget import Plan
 from .expectation import ZONES
-from .texts import day, moment, text
+from .strategies import day, moment, text
 
 OWN_HEADERS = frozenset({"x-correlation-id", "Content-Type", "Authorization"})
 """Headers that the client sets itself: test_errors.py and checks.py judge them."""

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..calls import Calls
-from ..client import NOTHING, Api, Call
-from ..contract import Contract
-from ..exchange import Exchange
-from ..given import Given
-from ..polling import poll_to_end
+from ..client.polling import poll_to_end
+from ..client.transport import NOTHING, Api, Call
+from ..contract.contract import Contract
+from ..exchanges.exchange import Exchange
+from ..testing.arrange import Given
+from ..testing.valid_calls import Calls
 from .budget import Meter, Plan
 from .twins import accepted_twin
 

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..calls import Calls
-from ..client import Api, Call
-from ..contract import Contract
-from ..exchange import Exchange
-from ..given import Given
-from ..polling import TERMINAL, poll_to_end
-from ..timestamps import instant
+from ..client.polling import TERMINAL, poll_to_end
+from ..client.transport import Api, Call
+from ..contract.contract import Contract
+from ..exchanges.exchange import Exchange
+from ..testing.arrange import Given
+from ..testing.timestamps import instant
+from ..testing.valid_calls import Calls
 from .budget import Meter
 from .expectation import ID
 from .twins import accepted_twin

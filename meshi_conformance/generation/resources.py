@@ -7,11 +7,11 @@ import re
 import secrets
 from typing import Any
 
-from ..client import Call
-from ..contract import Contract
+from ..client.transport import Call
+from ..contract.contract import Contract
 from ..errors import Inconclusive
-from ..given import Given
-from ..world import World
+from ..testing.arrange import Given
+from ..testing.shared_data import World
 from .expectation import EMAIL, ID, LINKEDIN, SLUG, Known, is_ordinary
 
 REAL_OF = 8

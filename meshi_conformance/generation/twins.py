@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..calls import Calls
-from ..client import Api
+from ..client.transport import Api
 from ..errors import CouldNotArrange
+from ..testing.valid_calls import Calls
 
 
 def accepted_twin(api: Api, calls: Calls, operation: str) -> None:

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from ..exchange import KEY_VARIABLES, STORED_BODY_BYTES
+from ..exchanges.exchange import KEY_VARIABLES, STORED_BODY_BYTES
 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 

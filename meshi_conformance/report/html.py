@@ -13,8 +13,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from .pages import asset, environment, source
-from .rows import DOCUMENTED, IMPLIED, MEANING, failed, rerun, unjudged
+from .page_assets import asset, environment, source
+from .queries import DOCUMENTED, IMPLIED, MEANING, failed, rerun, unjudged
 from .text import counted, pretty, visible
 
 SHOWN_BODY = 6_000

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from .rows import DOCUMENTED, IMPLIED, gated, rerun
+from .queries import DOCUMENTED, IMPLIED, gated, rerun
 from .text import visible
 
 SHOWN_EXCHANGES = 2

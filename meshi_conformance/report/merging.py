@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from .. import gate, waivers
-from ..contract import Requirement
+from ..contract.contract import Requirement
 from ..errors import UsageError
-from ..verdicts import (
+from ..verdicts import gate, waivers
+from ..verdicts.verdicts import (
     DESELECTED,
     FAIL,
     INCONCLUSIVE,
@@ -25,7 +25,7 @@ from ..verdicts import (
     outcome,
     violation_reason,
 )
-from .history import Document, target_of
+from .comparison import Document, target_of
 from .results import EVIDENCE, counts
 
 Row = dict[str, Any]

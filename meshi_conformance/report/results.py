@@ -15,12 +15,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .. import __version__, gate, ledger, waivers
-from ..contract import LEVELS, Contract
-from ..exchange import Redaction
-from ..preflight import Preflight
-from ..target import Target
-from ..verdicts import DESELECTED, FAIL, INVALID, VERDICTS, WAIVED, Judgement, Verdict, causes, judge, outcome
+from .. import __version__
+from ..contract.contract import LEVELS, Contract
+from ..exchanges import created_rows as ledger
+from ..exchanges.exchange import Redaction
+from ..plugin.preflight import Preflight
+from ..target.target import Target
+from ..verdicts import gate, waivers
+from ..verdicts.verdicts import DESELECTED, FAIL, INVALID, VERDICTS, WAIVED, Judgement, Verdict, causes, judge, outcome
 
 SCHEMA_VERSION = "1.0"
 EVIDENCE = 3

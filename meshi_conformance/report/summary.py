@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .rows import DOCUMENTED, IMPLIED, MEANING, failed, rerun, unjudged
+from .queries import DOCUMENTED, IMPLIED, MEANING, failed, rerun, unjudged
 from .text import counted, one_line
 
 LISTED = 20

@@ -11,12 +11,12 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ..contract import LEVELS
+from ..contract.contract import LEVELS
 from ..errors import UsageError
-from ..verdicts import FAIL, INCONCLUSIVE, NOT_RUN, OUTCOMES, PASS, WAIVED
-from . import history
-from .history import Document
-from .pages import asset, environment, source
+from ..verdicts.verdicts import FAIL, INCONCLUSIVE, NOT_RUN, OUTCOMES, PASS, WAIVED
+from . import comparison as history
+from .comparison import Document
+from .page_assets import asset, environment, source
 
 STACKED = (FAIL, INCONCLUSIVE, NOT_RUN, WAIVED)
 """The verdicts of a column from top to bottom."""

@@ -14,9 +14,9 @@ from typing import Any
 
 from ..errors import ApiError
 from ..http import Request, Response
-from . import operations
+from ..patching import operations
+from ..patching.operations import OPERATIONS, Refusal, Wire
 from .families import family, made_on
-from .operations import OPERATIONS, Refusal, Wire
 from .registry import Patch, fault
 
 Headers = list[tuple[bytes, bytes]]

@@ -7,18 +7,19 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from .. import attendees, enrichment, events, importing, runs, validation
+from .. import validation
 from ..errors import ApiError
 from ..http import JsonObject, Response
 from ..paging import Page
-from ..runs import NewRun
+from ..patching import changes, operations
+from ..patching.changes import Fetch
+from ..patching.operations import Handler
+from ..resources import attendees, enrichment, events, importing, runs
+from ..resources.runs import NewRun
 from ..services import Call, Services
 from ..settings import Settings
 from ..storage import Row
-from . import changes, operations
-from .changes import Fetch
 from .events import mojibake, without_accents
-from .operations import Handler
 from .registry import Patch, fault
 
 Rows = list[JsonObject]

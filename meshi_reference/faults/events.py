@@ -10,14 +10,15 @@ from datetime import date, timedelta
 from functools import partial
 from typing import Any
 
-from .. import clock, events, ids, validation
+from .. import clock, ids, validation
 from ..errors import ApiError
 from ..http import JsonObject, Response
+from ..patching import changes, operations
+from ..patching.operations import Handler
+from ..resources import events
 from ..services import Call, Services
 from ..settings import Settings
 from ..storage import Row
-from . import changes, operations
-from .operations import Handler
 from .registry import Patch, fault
 
 Values = Callable[[Any], Any]

@@ -11,14 +11,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from .. import runs
 from ..errors import ApiError
 from ..http import Response
-from ..runs import NewRun
+from ..patching import changes, operations
+from ..patching.operations import Handler, Refusal
+from ..resources import runs
+from ..resources.runs import NewRun
 from ..services import Call, Services
 from ..storage import Row
-from . import changes, operations
-from .operations import Handler, Refusal
 from .registry import Patch, fault
 
 Accept = Callable[[Services, NewRun], tuple[Row, bool]]

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from .. import attendees, identity, validation
+from .. import validation
 from ..errors import ApiError
 from ..http import JsonObject, Response
+from ..patching import changes, operations
+from ..patching.changes import Query
+from ..patching.operations import Handler
+from ..resources import attendees, identity
 from ..services import Call, Services
 from ..storage import Row
-from . import changes, operations
-from .changes import Query
-from .operations import Handler
 from .registry import Patch, fault
 
 Values = Callable[[Any], Any]

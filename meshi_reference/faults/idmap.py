@@ -6,12 +6,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from .. import idmap
 from ..errors import ApiError
 from ..http import Response
+from ..patching import changes, operations
+from ..patching.operations import Handler
+from ..resources import idmap
 from ..services import Call, Services
-from . import changes, operations
-from .operations import Handler
 from .registry import Patch, fault
 
 Mapped = Callable[[Services, str, str, str], bool]

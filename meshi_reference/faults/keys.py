@@ -11,15 +11,16 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 
-from .. import auth, events, idmap, paging, runs
+from .. import auth, paging
 from ..auth import Principal
 from ..errors import ApiError
 from ..http import Request, Response
+from ..patching import operations
+from ..patching.operations import OPERATIONS, READS, WRITES, Dispatch, Handler, Refusal, operation_of
+from ..resources import events, idmap, runs
 from ..services import Call, Services
 from ..storage import Storage
-from . import operations
 from .families import Kind, family
-from .operations import OPERATIONS, READS, WRITES, Dispatch, Handler, Refusal, operation_of
 from .registry import Patch, fault
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import validation
 from ..errors import ApiError
-from . import operations
+from ..patching import operations
 from .registry import Patch, fault
 
 Check = Callable[..., Any]

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from .. import matching, paging
+from .. import paging
 from ..errors import ApiError
 from ..paging import Order, Page
+from ..patching import changes
+from ..patching.changes import Fetch, Query
+from ..patching.operations import operation_of
+from ..resources import matching
 from ..services import Call
 from ..settings import Settings
 from ..storage import Row
-from . import changes
-from .changes import Fetch, Query
-from .operations import operation_of
 from .registry import Patch, fault
 
 

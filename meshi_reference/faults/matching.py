@@ -7,14 +7,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from .. import matching, validation
+from .. import validation
 from ..errors import ApiError
 from ..http import JsonObject, Response
+from ..patching import changes, operations
+from ..patching.changes import Query
+from ..patching.operations import Handler, operation_of
+from ..resources import matching
 from ..services import Call, Services
 from ..storage import Row
-from . import changes, operations
-from .changes import Query
-from .operations import Handler, operation_of
 from .registry import Patch, fault
 
 LISTS = ("listAttendeeMatches", "listEventMatches")

@@ -10,16 +10,17 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
-from .. import app, auth, events, http, importing, runs, validation
+from .. import app, auth, http, validation
 from ..auth import Limiter, Principal
 from ..errors import ApiError
 from ..http import Request, Response
-from ..runs import NewRun
+from ..patching import operations
+from ..patching.operations import Dispatch, Handler, Refusal, operation_of
+from ..resources import events, importing, runs
+from ..resources.runs import NewRun
 from ..services import Call, Services
 from ..settings import RateLimit, Settings
-from . import operations
 from .events import stored
-from .operations import Dispatch, Handler, Refusal, operation_of
 from .registry import Patch, fault
 
 Respond = Callable[[Request, Services], Any]

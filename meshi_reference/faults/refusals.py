@@ -8,13 +8,14 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from .. import events, http, validation
+from .. import http, validation
 from ..errors import STATUS, ApiError
 from ..http import Response
+from ..patching import operations
+from ..patching.operations import Handler, Refusal
+from ..resources import events
 from ..services import Call
 from ..settings import Settings
-from . import operations
-from .operations import Handler, Refusal
 from .registry import Patch, fault
 
 RUN_BODY = ("INVALID_JSON", "INVALID_IDEMPOTENCY_KEY", "INVALID_WEBHOOK_URL")

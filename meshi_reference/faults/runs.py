@@ -10,14 +10,15 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from .. import clock, runs
+from .. import clock
 from ..http import JsonObject, Response
+from ..patching import changes, operations
+from ..patching.changes import Query
+from ..patching.operations import Handler
+from ..resources import runs
 from ..services import Call, Services
 from ..settings import Settings
 from ..storage import Row
-from . import changes, operations
-from .changes import Query
-from .operations import Handler
 from .registry import Patch, fault
 
 KINDS = ("import", "enrichment", "match")

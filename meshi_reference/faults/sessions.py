@@ -8,15 +8,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from .. import events, sessions, validation
+from .. import validation
 from ..errors import ApiError
 from ..http import JsonObject, Response
+from ..patching import changes, operations
+from ..patching.operations import Handler
+from ..resources import events, sessions
 from ..services import Call, Services
 from ..settings import Settings
 from ..storage import Row
-from . import changes, operations
 from .events import mojibake, on_text, without_accents
-from .operations import Handler
 from .registry import Patch, fault
 
 Values = Callable[[Any], Any]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from meshi_conformance.contract import LEVELS, NEEDS, load
+from meshi_conformance.contract.contract import LEVELS, NEEDS, load
 from meshi_reference import faults
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +37,7 @@ WITHOUT_FAULT: dict[str, str] = {
 def tests() -> dict[str, list[str]]:
     """The tests that cite each requirement. Collecting refuses a test that cites none or an unknown one."""
     program = (
-        "import json, sys; from meshi_conformance.suite import tests_by_requirement; "
+        "import json, sys; from meshi_conformance.plugin.launch import tests_by_requirement; "
         "json.dump(tests_by_requirement(), sys.stdout)"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)

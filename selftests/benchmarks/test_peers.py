@@ -14,7 +14,7 @@ import pytest
 from benchmarks.peers import arranged, description, page, trial
 from benchmarks.peers.tools import TOOLS, Case, DoesNotRun, Failures, Tool
 from meshi_reference import faults, server
-from meshi_reference.variations import VARIATIONS
+from meshi_reference.variations.choices import VARIATIONS
 
 SCHEMAS = {
     "correlated": {

@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from meshi_conformance import contract
 from meshi_conformance.commands.catalogue import catalogue
+from meshi_conformance.contract import contract
 
 ROOT = Path(__file__).parents[2]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from meshi_conformance import contract
+from meshi_conformance.contract import contract
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {

@@ -10,9 +10,9 @@ import sys
 import time
 from pathlib import Path
 
-from meshi_conformance.contract import root
+from meshi_conformance.contract.contract import root
 from meshi_reference import faults
-from meshi_reference.variations import VARIATIONS, Variation
+from meshi_reference.variations.choices import VARIATIONS, Variation
 
 from .matrix import write
 from .trial import ERRED, FALSE_ALARM, MISSED, Court, Result

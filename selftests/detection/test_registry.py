@@ -6,10 +6,10 @@ import fnmatch
 
 import pytest
 
-from meshi_conformance import contract
+from meshi_conformance.contract import contract
 from meshi_reference import faults, server
 from meshi_reference.settings import Settings
-from meshi_reference.variations import VARIATIONS
+from meshi_reference.variations.choices import VARIATIONS
 
 from .trial import CAPABILITIES
 

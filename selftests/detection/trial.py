@@ -19,13 +19,14 @@ from typing import Any
 
 import pytest
 
-from meshi_conformance import contract, report
-from meshi_conformance.suite import pytest_main, tests_by_requirement
-from meshi_conformance.world import World
+from meshi_conformance import report
+from meshi_conformance.contract import contract
+from meshi_conformance.plugin.launch import pytest_main, tests_by_requirement
+from meshi_conformance.testing.shared_data import World
 from meshi_reference import server
 from meshi_reference.faults import Fault
 from meshi_reference.settings import Settings
-from meshi_reference.variations import Variation
+from meshi_reference.variations.choices import Variation
 
 FOUND, MISSED, PASSED, FALSE_ALARM, ERRED = "found", "missed", "passed", "false alarm", "erred"
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from meshi_conformance import contract as contracts
-from meshi_conformance.preflight import Preflight
+from meshi_conformance.contract import contract as contracts
+from meshi_conformance.plugin.preflight import Preflight
 from meshi_conformance.report import results
-from meshi_conformance.target import Target
-from meshi_conformance.verdicts import Judgement
-from meshi_conformance.waivers import Waiver
+from meshi_conformance.target.target import Target
+from meshi_conformance.verdicts.verdicts import Judgement
+from meshi_conformance.verdicts.waivers import Waiver
 
 Document = dict[str, Any]
 Make = Callable[..., Document]

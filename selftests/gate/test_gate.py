@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from meshi_conformance import gate
-from meshi_conformance.waivers import Waiver
+from meshi_conformance.verdicts import gate
+from meshi_conformance.verdicts.waivers import Waiver
 
 Make = Callable[..., dict[str, Any]]
 FAILED = {"status.getAuth.200": ("fail", "answered 500")}

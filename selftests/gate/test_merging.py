@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from meshi_conformance import contract as contracts
 from meshi_conformance.__main__ import main
+from meshi_conformance.contract import contract as contracts
 from meshi_conformance.errors import UsageError
-from meshi_conformance.report import history
+from meshi_conformance.report import comparison as history
 from meshi_conformance.report.merging import merged
-from meshi_conformance.waivers import Waiver
+from meshi_conformance.verdicts.waivers import Waiver
 
 Make = Callable[..., dict[str, Any]]
 Put = Callable[[str, dict[str, Any]], Path]

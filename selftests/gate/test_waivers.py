@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from meshi_conformance import gate, waivers
 from meshi_conformance.errors import UsageError
-from meshi_conformance.waivers import Waiver
+from meshi_conformance.verdicts import gate, waivers
+from meshi_conformance.verdicts.waivers import Waiver
 
 Make = Callable[..., dict[str, Any]]
 NAME = "error.createEvent.INVALID_TIMEZONE"

@@ -16,10 +16,10 @@ from types import SimpleNamespace
 
 from detection.trial import PASSED, Court
 
-from meshi_conformance.contract import load
+from meshi_conformance.contract.contract import load
 from meshi_conformance.generation.budget import Plan
 from meshi_conformance.generation.cases import drafts
-from meshi_reference.variations import VARIATIONS
+from meshi_reference.variations.choices import VARIATIONS
 
 from .faults import HIDDEN
 from .searches import SEARCHES, seeds_until_found

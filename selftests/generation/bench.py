@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from meshi_conformance.calls import Calls
-from meshi_conformance.client import Api, Transport
-from meshi_conformance.contract import Contract, load
-from meshi_conformance.exchange import KEY_VARIABLES, Redaction
+from meshi_conformance.client.transport import Api, Transport
+from meshi_conformance.contract.contract import Contract, load
+from meshi_conformance.exchanges.exchange import KEY_VARIABLES, Redaction
+from meshi_conformance.exchanges.recorder import Recorder
 from meshi_conformance.generation.budget import PROFILES, Plan
-from meshi_conformance.given import Given
-from meshi_conformance.recorder import Recorder
-from meshi_conformance.target import Target
-from meshi_conformance.world import World
+from meshi_conformance.target.target import Target
+from meshi_conformance.testing.arrange import Given
+from meshi_conformance.testing.shared_data import World
+from meshi_conformance.testing.valid_calls import Calls
 from meshi_reference import server
 from meshi_reference.faults import Fault
 from meshi_reference.settings import Settings

@@ -12,10 +12,11 @@ import json
 from collections import defaultdict
 from typing import Any
 
-from meshi_reference import enrichment, events, importing, matching, paging, runs, sessions
+from meshi_reference import paging
 from meshi_reference.errors import ApiError
 from meshi_reference.faults import Fault, Patch
 from meshi_reference.http import Response
+from meshi_reference.resources import enrichment, events, importing, matching, runs, sessions
 from meshi_reference.services import Call
 
 HIDDEN: dict[str, Fault] = {}

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from meshi_conformance.generation.campaign import Runner
-from meshi_conformance.generation.histories import Histories
-from meshi_conformance.generation.machine import explore
+from meshi_conformance.generation.concurrency import Histories
+from meshi_conformance.generation.state_machine import explore
 
 from .bench import Bench, bench, plan
 from .faults import HIDDEN

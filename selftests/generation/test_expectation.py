@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from meshi_conformance.client import Call
-from meshi_conformance.contract import load
+from meshi_conformance.client.transport import Call
+from meshi_conformance.contract.contract import load
 from meshi_conformance.generation.expectation import FREEDOMS, UNSENT, Known, Reader
 
 EVENT = {"event_id": "event-1", "title": "Summit"}

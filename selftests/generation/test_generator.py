@@ -8,12 +8,12 @@ from collections import Counter
 
 import pytest
 
-from meshi_conformance.client import Call
-from meshi_conformance.contract import load
+from meshi_conformance.client.transport import Call
+from meshi_conformance.contract.contract import load
 from meshi_conformance.generation import cases
 from meshi_conformance.generation.budget import PROFILES, Plan
+from meshi_conformance.generation.concurrency import Moment, went_back
 from meshi_conformance.generation.expectation import Known, Reader
-from meshi_conformance.generation.histories import Moment, went_back
 from meshi_conformance.generation.links import UNFOLLOWED, Missing, evaluate, links
 
 from .bench import bench, plan

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from meshi_conformance.generation.machine import explore, script
+from meshi_conformance.generation.state_machine import explore, script
 
 from .bench import RUN, bench, plan
 from .faults import HIDDEN

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from meshi_conformance.contract import load, root
+from meshi_conformance.contract.contract import load, root
 
 from .mutants import Mutant, mutants
 from .trial import ERRED, KILLED, SURVIVED, source_of, tried
@@ -26,10 +26,10 @@ HERE = Path(__file__).parent
 SURVIVORS = HERE / "survivors.yaml"
 
 TESTS = {
-    "meshi_conformance.checks": "test_checks.py",
-    "meshi_conformance.verdicts": "test_verdicts.py",
-    "meshi_conformance.polling": "test_polling.py",
-    "meshi_conformance.paging": "test_paging.py",
+    "meshi_conformance.exchanges.checks": "test_checks.py",
+    "meshi_conformance.verdicts.verdicts": "test_verdicts.py",
+    "meshi_conformance.client.polling": "test_polling.py",
+    "meshi_conformance.client.pagination": "test_paging.py",
 }
 """The modules that are mutated, each with the unit tests that have to notice."""
 

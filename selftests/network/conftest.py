@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from hostile import KEY, Connect
 
-from meshi_conformance import client
-from meshi_conformance.client import Api, Transport
-from meshi_conformance.contract import load
-from meshi_conformance.exchange import Redaction
-from meshi_conformance.limiter import Limiter
-from meshi_conformance.recorder import Recorder, Spool
-from meshi_conformance.target import Target
+from meshi_conformance.client import transport as client
+from meshi_conformance.client.rate_limiter import Limiter
+from meshi_conformance.client.transport import Api, Transport
+from meshi_conformance.contract.contract import load
+from meshi_conformance.exchanges.exchange import Redaction
+from meshi_conformance.exchanges.recorder import Recorder, Spool
+from meshi_conformance.target.target import Target
 from meshi_reference.server import Address, running
 from meshi_reference.settings import Settings
 

@@ -12,8 +12,8 @@ import zlib
 import pytest
 from hostile import Connect, Events, Request, Script, answer, auth, raw, refusal, reset, says, serving
 
+from meshi_conformance.client.network import ANSWER_BYTES, decoded
 from meshi_conformance.errors import TransportTrouble
-from meshi_conformance.network import ANSWER_BYTES, decoded
 
 MIB = 1024 * 1024
 

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from hostile import Connect, Events, Request, answer, serving
 
-from meshi_conformance import paging
-from meshi_conformance.client import Api
+from meshi_conformance.client import pagination as paging
+from meshi_conformance.client.pagination import walk
+from meshi_conformance.client.polling import poll_to_end
+from meshi_conformance.client.transport import Api
 from meshi_conformance.errors import DeadlinePassed, Inconclusive
-from meshi_conformance.paging import walk
-from meshi_conformance.polling import poll_to_end
-from meshi_conformance.progress import Progress
+from meshi_conformance.plugin.progress import Progress
 
 
 def pages(connect_to: str, connect: Connect, most: int) -> list[Any]:

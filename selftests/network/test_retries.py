@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from hostile import Connect, Events, Proxy, Request, Script, answer, auth, raw, refusal, reset, says, serving
 
-from meshi_conformance import client
+from meshi_conformance.client import transport as client
+from meshi_conformance.client.rate_limiter import Limiter
 from meshi_conformance.errors import CeilingReached, NotPermitted, TransportTrouble
-from meshi_conformance.exchange import Redaction
-from meshi_conformance.ledger import listed
-from meshi_conformance.limiter import Limiter
+from meshi_conformance.exchanges.created_rows import listed
+from meshi_conformance.exchanges.exchange import Redaction
 from meshi_reference.server import Address
 
 EVENT = {"event_id": "e", "title": "T"}

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from suite import ROOT
 
-from meshi_conformance.contract import load as contract
+from meshi_conformance.contract.contract import load as contract
 from meshi_conformance.errors import UsageError
-from meshi_conformance.estimates import FILE, expected, group
-from meshi_conformance.preflight import Preflight, announcement
-from meshi_conformance.target import Target, resolve, restricted
-from meshi_conformance.targets_file import load
+from meshi_conformance.plugin.estimates import FILE, expected, group
+from meshi_conformance.plugin.preflight import Preflight, announcement
+from meshi_conformance.target.target import Target, resolve, restricted
+from meshi_conformance.target.targets_file import load
 
 BASE = "https://api.example.com/api/v0/partner"
 
@@ -130,7 +130,7 @@ def test_the_announcement_says_what_will_happen() -> None:
 
 
 def test_the_measured_costs_are_fresh() -> None:
-    """After larger changes of the suite: a run over everything, then meshi_conformance.estimates on its report."""
+    """After larger changes of the suite: a whole run, then meshi_conformance.plugin.estimates on its report."""
     table = json.loads(FILE.read_text())["families"]
     counts: dict[str, int] = {}
     for one in contract().requirements.values():
@@ -142,7 +142,7 @@ def test_the_measured_costs_are_fresh() -> None:
         if abs(number - table.get(family, {}).get("requirements", 0)) > max(3, number // 5)
     }
     assert not stale, (
-        "run pytest with --large --rate-limit-probe, then python -m meshi_conformance.estimates REPORT_DIR"
+        "run pytest with --large --rate-limit-probe, then python -m meshi_conformance.plugin.estimates REPORT_DIR"
     )
     requests, rows = expected(
         contract(), [one.id for one in contract().requirements.values() if "large" not in one.needs]

@@ -17,8 +17,9 @@ import httpx
 import pytest
 from reference_api import Api, person, unique
 
-from meshi_reference import importing, server, settings
+from meshi_reference import server, settings
 from meshi_reference.__main__ import main
+from meshi_reference.resources import importing
 from meshi_reference.settings import RateLimit, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -107,7 +108,7 @@ def test_a_broken_operation_answers_in_the_envelope(
     async def broken(call: object) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("meshi_reference.auth.get_auth", broken)
+    monkeypatch.setattr("meshi_reference.resources.auth.get_auth", broken)
     answer = api.get("/auth")
     assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL_ERROR")
     assert "secret" not in answer.text

@@ -17,7 +17,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from meshi_conformance.contract import root
+from meshi_conformance.contract.contract import root
 
 WORKERS = (0, 1, 2, 3, 4)
 LONGEST_SECONDS = 600

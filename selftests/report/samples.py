@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from meshi_conformance import contract as contracts
-from meshi_conformance.exchange import Exchange, Redaction
-from meshi_conformance.preflight import Preflight
-from meshi_conformance.recorder import Recorder, Spool
+from meshi_conformance.contract import contract as contracts
+from meshi_conformance.exchanges.exchange import Exchange, Redaction
+from meshi_conformance.exchanges.recorder import Recorder, Spool
+from meshi_conformance.plugin.preflight import Preflight
 from meshi_conformance.report import results, write_all
-from meshi_conformance.target import Target
-from meshi_conformance.verdicts import Judgement
+from meshi_conformance.target.target import Target
+from meshi_conformance.verdicts.verdicts import Judgement
 
 KEY = "sk_planted/7f3a+Zq9=secret~value"
 OUTSIDE = "http://outside.invalid"

@@ -10,9 +10,9 @@ from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
-from meshi_conformance.client import Api, Call
-from meshi_conformance.contract import load
-from meshi_conformance.exchange import Exchange
+from meshi_conformance.client.transport import Api, Call
+from meshi_conformance.contract.contract import load
+from meshi_conformance.exchanges.exchange import Exchange
 
 CORRELATION = "corr-00000001"
 JSON = ("Content-Type", "application/json")

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from answers import CORRELATION, JSON, example, exchange, refusal
 
-from meshi_conformance import checks
-from meshi_conformance.checks import check, retry_after_is_valid, retry_after_seconds
-from meshi_conformance.contract import BOUNDARY_OPERATIONS, load
-from meshi_conformance.exchange import Exchange
+from meshi_conformance.contract.contract import BOUNDARY_OPERATIONS, load
+from meshi_conformance.exchanges import checks
+from meshi_conformance.exchanges.checks import check, retry_after_is_valid, retry_after_seconds
+from meshi_conformance.exchanges.exchange import Exchange
 
 CONTRACT = load()
 ANSWERS = [(one.id, status) for one in CONTRACT.operations.values() for status in one.responses]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from meshi_conformance.contract import NEEDS, Contract, Schema, describe_bounds, load
+from meshi_conformance.contract.contract import NEEDS, Contract, Schema, describe_bounds, load
 from meshi_conformance.errors import UsageError
 
 CONTRACT = load()

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from answers import Scripted, exchange, refusal
 
-from meshi_conformance.client import Call
+from meshi_conformance.client.transport import Call
 from meshi_conformance.errors import CouldNotArrange, Inconclusive
-from meshi_conformance.exchange import Exchange
-from meshi_conformance.given import Given
+from meshi_conformance.exchanges.exchange import Exchange
+from meshi_conformance.testing.arrange import Given
 
 
 def given(*answers: Exchange, **by_operation: Exchange | list[Exchange]) -> Given:

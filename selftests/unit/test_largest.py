@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from answers import Scripted, exchange, refusal
 
-from meshi_conformance import largest
-from meshi_conformance.client import Call
+from meshi_conformance.client.transport import Call
 from meshi_conformance.errors import CouldNotArrange
-from meshi_conformance.exchange import Exchange
-from meshi_conformance.given import Given, plain_rows
-from meshi_conformance.largest import largest_list
+from meshi_conformance.exchanges.exchange import Exchange
+from meshi_conformance.testing import large_import as largest
+from meshi_conformance.testing.arrange import Given, plain_rows
+from meshi_conformance.testing.large_import import largest_list
 
 ROWS = 6
 IDS = [row["attendee_id"] for row in plain_rows("row", ROWS + 1)]

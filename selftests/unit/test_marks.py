@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meshi_conformance.errors import CouldNotArrange, DeadlinePassed, MissingMember, NotPermitted
-from meshi_conformance.marks import Judge
+from meshi_conformance.testing.marks import Judge
 
 ENDS = {
     "pass": None,

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from answers import exchange, refusal
 
-from meshi_conformance import paging
+from meshi_conformance.client import pagination as paging
+from meshi_conformance.client.pagination import MOST_PAGES, rows, steps, walk
 from meshi_conformance.errors import Inconclusive, MissingMember, Unreadable
-from meshi_conformance.exchange import Exchange
-from meshi_conformance.paging import MOST_PAGES, rows, steps, walk
+from meshi_conformance.exchanges.exchange import Exchange
 
 MIB = 1024 * 1024
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from answers import example
 
-import meshi_conformance.pytest_plugin  # noqa: F401 - once, and not anew for each tiny suite
-from meshi_conformance.contract import root
+import meshi_conformance.plugin.hooks  # noqa: F401 - once, and not anew for each tiny suite
+from meshi_conformance.contract.contract import root
 
 pytest_plugins = ["pytester"]
 

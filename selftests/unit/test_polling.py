@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from answers import exchange, refusal
 
-from meshi_conformance import polling
+from meshi_conformance.client import polling
+from meshi_conformance.client.polling import poll_to_end, states
 from meshi_conformance.errors import CouldNotArrange, DeadlinePassed, EndedOtherwise, MissingMember, Unreadable
-from meshi_conformance.exchange import Exchange
-from meshi_conformance.polling import poll_to_end, states
+from meshi_conformance.exchanges.exchange import Exchange
 
 START = 5_000.0
 

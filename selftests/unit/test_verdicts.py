@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from meshi_conformance.contract import Requirement
-from meshi_conformance.verdicts import (
+from meshi_conformance.contract.contract import Requirement
+from meshi_conformance.verdicts.verdicts import (
     DESELECTED,
     OUTCOMES,
     VERDICTS,

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from answers import Scripted, exchange, refusal
 
-from meshi_conformance.client import Call
+from meshi_conformance.client.transport import Call
 from meshi_conformance.errors import CouldNotArrange, Inconclusive, TransportTrouble
-from meshi_conformance.exchange import Exchange, JsonObject
-from meshi_conformance.walks import Walked, created, member, pair, score, walked, whole
+from meshi_conformance.exchanges.exchange import Exchange, JsonObject
+from meshi_conformance.testing.list_walk import Walked, created, member, pair, score, walked, whole
 
 
 def row(**members: Any) -> JsonObject:

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from answers import Scripted, exchange, refusal
 
-from meshi_conformance import world as worlds
-from meshi_conformance.calls import BUILDERS, Calls
-from meshi_conformance.client import Call
-from meshi_conformance.contract import load
+from meshi_conformance.client.transport import Call
+from meshi_conformance.contract.contract import load
 from meshi_conformance.errors import CouldNotArrange, MissingMember, NotPermitted
-from meshi_conformance.exchange import Exchange
-from meshi_conformance.given import Given
-from meshi_conformance.world import GENERATED_PARTS, NEEDS, PARTS, World
+from meshi_conformance.exchanges.exchange import Exchange
+from meshi_conformance.testing import shared_data as worlds
+from meshi_conformance.testing.arrange import Given
+from meshi_conformance.testing.shared_data import GENERATED_PARTS, NEEDS, PARTS, World
+from meshi_conformance.testing.valid_calls import BUILDERS, Calls
 
 Builder = Callable[[Given, World], dict[str, Any]]
 

@@ -1,0 +1,1 @@
+"""The way to the wire: calls, connections, retries, limits, paging and polling."""

@@ -1,0 +1,79 @@
+"""Walking a list to its end, or until our own rows were found."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ..errors import Inconclusive
+from ..exchanges.exchange import Exchange, JsonObject
+
+MOST_PAGES = 600
+"""Where a walk gives up: enough for 50,000 rows at 100 a page."""
+
+MOST_BYTES, MOST_SECONDS = 24 * 1024 * 1024, 180.0
+"""What one walk may take, however short its pages: a list may have no end."""
+
+
+def steps(
+    fetch: Callable[[Mapping[str, Any]], Exchange],
+    query: Mapping[str, Any] | None = None,
+    *,
+    most_pages: int = MOST_PAGES,
+) -> Iterator[Exchange]:
+    """Fetches page after page until a null cursor, each cursor sent back verbatim.
+
+    A refused page or a cursor that comes back a second time fails the calling check; a list longer than
+    `most_pages`, or past what one walk may take, raises Inconclusive. Between two pages the caller may do what it
+    likes.
+    """
+    cursors: set[str] = set()
+    asked = dict(query or {})
+    started = time.monotonic()
+    size = 0
+    for number in range(1, most_pages + 1):
+        page = fetch(asked)
+        assert page.accepted, f"page {number} of the walk: {page.summary}"
+        yield page
+        size += len(page.body)
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+        assert cursor not in cursors, f"the walk runs in a circle: page {number} repeats an earlier cursor"
+        cursors.add(cursor)
+        asked["cursor"] = cursor
+        if size > MOST_BYTES or time.monotonic() - started > MOST_SECONDS:
+            raise Inconclusive(
+                f"the list goes on after {number} pages with {size >> 20} MiB, {time.monotonic() - started:.0f} s; "
+                f"{page.summary}",
+                "a list too long to walk",
+            )
+    raise Inconclusive(f"the list goes on after {most_pages} pages; {page.summary}", "a list too long to walk")
+
+
+def walk(
+    fetch: Callable[[Mapping[str, Any]], Exchange],
+    query: Mapping[str, Any] | None = None,
+    *,
+    until: Callable[[list[JsonObject]], bool] | None = None,
+    most_pages: int = MOST_PAGES,
+) -> list[Exchange]:
+    """The pages of a list down to its end, as `steps` fetches them.
+
+    Stops before the end once `until` says that the rows so far are enough: on a shared org the rest belongs
+    to others.
+    """
+    pages: list[Exchange] = []
+    found: list[JsonObject] = []
+    for page in steps(fetch, query, most_pages=most_pages):
+        pages.append(page)
+        found += page.items
+        if until is not None and until(found):
+            break
+    return pages
+
+
+def rows(pages: list[Exchange]) -> list[JsonObject]:
+    """The rows of all pages, in order."""
+    return [row for page in pages for row in page.items]

@@ -1,0 +1,1 @@
+"""What came back: recorded requests with their answers, and the checks on each."""

@@ -1,0 +1,184 @@
+"""What must hold for every exchange, whoever made it.
+
+Each check looks at one exchange and yields the requirements that it breaks. A check never repeats what an
+earlier one found: a body that is no JSON is charged once, not once a member.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
+from typing import Any, NamedTuple
+
+from ..contract.contract import BOUNDARY_OPERATIONS, COMMON_CODES, Contract, Operation
+from .exchange import Exchange, NotJson
+
+USABLE_CORRELATION_ID = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
+"""The form that any reading of the pages calls usable; other forms are an open question."""
+
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+class Violation(NamedTuple):
+    """A requirement that an exchange breaks, and how."""
+
+    requirement: str
+    message: str
+
+
+def check(exchange: Exchange, contract: Contract) -> list[Violation]:
+    """Everything that one exchange of an operation breaks.
+
+    Nothing for a request outside the 25 operations or below another base, whose answers the test that sends it judges,
+    and nothing for a gateway's page in the API's place.
+    """
+    operation = contract.operations.get(exchange.operation or "")
+    if operation is None or exchange.method != operation.method or exchange.other_base is not None:
+        return []
+    if exchange.is_gateway_page:
+        return []
+    found = [*_content_type(exchange, operation), *_server_error(exchange, operation)]
+    if exchange.status == 429:
+        found += _rate_limit(exchange)
+    try:
+        body = exchange.parsed
+    except NotJson as problem:
+        return [*found, Violation(f"json.{operation.id}", f"the body is no JSON: {problem}")]
+    if not isinstance(body, dict):
+        return [*found, Violation(f"json.{operation.id}", "the body is JSON, but no object")]
+    found += _correlation(exchange, body, operation)
+    if exchange.accepted:
+        found += _success(exchange, body, operation)
+    else:
+        found += _refusal(exchange, body, operation)
+    return found
+
+
+def _content_type(exchange: Exchange, operation: Operation) -> Iterator[Violation]:
+    label = (exchange.header("content-type") or "").split(";")[0].strip().lower()
+    if label != "application/json" and not re.fullmatch(r"application/[\w.+-]+\+json", label):
+        yield Violation(f"content_type.{operation.id}", f"Content-Type is {label or 'missing'}")
+
+
+def _server_error(exchange: Exchange, operation: Operation) -> Iterator[Violation]:
+    if exchange.status >= 500:
+        yield Violation(f"server_errors.{operation.id}", f"the answer is {exchange.status}")
+
+
+def _rate_limit(exchange: Exchange) -> Iterator[Violation]:
+    wait = exchange.header("retry-after")
+    if retry_after_is_valid(wait):
+        return
+    yield Violation("rate_limit.retry_after", f"a 429 has Retry-After {wait!r}: neither seconds nor a date")
+
+
+def retry_after_is_valid(value: str | None) -> bool:
+    """Whether a Retry-After header holds a number of seconds or an HTTP date (RFC 9110, 10.2.3)."""
+    return retry_after_seconds(value) is not None
+
+
+def retry_after_seconds(value: str | None) -> float | None:
+    """How many seconds from now a Retry-After header asks to wait, never less than none; None where it is invalid."""
+    if value is None:
+        return None
+    if re.fullmatch(r"[0-9]{1,9}", value.strip()):
+        return float(value)
+    try:
+        return max(parsedate_to_datetime(value).timestamp() - time.time(), 0.0)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+
+
+def _correlation(exchange: Exchange, body: dict[str, Any], operation: Operation) -> Iterator[Violation]:
+    requirement = f"correlation.{operation.id}"
+    header = exchange.header("x-correlation-id")
+    member = body.get("correlation_id")
+    if not header:
+        yield Violation(requirement, "the answer has no x-correlation-id header")
+    if not isinstance(member, str) or not member:
+        yield Violation(requirement, f"`correlation_id` in the body is {_shown(member)}")
+    elif header and header != member:
+        yield Violation(requirement, f"header {header[:80]!r} and body {member[:80]!r} differ")
+    sent = exchange.request_headers.get("x-correlation-id")
+    if sent and USABLE_CORRELATION_ID.match(sent) and header and header != sent:
+        yield Violation(requirement, f"the client sent {sent!r}, the answer carries {header[:80]!r}")
+
+
+def _refusal(exchange: Exchange, body: dict[str, Any], operation: Operation) -> Iterator[Violation]:
+    for name in ("code", "message"):
+        value = body.get(name)
+        if not isinstance(value, str) or (name == "code" and not value):
+            yield Violation(f"envelope.{operation.id}", f"`{name}` is {_shown(value)}")
+    code = exchange.code
+    if not code or exchange.status >= 500:
+        return
+    if exchange.status == 429:
+        if code != "PARTNER_RATE_LIMIT_EXCEEDED":
+            yield Violation("rate_limit.code", f"a 429 has code {code!r}, not PARTNER_RATE_LIMIT_EXCEEDED")
+        return
+    if code in operation.errors.get(exchange.status, ()) or _open_code(exchange, operation):
+        return
+    if code not in COMMON_CODES:
+        yield Violation(f"codes.{operation.id}", f"{exchange.status} {code[:80]!r} is listed nowhere for it")
+
+
+def _open_code(exchange: Exchange, operation: Operation) -> bool:
+    """Whether the request holds a value whose refusal has no documented code."""
+    if operation.id == "createMatchRun" and exchange.status == 400:
+        return True  # `top_n` has a range and no code
+    query = exchange.path.partition("?")[2]
+    return any(name in query for name in ("limit=", "cursor=", "run_id=", "goal="))
+
+
+def _success(exchange: Exchange, body: dict[str, Any], operation: Operation) -> Iterator[Violation]:
+    schema = operation.responses.get(exchange.status)
+    if schema is None:
+        expected = " or ".join(map(str, operation.responses))
+        first = max(operation.responses)  # of 202 and 200, or 201 and 200, what a first call answers
+        yield Violation(
+            f"status.{operation.id}.{first}", f"a success answers {exchange.status}; documented: {expected}"
+        )
+        schema = operation.responses[first]
+    else:
+        for level, message in schema.violations(body):
+            family = "schema" if level == "documented" else "shape"
+            yield Violation(f"{family}.{operation.id}.{exchange.status}", message)
+    for path, value in schema.undocumented(body):
+        exchange.drift.append(path)
+        if operation.id in BOUNDARY_OPERATIONS:
+            yield from _boundary(exchange, body, operation, path, value)
+
+
+def _boundary(
+    exchange: Exchange, body: dict[str, Any], operation: Operation, path: str, value: Any
+) -> Iterator[Violation]:
+    if operation.lists and not path.startswith("items[]"):
+        return  # the page itself is neither an event nor a session, attendee or match
+    sent = (exchange.path + (exchange.request_body or b"").decode("utf-8", "replace")).lower()
+    for text in _strings(value):
+        for match in UUID.findall(text):
+            if match.lower() not in sent and match != body.get("correlation_id"):
+                yield Violation(f"boundary.{operation.id}", f"undocumented member `{path}` holds a UUID: {match}")
+                return
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            yield name
+            yield from _strings(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from _strings(member)
+
+
+def _shown(value: Any) -> str:
+    """A value that should be a string with something in it."""
+    if value is None:
+        return "missing"
+    return "empty" if value == "" else f"{json.dumps(value)[:60]}, not a string"

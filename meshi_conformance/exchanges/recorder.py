@@ -1,0 +1,189 @@
+"""Keeps every exchange, wait and created row of one process, on disk as it happens."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..contract.contract import Contract
+from .checks import check
+from .created_rows import Row
+from .exchange import Exchange, Redaction
+
+OUTSIDE_TESTS = "set-up"
+
+
+PARSED_ANSWERS = 50
+"""How many answers of one test are kept as values, besides as bytes."""
+
+MOST_DRIFT = 50
+"""Undocumented members that are kept of one exchange."""
+
+
+class Recorder:
+    """Writes one JSON line per event to a spool file, so that a killed process loses nothing.
+
+    Threads of one test share its list of exchanges. Without a spool nothing is kept. Where the disk takes no
+    more, events stay in memory (`unspooled`) until the report is written.
+    """
+
+    def __init__(self, contract: Contract, redaction: Redaction, spool: Path | None, worker: str) -> None:
+        self._contract = contract
+        self._redaction = redaction
+        self._worker = worker
+        self._lock = threading.Lock()
+        self._count = 0
+        self._stream = spool.open("ab", buffering=0) if spool else None
+        self._keeps = spool is not None
+        self._aside = threading.local()
+        self._test = OUTSIDE_TESTS
+        self.of_test: list[Exchange] = []
+        self.quoted: list[str] = []
+        self.unspooled: list[dict[str, Any]] = []
+
+    @property
+    def test(self) -> str:
+        """Whose exchange one is that this thread makes now."""
+        return OUTSIDE_TESTS if self.is_aside else self._test
+
+    @property
+    def is_aside(self) -> bool:
+        """Whether this thread prepares the world."""
+        return getattr(self._aside, "on", False)
+
+    def start_test(self, name: str) -> None:
+        """From here on exchanges belong to this test."""
+        self._test = name
+        self.of_test = []
+        self.quoted = []
+
+    def quote(self, exchanges: Iterable[str]) -> None:
+        """The running test judges these exchanges of the prepared world too, given by ID."""
+        self.quoted += exchanges
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """What this thread does inside belongs to no test: the world is being prepared."""
+        before = self.is_aside
+        self._aside.on = True
+        try:
+            yield
+        finally:
+            self._aside.on = before
+
+    def next_id(self) -> str:
+        """An ID for an exchange, unique in the run."""
+        with self._lock:
+            self._count += 1
+            return f"{self._worker}-{self._count}"
+
+    def clean(self, text: str) -> str:
+        """The text without any key."""
+        return self._redaction.text(text)
+
+    def exchange(self, exchange: Exchange) -> None:
+        """Checks an exchange and keeps it."""
+        exchange.violations = [(one.requirement, one.message[:2000]) for one in check(exchange, self._contract)]
+        exchange.drift = [path[:200] for path in exchange.drift[:MOST_DRIFT]]
+        if exchange.test == self._test:
+            self.of_test.append(exchange)
+            if len(self.of_test) > PARSED_ANSWERS:
+                # A walk of hundreds of pages would hold all their values; a body is parsed again where it is asked for.
+                self.of_test[-PARSED_ANSWERS - 1].__dict__.pop("parsed", None)
+        if self._keeps:
+            self._write("exchange", exchange.record(self._redaction))
+
+    def sending(self, id: str, rows: Iterable[Row]) -> None:
+        """Notes before it is sent what the request of an exchange will create if it is accepted."""
+        self._write("sending", {"id": id, "rows": [asdict(row) for row in rows], "test": self.test})
+
+    def created(self, row: Row) -> None:
+        """Notes a row that the target will keep: nothing can be deleted."""
+        self._write("created", {**asdict(row), "test": self.test, "confirmed": True})
+
+    def waiting(self, what: str, seconds: float, state: str) -> None:
+        """Notes a wait that goes on, for whoever watches the run."""
+        self._write("waiting", {"what": what, "seconds": round(seconds, 1), "state": state, "test": self.test})
+
+    def waited(self, what: str, seconds: float, seen: list[str]) -> None:
+        """Notes a wait for a condition that is over, with the states that were seen and when."""
+        self._write("wait", {"what": what, "seconds": seconds, "seen": seen, "test": self.test})
+
+    def violated(self, requirement: str, exchange: str, message: str) -> None:
+        """Notes that an exchange breaks a requirement in a way that it takes more than this exchange to see."""
+        self._write("violation", {"requirement": requirement, "exchange": exchange, "message": message[:2000]})
+
+    def generated(self, data: dict[str, Any]) -> None:
+        """Notes what a generated test did, for the report."""
+        self._write("generated", data)
+
+    def trouble(self, what: str) -> None:
+        """Notes a transport failure that was retried or given up."""
+        self._write("trouble", {"what": what, "test": self.test})
+
+    def problem(self, what: str) -> None:
+        """Notes what makes the whole run invalid."""
+        self._write("problem", {"what": what})
+
+    def _write(self, kind: str, data: dict[str, Any]) -> None:
+        if not self._keeps:
+            return
+        if kind != "exchange":  # an exchange's record is clean already
+            data = self._redaction.apply(data)
+        event = {"type": kind, "at": round(time.time(), 3), **data}
+        with self._lock:
+            if self._stream is not None:
+                line = json.dumps(event).encode() + b"\n"
+                try:
+                    if self._stream.write(line) == len(line):
+                        return
+                    problem = "the disk took a part of a line"
+                except OSError as error:
+                    problem = error.strerror or str(error)
+                with suppress(OSError):
+                    self._stream.close()
+                self._stream = None
+                what = f"What was measured could not be written down as it happened: {problem}. It was kept in memory."
+                self.unspooled.append({"type": "problem", "what": what})
+            self.unspooled.append(event)
+
+    def close(self) -> None:
+        """Keeps nothing from here on."""
+        with self._lock:
+            self._keeps = False
+            if self._stream is not None:
+                self._stream.close()
+                self._stream = None
+
+
+def read_spool(file: Path) -> Iterator[dict[str, Any]]:
+    """The events of a spool file; a last line that was cut by a crash is left out."""
+    with file.open(encoding="utf-8") as stream:
+        for line in stream:
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue
+            yield event
+
+
+class Spool:
+    """The events of all processes of a run, read from disk anew each time they are gone through.
+
+    `unspooled` are those that the disk did not take.
+    """
+
+    def __init__(self, folder: Path, unspooled: Sequence[dict[str, Any]] = ()) -> None:
+        self._folder = folder
+        self._unspooled = unspooled
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        yield from self._unspooled
+        for file in sorted(self._folder.glob("*.jsonl")):
+            yield from read_spool(file)

@@ -1,0 +1,1 @@
+"""The pytest plugin: options, the run, its sessions and the judging of tests."""

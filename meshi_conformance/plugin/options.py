@@ -1,0 +1,167 @@
+"""The command-line options of a run, known to pytest before it looks for the project.
+
+pytest takes the value of an option that it does not know yet for a path, and looks for the project above it:
+`pytest --report-dir /somewhere/else` would miss this one. Installed as an entry point, this module is loaded
+early enough to look again with the options known.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from _pytest.config.findpaths import determine_setup
+
+from ..verdicts.gate import FAIL_ON
+
+PROFILES = ("quick", "nightly", "none")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("conformance", "Meshi Partner API conformance")
+    group.addoption(
+        "--target",
+        metavar="NAME|URL",
+        help="reference (default: an embedded server), staging, production or a base URL; MESHI_BASE works too",
+    )
+    group.addoption(
+        "--targets-file", metavar="FILE", help="servers by name (default: targets.toml, where there is one)"
+    )
+    group.addoption("--read-only", action="store_true", help="send no write: judge what reads can show")
+    group.addoption("--allow-writes", metavar="NAME", help="allow writes on a protected target, such as production")
+    group.addoption(
+        "--rate",
+        metavar="N",
+        type=_value(_positive(float), "a number above 0"),
+        help="send at most N requests per second, over all workers",
+    )
+    group.addoption(
+        "--max-requests",
+        metavar="N",
+        type=_value(_positive(int), "a whole number above 0"),
+        help="send at most N requests in all",
+    )
+    group.addoption(
+        "--max-created",
+        metavar="N",
+        type=_value(_positive(int), "a whole number above 0"),
+        help="create at most N rows in all",
+    )
+    group.addoption("--report-dir", metavar="DIR", help="where the report is written (reports/latest)")
+    group.addoption(
+        "--requirements",
+        metavar="PATTERN",
+        action="append",
+        default=[],
+        help="judge only requirements whose ID fits, e.g. 'runs.*'; may be given several times",
+    )
+    group.addoption(
+        "--fail-on",
+        metavar="WHAT",
+        action="append",
+        default=[],
+        type=_value(_one_of(FAIL_ON), " or ".join(FAIL_ON)),
+        help="also fail the run on deviations (implied requirements) or on unjudged documented requirements",
+    )
+    group.addoption("--waivers", metavar="FILE", help="known failures that do not fail the run for now (docs/ci.md)")
+    group.addoption("--large", action="store_true", help="also send the very large requests")
+    group.addoption("--rate-limit-probe", action="store_true", help="also send requests until the target answers 429")
+    group.addoption(
+        "--profile",
+        type=_value(_one_of(PROFILES), ", ".join(PROFILES)),
+        default="quick",
+        help="how much is generated: quick (seconds, the default), nightly (minutes) or none",
+    )
+    group.addoption(
+        "--budget",
+        metavar="N",
+        type=_value(_positive(int), "a whole number above 0"),
+        help="at most about N generated requests, in place of the profile's",
+    )
+    group.addoption(
+        "--seed",
+        metavar="N",
+        type=_value(int, "a whole number"),
+        help="makes the same generated requests again; without it a new one is drawn",
+    )
+
+
+class Unusable(str):
+    """A value that an option does not take. It is told when the run starts: only then can a report say so."""
+
+    takes: str
+
+
+def unusable(options: argparse.Namespace) -> str | None:
+    """What is wrong with the value of an option, as a sentence; None where all can be used."""
+    for name, value in vars(options).items():
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, Unusable):
+                return f"--{name.replace('_', '-')} takes {one.takes}, not {str(one)[:80]!r}."
+    return None
+
+
+def _value(convert: Callable[[str], Any], takes: str) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        try:
+            return convert(text)
+        except ValueError:
+            wrong = Unusable(text)
+            wrong.takes = takes
+            return wrong
+
+    return parse
+
+
+def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        value = kind(text)
+        if not 0 < value < 1e9:
+            raise ValueError(text)
+        return value
+
+    return parse
+
+
+def _one_of(known: Sequence[str]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in known:
+            raise ValueError(text)
+        return text
+
+    return parse
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Draws the seed before worker processes start, so that all have the same."""
+    if config.option.seed is None:
+        config.option.seed = secrets.randbelow(2**32)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
+    """Looks for the project again, now that values of options are not taken for paths."""
+    known = early_config.known_args_namespace
+    if known.inifilename or known.rootdir:
+        return
+    root, file, settings, ignored = determine_setup(
+        inifile=None,
+        override_ini=known.override_ini,
+        args=known.file_or_dir,
+        rootdir_cmd_arg=None,
+        invocation_dir=early_config.invocation_params.dir,
+    )
+    if file is None or file == early_config.inipath:
+        return
+    early_config._rootpath, early_config._inipath = root, file
+    early_config._inicfg, early_config._ignored_config_files = settings, ignored
+    early_config._inicache.clear()
+    args[:] = [*early_config.getini("addopts"), *args]
+    parser = early_config._parser
+    early_config.known_args_namespace = parser.parse_known_args(args, namespace=copy.copy(early_config.option))
+    early_config.known_args_namespace.confcutdir = str(file.parent)

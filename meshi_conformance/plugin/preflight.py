@@ -1,0 +1,158 @@
+"""A look at the target before anything is written to it: does it answer, and does the key fit?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..client.transport import Api, Call, Transport
+from ..contract.contract import LEVELS, Contract
+from ..errors import MissingMember, TransportTrouble, Unreadable, UsageError
+from ..exchanges.exchange import KEY_VARIABLES, Exchange, Redaction
+from ..exchanges.recorder import Recorder
+from ..target.target import Target
+from .estimates import expected
+
+REDIRECTS = (301, 302, 303, 307, 308)
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What `/auth` said of the main key: the org, the scopes and the answer as a whole."""
+
+    org_id: str | None
+    scopes: tuple[str, ...]
+    notes: tuple[str, ...] = field(default=())
+
+
+def look(target: Target, contract: Contract) -> Preflight:
+    """Asks the target who we are, without writing anything. Raises UsageError where a run could not judge.
+
+    An odd answer of `/auth` alone stops nothing: the route is under test itself. What stops a run is that no
+    route knows the key, that nothing here looks like the API, or that the key may not write.
+    """
+    redaction = Redaction(target.keys)
+    recorder = Recorder(contract, redaction, None, "preflight")
+    transport = Transport(target, contract, recorder, "preflight")
+    api = Api(transport)
+    try:
+        try:
+            auth = api.get_auth()
+        except TransportTrouble:
+            # The route may be broken by itself; a target that answers nowhere is not reached.
+            api.list_events()
+            return Preflight(None, (), ("GET /auth has no usable answer.",))
+        said = _said(auth)
+        if not auth.accepted:
+            _explain(target, auth, api.list_events())
+        scopes = said.get("scopes")
+        names = tuple(one[:40] for one in scopes if isinstance(one, str))[:10] if isinstance(scopes, list) else ()
+        if not target.read_only:
+            _may_write(target, api, names)
+        org = said.get("org_id")
+        notes = tuple(_notes(target, api, org, names))
+        return Preflight(org[:200] if isinstance(org, str) else None, names, notes)
+    except TransportTrouble as problem:
+        raise UsageError(
+            redaction.text(
+                f"The target {target.base} could not be reached: {problem}. Check the URL, the network and "
+                "whether the server is up."
+            )
+        ) from None
+    finally:
+        transport.close()
+
+
+def _may_write(target: Target, api: Api, scopes: tuple[str, ...]) -> None:
+    with suppress(TransportTrouble):
+        # An empty body is refused by any server; only the reason tells whether the key may write.
+        probe = api.send(Call("createEvent", body={}))
+        if probe.refusal == (403, "INSUFFICIENT_SCOPE"):
+            raise UsageError(
+                f"The key in {_variable(target)} may not write on {target.base} (scopes: "
+                f"{', '.join(scopes) or 'none'}). A run creates events of its own: give a key with "
+                "partner:write, or judge with --read-only what reads can show."
+            )
+
+
+def _explain(target: Target, auth: Exchange, events: Exchange) -> None:
+    """Stops a run that could judge nothing, with what is most likely wrong."""
+    if auth.status in (401, 403) and events.status in (401, 403):
+        raise UsageError(
+            f"{target.base} refuses the key in {_variable(target)} ({auth.status} {(auth.code or '')[:60]}). "
+            "Check that the key belongs to this environment: staging and production keys are separate."
+        )
+    if auth.status in REDIRECTS and events.status in REDIRECTS:
+        place = (auth.header("location") or "nowhere")[:200]
+        raise UsageError(
+            f"{target.base} redirects to {place}. Keys are never sent on to another place: give the final URL."
+        )
+    if auth.status in (404, 405) and events.status in (404, 405) and auth.code is None and events.code is None:
+        raise UsageError(
+            f"{target.base} serves no Partner API: GET /auth and GET /events answer {auth.status} without an error "
+            "code. Check the path of the URL; the documented one ends with /api/v0/partner."
+        )
+
+
+def _notes(target: Target, api: Api, org: Any, scopes: tuple[str, ...]) -> Iterator[str]:
+    """What a reader should know of the keys; none of it stops a run, since `/auth` is under test itself."""
+    if target.base.startswith("http:") and not target.is_loopback:
+        yield "The URL starts with http: keys travel unencrypted."
+    with suppress(TransportTrouble):
+        if "other" in target.keys and org is not None and org == _said(api.as_key("other").get_auth()).get("org_id"):
+            yield (
+                f"The key in {_variable(target, 'other')} names the same org_id as the main key: where it is no key "
+                "of another org, the isolation requirements fail for that reason alone."
+            )
+    with suppress(TransportTrouble):
+        scopes_of_read = _said(api.as_key("read").get_auth()).get("scopes") if "read" in target.keys else None
+        if isinstance(scopes_of_read, list) and "partner:write" in scopes_of_read:
+            yield (
+                f"The key in {_variable(target, 'read')} lists partner:write: where it may write, the scope "
+                "requirements fail for that reason alone."
+            )
+    if scopes and "partner:write" not in scopes and not target.read_only:
+        yield "The main key does not list partner:write, and yet it may write."
+
+
+def announcement(target: Target, preflight: Preflight, contract: Contract, selected: Sequence[str]) -> list[str]:
+    """What a run is about to do, for people, before it writes anything."""
+    judged = [name for name in selected if not any(target.lacks(need) for need in contract.requirements[name].needs)]
+    levels = Counter(contract.requirements[name].level for name in judged)
+    requests, rows = expected(contract, judged)
+    lines = [
+        f"target    {target.name} {target.base}",
+        f"org       {preflight.org_id or 'not named by /auth'}, scopes {', '.join(preflight.scopes) or 'not listed'}",
+        "judging   " + ", ".join(f"{levels[level]} {level}" for level in LEVELS) + " requirements",
+    ]
+    if target.read_only:
+        lines.append(f"expected  at most {requests} requests; read only: no write is sent")
+    else:
+        lines.append(f"expected  about {requests} requests and {rows} created rows (nothing can be deleted)")
+    limits = [f"{target.rate:g} requests per second"] if target.rate else []
+    limits += [f"at most {target.most_requests} requests"] if target.most_requests else []
+    limits += [f"at most {target.most_created} created rows"] if target.most_created else []
+    if limits:
+        lines.append(f"limits    {', '.join(limits)}")
+    reasons = Counter(
+        reason
+        for name in selected
+        for reason in [next(filter(None, map(target.lacks, contract.requirements[name].needs)), None)]
+        if reason
+    )
+    lines += [f"not run   {number} requirements: {reason}" for reason, number in reasons.most_common()]
+    return [*lines, *(f"note      {note}" for note in preflight.notes)]
+
+
+def _variable(target: Target, role: str = "main") -> str:
+    return target.variables.get(role, KEY_VARIABLES[role])
+
+
+def _said(auth: Exchange) -> dict[str, Any]:
+    try:
+        return auth.json if auth.accepted else {}
+    except (MissingMember, Unreadable):
+        return {}

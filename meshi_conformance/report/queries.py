@@ -1,0 +1,95 @@
+"""Questions that every format of the report asks of the results document."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+from ..verdicts import gate
+
+DOCUMENTED, IMPLIED = "documented", "implied"
+
+MEANING = {
+    "conformant": "Every documented requirement holds on this target.",
+    "partial": "Nothing documented is broken as far as could be seen, but not everything could be judged.",
+    "nonconformant": "This target breaks at least one documented promise of the Partner API.",
+    "invalid": "This run proves nothing about the target: it erred, was cut short or judged nothing.",
+}
+"""What each outcome means, for somebody who reads a report for the first time."""
+
+ADVICE = {
+    "read": "Put a key with partner:read alone into MESHI_READ_KEY.",
+    "other": "Put a key of another org into MESHI_OTHER_KEY.",
+    "disabled": "Put the key of a disabled service account into MESHI_DISABLED_KEY.",
+    "user": "Put a token that is no org-scoped service-account key into MESHI_USER_KEY.",
+    "no_org": "Put a key that has no org into MESHI_NO_ORG_KEY.",
+    "large": "Allow very large requests on this target: --large.",
+    "rate_limit": "Allow the rate limit to be provoked on this target: --rate-limit-probe.",
+    "legacy_alias": "Give a base URL that ends with /api/v0/partner: the old alias is derived from it.",
+}
+"""What makes a requirement judgeable, by what it needs (`needs` of its row)."""
+
+
+def failed(document: dict[str, Any], level: str) -> list[dict[str, Any]]:
+    """The requirements of a level that failed, in the order of the catalogue."""
+    return [row for row in document["requirements"] if row["level"] == level and row["verdict"] == "fail"]
+
+
+def rerun(document: dict[str, Any], requirement: str) -> str:
+    """The command that judges one requirement again on the same target; generated calls from the same seed."""
+    words = [shlex.quote(requirement)]
+    if requirement.startswith("generated."):
+        for name, value in document["options"].items():
+            if value is not None:
+                words += [f"--{name}", shlex.quote(str(value))]
+    return " ".join([document["rerun"], *words])
+
+
+def unjudged(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Why requirements were not judged, each cause once with its rows: `cause`, `verdict`, `advice`, `rows`.
+
+    What kept most requirements from being judged comes first.
+    """
+    by_id = {row["id"]: row for row in document["requirements"]}
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for cause in document["causes"]:
+        groups[("inconclusive", cause["cause"])] = [by_id[name] for name in cause["requirements"]]
+    for row in document["requirements"]:
+        if row["verdict"] == "not_run":
+            groups.setdefault(("not_run", row["reason"]), []).append(row)
+    found = [
+        {
+            "cause": cause,
+            "verdict": verdict,
+            "advice": list(_advice(document, verdict, cause, members)),
+            "rows": members,
+        }
+        for (verdict, cause), members in groups.items()
+    ]
+    return sorted(found, key=lambda group: -len(group["rows"]))
+
+
+def _advice(document: dict[str, Any], verdict: str, cause: str, rows: list[dict[str, Any]]) -> Iterator[str]:
+    if verdict == "not_run":
+        have = {*document["target"]["keys"], *document["target"]["capabilities"]}
+        missing = {need for row in rows for need in row["needs"]} - have
+        named = [text for need, text in ADVICE.items() if need in missing]
+        if named:
+            yield from named
+        elif document["selection"]:
+            yield "Run without --requirements, or with a pattern that fits them too."
+        else:
+            yield "Run the whole suite to its end: no test that judges them was run."
+    elif cause.startswith("transport"):
+        yield "Look at the transport trouble below; run again once the target answers reliably."
+    else:
+        yield "Read the cause: an arrangement on the target did not come about. Repair that first, then run again."
+
+
+def gated(document: dict[str, Any], row: dict[str, Any]) -> bool:
+    """Whether the verdict of a requirement fails the gate that this run was given."""
+    if row["verdict"] == "fail":
+        return row["level"] == DOCUMENTED or gate.DEVIATIONS in document["gate"]["fail_on"]
+    unjudged_documented = row["level"] == DOCUMENTED and row["verdict"] in ("inconclusive", "not_run")
+    return unjudged_documented and gate.UNJUDGED in document["gate"]["fail_on"]

@@ -1,0 +1,279 @@
+"""Which server is judged, with which keys, and what may be done to it."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from json import loads
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..contract.contract import NEEDS
+from ..errors import UsageError
+from ..exchanges.exchange import KEY_VARIABLES
+from .targets_file import HOSTED, Entry
+
+CURRENT_BASE = "/api/v0/partner"
+LEGACY_BASE = "/v0/partner"
+PRODUCTION_HOST = urlsplit(HOSTED["production"]).hostname
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server under test, and what may be done to it.
+
+    `keys` maps a role to a key's value; `capabilities` names what is switched on (`large`, `rate_limit`);
+    `cannot` gives for what the target cannot offer the reason. All times are in seconds: `deadlines` says how
+    long a run of a kind may take to end (`run_deadline` where the kind is not named), `poll_first` and
+    `poll_most` what lies between two polls at first and at most, `answer_seconds` how long one answer may
+    take, `rate_limit_seconds` how long one request waits in all for a rate limit to lift. `rate` is in
+    requests per second over all workers. `protected` targets are read only unless writes are allowed by name;
+    `read_only` says what holds in this run, and `read_only_reason` why. `variables` maps a role to the
+    environment variable that its key came from.
+    """
+
+    name: str
+    base: str
+    keys: dict[str, str] = field(repr=False)
+    capabilities: frozenset[str] = frozenset()
+    run_deadline: float = 120.0
+    poll_first: float = 2.0
+    poll_most: float = 30.0
+    deadlines: dict[str, float] = field(default_factory=dict)
+    answer_seconds: float = 60.0
+    rate_limit_seconds: float = 180.0
+    rate: float | None = None
+    most_requests: int | None = None
+    most_created: int | None = None
+    cannot: dict[str, str] = field(default_factory=dict)
+    protected: bool = False
+    read_only: bool = False
+    read_only_reason: str = ""
+    waivers: str | None = None
+    variables: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_loopback(self) -> bool:
+        host = urlsplit(self.base).hostname or ""
+        return host == "localhost" or host == "::1" or host.startswith("127.")
+
+    @property
+    def legacy_base(self) -> str | None:
+        """The base of the transition alias; None where the base is not the documented one."""
+        if not self.base.endswith(CURRENT_BASE):
+            return None
+        return self.base.removesuffix(CURRENT_BASE) + LEGACY_BASE
+
+    def lacks(self, need: str) -> str | None:
+        """Why a requirement with this need cannot be judged here; None where it can."""
+        if need in self.cannot:
+            return self.cannot[need]
+        if need == "legacy_alias":
+            return NEEDS[need] if self.legacy_base is None else None
+        if need == "loopback":
+            return None if self.is_loopback else NEEDS[need]
+        if need == "large" and self.read_only:
+            return self.read_only_reason
+        if need in self.keys or need in self.capabilities:
+            return None
+        return f"{self.variables[need]} is not set" if need in self.variables else NEEDS[need]
+
+    def deadline(self, kind: object) -> float:
+        """How many seconds a run of this kind may take to end."""
+        return self.deadlines.get(str(kind), self.run_deadline)
+
+    def as_data(self) -> dict[str, Any]:
+        """JSON-able form, keys included: it goes to worker processes and nowhere else."""
+        return {**asdict(self), "capabilities": sorted(self.capabilities)}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Target:
+        return cls(**{**data, "capabilities": frozenset(data["capabilities"])})
+
+
+def resolve(
+    name: str | None,
+    environment: Mapping[str, str],
+    capabilities: frozenset[str],
+    entries: Mapping[str, Entry] | None = None,
+) -> Target | None:
+    """The server that was asked for; None means the embedded reference.
+
+    `name` is `reference`, `staging`, `production`, the name of an entry of the targets file, or a URL; without
+    it MESHI_BASE decides. Raises UsageError for a name that is none of these, and for a target whose key is
+    not in the environment.
+    """
+    chosen = name or environment.get("MESHI_BASE") or "reference"
+    if chosen == "reference":
+        return None
+    known = {**{one: Entry(one, base) for one, base in HOSTED.items()}, **(entries or {})}
+    entry = known.get(chosen) or Entry("", chosen)
+    base = entry.base.rstrip("/")
+    _check_base(base, chosen, sorted(known))
+    is_production = (urlsplit(base).hostname or "").rstrip(".") == PRODUCTION_HOST
+    hosted = next((one for one, url in HOSTED.items() if url == base), base)
+    keys = {role: environment[variable] for role, variable in entry.variables.items() if environment.get(variable)}
+    _check_keys(keys, entry.variables, base)
+    target = Target(
+        entry.name or ("production" if is_production else hosted),
+        base,
+        keys,
+        capabilities - entry.cannot.keys(),
+        cannot=dict(entry.cannot),
+        rate=entry.rate,
+        protected=entry.read_only or is_production or entry.name == "production",
+        waivers=entry.waivers,
+        variables=dict(entry.variables),
+    )
+    if target.is_loopback:
+        target = _quick(target)
+    return replace(target, **entry.waits)
+
+
+def restricted(
+    target: Target,
+    *,
+    read_only: bool = False,
+    allow_writes: str | None = None,
+    rate: float | None = None,
+    most_requests: int | None = None,
+    most_created: int | None = None,
+) -> Target:
+    """The target with what this run may do to it.
+
+    `allow_writes` repeats the target's name. Raises UsageError where it names another one.
+    """
+    if allow_writes is not None and allow_writes != target.name:
+        raise UsageError(
+            f"--allow-writes {allow_writes!r} does not name the target, which is {target.name!r}. "
+            "It is repeated on purpose: rows that are created can never be deleted."
+        )
+    if read_only and allow_writes is not None:
+        raise UsageError("--read-only and --allow-writes exclude each other: give one of them.")
+    reason = ""
+    if read_only:
+        reason = "it needs writes, and the run is read only (--read-only)"
+    elif target.protected and allow_writes is None:
+        reason = f"it needs writes, and {target.name} is read only without --allow-writes {target.name}"
+    return replace(
+        target,
+        rate=rate or target.rate,
+        most_requests=most_requests,
+        most_created=most_created,
+        read_only=bool(reason),
+        read_only_reason=reason,
+    )
+
+
+def _check_base(base: str, chosen: str, known: Sequence[str]) -> None:
+    try:
+        parts = urlsplit(base)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and base.isascii() and base.isprintable()
+        _ = parts.port  # raises ValueError where it is out of range
+    except ValueError:
+        usable = False
+    if not usable or " " in base:
+        raise UsageError(
+            f"Unknown target {chosen!r}. Give --target reference, {', '.join(known)} or a URL that starts "
+            "with http:// or https://."
+        )
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise UsageError(
+            f"The target's URL must be a plain base such as {HOSTED['staging']}: no user, query or fragment. "
+            "Keys are read from the environment."
+        )
+
+
+def _check_keys(keys: Mapping[str, str], variables: Mapping[str, str], base: str) -> None:
+    main = variables["main"]
+    if "main" not in keys:
+        raise UsageError(
+            f"No key for {base}: {main} is not set. Put a key with partner:read and partner:write into the "
+            f"environment variable {main}."
+        )
+    roles: dict[str, str] = {}
+    for role, value in keys.items():
+        if not value.isascii() or any(not " " < letter <= "~" for letter in value):
+            raise UsageError(
+                f"{variables[role]} holds a space, a line break or a non-ASCII character, so it cannot be "
+                "sent as a bearer token. Check how it was copied."
+            )
+        if value in roles:
+            raise UsageError(
+                f"{variables[roles[value]]} and {variables[role]} hold the same key. Each role needs a key of "
+                "its own, or none: leave out what you do not have."
+            )
+        roles[value] = role
+
+
+def _quick(target: Target) -> Target:
+    """Near servers are polled quickly: nobody else waits for them."""
+    return replace(target, run_deadline=60.0, poll_first=0.01, poll_most=0.5)
+
+
+REFERENCE = "meshi_reference"
+"""The module that serves the reference; nothing else of it is known here."""
+
+
+def serve_reference(arguments: Sequence[str]) -> int:
+    """Serves the reference in this process until a signal ends it; returns its exit code."""
+    before = sys.argv
+    sys.argv = [REFERENCE, *arguments]
+    try:
+        runpy.run_module(REFERENCE, run_name="__main__")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    finally:
+        sys.argv = before
+    return 0
+
+
+class Embedded:
+    """The reference server as a child process: the default target, and the only place that knows it."""
+
+    def __init__(self, arguments: tuple[str, ...] = ()) -> None:
+        self._process = subprocess.Popen(
+            # Its end of our pipe tells it when this process is gone, however it went.
+            [sys.executable, "-m", REFERENCE, "--port", "0", "--until-stdin-ends", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={name: value for name, value in os.environ.items() if not name.startswith("MESHI_")},
+        )
+
+    def target(self) -> Target:
+        """Waits until the server listens. Raises UsageError when it does not start."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        try:
+            said = loads(line)
+        except ValueError:
+            _, errors = self._process.communicate(timeout=10)
+            raise UsageError(
+                f"The embedded reference server did not start: {errors.decode(errors='replace').strip()[-400:]}"
+            ) from None
+        keys = {role: said["env"][name] for role, name in KEY_VARIABLES.items() if said["env"].get(name)}
+        everything = frozenset({"large", "rate_limit"})
+        return _quick(Target("reference", said["base"], keys, everything))
+
+    @property
+    def ended(self) -> bool:
+        """Whether the server is gone though nobody ended it."""
+        return self._process.poll() is not None
+
+    def stop(self) -> None:
+        """Ends the server and waits for its end."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()

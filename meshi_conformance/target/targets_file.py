@@ -1,0 +1,141 @@
+"""The targets file: servers by name, with their keys' variables, what they cannot offer, rate and waits."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..contract.contract import NEEDS
+from ..errors import UsageError
+from ..exchanges.exchange import KEY_VARIABLES
+
+HOSTED = {
+    "staging": "https://api.staging.meshi.io/api/v0/partner",
+    "production": "https://api.meshi.io/api/v0/partner",
+}
+"""The documented servers, by the name that `--target` takes (overview, Environments)."""
+
+DEFAULT_FILE = "targets.toml"
+"""Read from the current folder where `--targets-file` names no other."""
+
+KINDS = ("import", "enrichment", "match")
+WAITS = {
+    "run": "run_deadline",
+    "poll_first": "poll_first",
+    "poll_most": "poll_most",
+    "answer": "answer_seconds",
+    "rate_limit": "rate_limit_seconds",
+}
+"""Name in `[targets.NAME.waits]`, beside the kinds of runs, to the attribute of Target that it sets."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One target of the file. `variables` maps a role to the environment variable that holds its key."""
+
+    name: str
+    base: str
+    variables: dict[str, str] = field(default_factory=lambda: dict(KEY_VARIABLES))
+    cannot: dict[str, str] = field(default_factory=dict)
+    rate: float | None = None
+    waits: dict[str, Any] = field(default_factory=dict)
+    read_only: bool = False
+    waivers: str | None = None
+
+
+def load(file: Path | None) -> dict[str, Entry]:
+    """The entries of a targets file, by name; of ./targets.toml where None is given, and none without it.
+
+    Raises UsageError with the place and what is allowed there for anything that cannot be used.
+    """
+    path = file or Path(DEFAULT_FILE)
+    if file is None and not path.is_file():
+        return {}
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise UsageError(f"The targets file {path} cannot be read: {problem.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise UsageError(f"The targets file {path} is no valid TOML: {problem}.") from None
+    try:
+        _only(data, "the file", "targets")
+        return {name: _entry(name, table, path.parent) for name, table in _table(data, "targets").items()}
+    except _Wrong as problem:
+        raise UsageError(
+            f"The targets file {path} cannot be used: {problem}. docs/targets.md shows the form."
+        ) from None
+
+
+class _Wrong(Exception):
+    """A place of the file and what is wrong there."""
+
+
+def _entry(name: str, table: Any, folder: Path) -> Entry:
+    where = f"[targets.{name}]"
+    if name == "reference" or "/" in name or not name.isprintable():
+        raise _Wrong(f"{where} has a name that cannot be used; `reference` is the embedded server")
+    if not isinstance(table, dict):
+        raise _Wrong(f"{where} is no table")
+    _only(table, where, "base", "keys", "cannot", "rate", "waits", "read_only", "waivers")
+    base = table.get("base", HOSTED.get(name))
+    if not isinstance(base, str) or not base.startswith(("http://", "https://")):
+        raise _Wrong(f"{where} needs `base`, a URL that starts with http:// or https://")
+    keys = _table(table, "keys", where)
+    _only(keys, f"[targets.{name}.keys]", *KEY_VARIABLES)
+    for role, variable in keys.items():
+        if not isinstance(variable, str) or not variable.isidentifier():
+            raise _Wrong(
+                f"[targets.{name}.keys] {role} must be the name of an environment variable; never write a key there"
+            )
+    cannot = _table(table, "cannot", where)
+    _only(cannot, f"[targets.{name}.cannot]", *NEEDS)
+    for need, reason in cannot.items():
+        if not isinstance(reason, str) or not reason.strip():
+            raise _Wrong(f"[targets.{name}.cannot] {need} needs a reason: it is what the report says")
+    read_only = table.get("read_only", False)
+    if not isinstance(read_only, bool):
+        raise _Wrong(f"{where} read_only is true or false")
+    waivers = table.get("waivers")
+    if waivers is not None and not isinstance(waivers, str):
+        raise _Wrong(f"{where} waivers is the path of a file")
+    return Entry(
+        name,
+        base,
+        {"main": KEY_VARIABLES["main"], **keys} if keys else dict(KEY_VARIABLES),
+        cannot,
+        _number(table, "rate", where, "requests per second") if "rate" in table else None,
+        _waits(_table(table, "waits", where), f"[targets.{name}.waits]"),
+        read_only,
+        str(folder / waivers) if waivers else None,
+    )
+
+
+def _waits(table: dict[str, Any], where: str) -> dict[str, Any]:
+    _only(table, where, *WAITS, *KINDS)
+    found: dict[str, Any] = {WAITS[name]: _number(table, name, where, "seconds") for name in table if name in WAITS}
+    kinds = {name: _number(table, name, where, "seconds") for name in table if name in KINDS}
+    return {**found, **({"deadlines": kinds} if kinds else {})}
+
+
+def _number(table: Mapping[str, Any], name: str, where: str, unit: str) -> float:
+    value = table[name]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise _Wrong(f"{where} {name} is a number of {unit} above 0")
+    return float(value)
+
+
+def _table(data: Mapping[str, Any], name: str, where: str = "the file") -> dict[str, Any]:
+    value = data.get(name, {})
+    if not isinstance(value, dict):
+        raise _Wrong(f"{name} of {where} is no table")
+    return value
+
+
+def _only(table: Mapping[str, Any], where: str, *allowed: str) -> None:
+    unknown = [name for name in table if name not in allowed]
+    if unknown:
+        raise _Wrong(f"{where} has an unknown entry {unknown[0]!r}; known are {', '.join(allowed)}")

@@ -1,0 +1,1 @@
+"""What a test imports: arranging, shared data, valid calls."""

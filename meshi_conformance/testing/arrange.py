@@ -1,0 +1,246 @@
+"""Arranging: what a check needs to stand on the target before it can ask its question.
+
+Every function either arranges or raises CouldNotArrange with the one cause, so that a broken endpoint shows
+up once and not in every check that needed it. None of them judges more than it has to: any success status
+will do.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import re
+import secrets
+import time
+from typing import Any
+
+from ..client.pagination import rows, walk
+from ..client.polling import poll_to_end
+from ..client.transport import Api, Call
+from ..errors import CouldNotArrange
+from ..exchanges.exchange import Exchange, JsonObject
+
+LOOKS_FOR_REVIEWS = 6
+"""How often the review queue is read until enough reviews are there."""
+
+
+def plain_rows(base: str, count: int) -> list[dict[str, Any]]:
+    """Rows of an import with the two required members alone; their IDs sort in the order of the rows."""
+    return [{"attendee_id": f"{base}-{number:05d}", "name": "Conny"} for number in range(count)]
+
+
+class Given:
+    """Arranges rows under names that tell people what made them: `conf-<date>-<run>-…`."""
+
+    def __init__(self, api: Api, run: str, worker: str) -> None:
+        self.api = api
+        self._prefix = f"conf-{time.strftime('%Y%m%d')}-{run}"
+        self._worker = worker
+        self._numbers = itertools.count(1)
+
+    def as_key(self, key: str) -> Given:
+        """The same, under the same names, arranged with the key of another role."""
+        other = copy.copy(self)
+        other.api = self.api.as_key(key)
+        return other
+
+    def name(self, what: str) -> str:
+        """An ID nobody used before, in lower-case letters, digits and hyphens."""
+        return f"{self._prefix}-{self._worker}-{what}-{next(self._numbers)}"
+
+    def idempotency_key(self) -> str:
+        """A key for one logical write."""
+        return f"{self._prefix}-{secrets.token_hex(8)}"
+
+    def never_used(self, issued: str) -> str:
+        """An ID of the same form as one that the target made up, which it has not issued.
+
+        The last characters are turned around, which keeps the alphabet and the length of any random ID; a short
+        one is taken for a running number and moved far ahead.
+        """
+        if not issued:
+            raise CouldNotArrange("the target made up an empty ID", "the target makes up empty IDs")
+        places = [place for place, letter in enumerate(issued) if letter.isalnum()][-10:]
+        number = re.search(r"[0-9]{1,9}\Z", issued)
+        if number and (len(places) < 10 or len(number[0]) == len(issued) or not issued[number.start() - 1].isalnum()):
+            return issued[: number.start()] + f"{int(number[0]) + 900_000_000}"
+        letters = list(issued)
+        for place, other in zip(places, reversed(places), strict=True):
+            letters[place] = issued[other]
+        turned = "".join(letters)
+        return turned if turned != issued else issued[:-1] + ("0" if issued[-1] != "0" else "1")
+
+    def event_request(self, **members: Any) -> dict[str, Any]:
+        """A request for a new event with every documented member; None leaves a member out."""
+        event_id = self.name("event")
+        request = {
+            "event_id": event_id,
+            "title": "Conformance Summit",
+            "description": "Made by a conformance run; safe to ignore.",
+            "start_date": "2031-03-10",
+            "end_date": "2031-03-11",
+            "timezone": "Europe/Lisbon",
+            "visibility": "private",
+            "url_slug": event_id,
+            **members,
+        }
+        return {name: value for name, value in request.items() if value is not None}
+
+    def session_request(self, **members: Any) -> dict[str, Any]:
+        """A request for a new session with every documented member; None leaves a member out."""
+        request = {
+            "session_id": self.name("session"),
+            "title": "Conformance Session",
+            "description": "Made by a conformance run; safe to ignore.",
+            "start_timestamp": "2031-03-10T09:00:00Z",
+            "end_timestamp": "2031-03-10T10:00:00Z",
+            **members,
+        }
+        return {name: value for name, value in request.items() if value is not None}
+
+    def attendee(self, **members: Any) -> dict[str, Any]:
+        """A row of an import with every documented member, unlike any other; None leaves a member out."""
+        token = secrets.token_hex(5)
+        attendee_id = members.pop("attendee_id", None) or self.name("attendee")
+        row = {
+            "attendee_id": attendee_id,
+            "name": f"Conny {token.capitalize()}",
+            "email": f"conf-{token}@example.com",
+            "linkedin_url": f"https://www.linkedin.com/in/conf-{token}",
+            "title": "Test Engineer",
+            "company": f"Example {token.upper()}",
+            "raw_data": {"source": "conformance"},
+            **members,
+        }
+        return {name: value for name, value in row.items() if value is not None}
+
+    def look_alikes(self) -> list[dict[str, Any]]:
+        """Two rows of one person: all but the ID is the same, so any identity rule should notice."""
+        one = self.attendee()
+        return [one, {**one, "attendee_id": self.name("attendee")}]
+
+    def import_request(self, rows: list[dict[str, Any]] | None = None, **members: Any) -> dict[str, Any]:
+        """A request to import rows, by default one; None leaves a member out."""
+        request = {
+            "idempotency_key": self.idempotency_key(),
+            "attendees": [self.attendee()] if rows is None else rows,
+            **members,
+        }
+        return {name: value for name, value in request.items() if value is not None}
+
+    def run_request(self, **members: Any) -> dict[str, Any]:
+        """A request for an enrichment or match run."""
+        return {"idempotency_key": self.idempotency_key(), **members}
+
+    def generic_run_request(self, kind: str = "import", **members: Any) -> dict[str, Any]:
+        """A request for a run outside event scope, with every documented member; None leaves one out."""
+        request = {
+            "kind": kind,
+            "idempotency_key": self.idempotency_key(),
+            "progress": {},
+            "snapshot_metadata": {"source": "conformance"},
+            "version_metadata": {"suite": "conformance"},
+            **members,
+        }
+        return {name: value for name, value in request.items() if value is not None}
+
+    def event(self, **members: Any) -> str:
+        """The ID of a new event."""
+        request = self.event_request(**members)
+        self.accepted(self.api.create_event(request))
+        return str(request["event_id"])
+
+    def session(self, event_id: str, **members: Any) -> str:
+        """The ID of a new session of an event."""
+        request = self.session_request(**members)
+        self.accepted(self.api.create_session(event_id, request))
+        return str(request["session_id"])
+
+    def accepted(self, exchange: Exchange) -> Exchange:
+        """The exchange itself, given that it was accepted."""
+        if not exchange.accepted:
+            raise CouldNotArrange(
+                f"could not arrange: {exchange.summary} (exchange {exchange.id})",
+                f"{exchange.operation} answered {exchange.status} {exchange.code or ''}".strip(),
+            )
+        return exchange
+
+    def run_id(self, exchange: Exchange) -> str:
+        """The ID of the run that an accepted write started."""
+        try:
+            run_id = self.accepted(exchange)["run_id"]
+        except AssertionError as problem:
+            raise CouldNotArrange(str(problem), f"{exchange.operation} names no run") from None
+        if not isinstance(run_id, str) or not run_id:
+            raise CouldNotArrange(f"{exchange.summary} without a run_id", f"{exchange.operation} names no run")
+        return run_id
+
+    def ended(self, exchange: Exchange) -> JsonObject:
+        """The run that an accepted write started, after it ended as it should: succeeded or partial."""
+        return self.polled(exchange)[-1].json
+
+    def polled(self, exchange: Exchange) -> list[Exchange]:
+        """Every poll of the run that an accepted write started, until it succeeded, wholly or in part."""
+        return self.polled_run(self.run_id(exchange), exchange.operation)
+
+    def polled_run(self, run_id: str, operation: str | None) -> list[Exchange]:
+        """Every poll of a run that this operation started, until it succeeded, wholly or in part."""
+        try:
+            polls = poll_to_end(self.api, run_id)
+            last = polls[-1].json
+            if last["status"] == "failed":
+                raise CouldNotArrange(
+                    f"the run of {operation} failed: {str(last.get('error'))[:200]}",
+                    f"runs of {operation} fail",
+                )
+        except AssertionError as problem:
+            raise CouldNotArrange(str(problem), "getRun answers without the members of a run") from None
+        return polls
+
+    def imported(self, event_id: str, rows: list[dict[str, Any]] | None = None) -> JsonObject:
+        """The ended run of an import into an event."""
+        return self.ended(self.api.import_attendees(event_id, self.import_request(rows)))
+
+    def enriched(self, event_id: str) -> JsonObject:
+        """The ended run of an enrichment of an event."""
+        return self.ended(self.api.create_enrichment_run(event_id, self.run_request()))
+
+    def matched(self, event_id: str, **members: Any) -> JsonObject:
+        """The ended match run of an event."""
+        return self.ended(self.api.create_match_run(event_id, self.run_request(**members)))
+
+    def page(self, call: Call) -> Exchange:
+        """A page of a list, with rows and a cursor that can be read."""
+        page = self.accepted(self.api.send(call))
+        try:
+            _ = page.items, page.next_cursor
+        except AssertionError as problem:
+            raise CouldNotArrange(str(problem), f"{call.operation} answers with no page") from None
+        return page
+
+    def listed(self, call: Call) -> list[JsonObject]:
+        """Every row of a list, from pages of the largest size."""
+        fetch = lambda query: self.api.send(call.but(query={**call.query, **query}))  # noqa: E731
+        try:
+            return rows(walk(fetch, {"limit": 100}))
+        except AssertionError as problem:
+            raise CouldNotArrange(str(problem), f"{call.operation} cannot be walked") from None
+
+    def open_reviews(self, event_id: str, at_least: int = 1) -> list[str]:
+        """The IDs of the open reviews of an event of ours. Raises CouldNotArrange where too few appear."""
+        # Looks are counted and time is not: a rate limit may hold back each of them for long.
+        for look in range(LOOKS_FOR_REVIEWS):
+            if look:
+                self.api.transport.sleep(min(self.api.transport.target.poll_first * 5, 1.0))
+            page = self.accepted(self.api.list_event_reviews(event_id, query={"limit": 100}))
+            try:
+                reviews = [row["review_id"] for row in page.items if isinstance(row["review_id"], str)]
+            except AssertionError as problem:
+                raise CouldNotArrange(str(problem), "the review queue's rows have no review_id") from None
+            if len(reviews) >= at_least:
+                return reviews
+        raise CouldNotArrange(
+            f"look-alike attendees of {event_id} left {len(reviews)} open reviews, "
+            f"{at_least} are needed; nothing in the API forces one to appear",
+            "no identity review appeared for look-alike attendees",
+        )

@@ -1,0 +1,92 @@
+"""Provoking the rate limit: how hard it is looked for, and how long is waited until it lifts."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Any
+
+from ..client.transport import Api, Call
+from ..errors import Inconclusive
+from ..exchanges.checks import retry_after_seconds
+from ..exchanges.exchange import Exchange
+from .arrange import Given
+
+REQUESTS = 3000
+SECONDS = 20.0
+BATCH = 40
+"""How hard the rate limit is looked for before the probe gives up."""
+
+LONGEST_WAIT = 60.0
+"""Seconds that the probe waits at once, whatever Retry-After says."""
+
+HONOURED_WAITS = 3
+"""How often the probe waits as told: whole seconds are coarse, and others may use the same key."""
+
+
+def exhausted_window(given: Given) -> dict[str, Any]:
+    """What came of a burst of calls: the 429, and the first answer after the waits that it asked for.
+
+    `refused` holds the 429 of several operations in short, `later` an exchange in short; `told` is the last wait asked
+    for in seconds, None where a 429 does not say. Raises Inconclusive where the burst meets no limit.
+    """
+    api = given.api
+    call = Call("getAuth", key="probe" if "probe" in api.transport.target.keys else "main")
+    given.accepted(api.send(call))
+    refused = later = _exhausted(api, call)
+    limited = _limited(api, call)
+    seen = [refused, *limited]
+    told: float | None = None
+    for _ in range(HONOURED_WAITS):
+        told = retry_after_seconds(later.header("retry-after"))
+        if told is None:
+            break
+        api.transport.sleep(min(told, LONGEST_WAIT))
+        later = api.transport.call(call, patient=False)
+        seen.append(later)
+        if later.status != 429:
+            break
+    return {
+        "refused": [_short(exchange) for exchange in (refused, *limited)],
+        "later": _short(later),
+        "told": told,
+        "exchanges": [exchange.id for exchange in seen],
+    }
+
+
+def _limited(api: Api, call: Call) -> list[Exchange]:
+    """What other operations answer while the window is exhausted; answers that are no 429 say nothing."""
+    # None of them writes anything where the window opens meanwhile.
+    nowhere = {"event_id": "conf-rate-limit-probe"}
+    reads = [call.but(operation="listRuns"), call.but(operation="getEvent", path=nowhere)]
+    writes = [
+        call.but(operation="createEvent", body={}),
+        call.but(operation="createRun", body={}),
+        call.but(operation="updateEventContext", path=nowhere, body={}),
+        call.but(operation="importAttendees", path=nowhere, body={}),
+    ]
+    calls = reads if api.transport.target.read_only else [*reads, *writes]
+    answers = api.together(partial(api.transport.call, one, patient=False) for one in calls)
+    return [exchange for exchange in answers if exchange.status == 429]
+
+
+def _short(exchange: Exchange) -> dict[str, Any]:
+    return {
+        "status": exchange.status,
+        "code": exchange.code,
+        "retry_after": exchange.header("retry-after"),
+        "summary": exchange.summary,
+    }
+
+
+def _exhausted(api: Api, call: Call) -> Exchange:
+    """The last 429 of a burst of calls."""
+    deadline = time.monotonic() + SECONDS
+    sent = 0
+    while sent < REQUESTS and time.monotonic() < deadline:
+        answers = api.together([partial(api.transport.call, call, patient=False)] * BATCH)
+        sent += len(answers)
+        found = [exchange for exchange in answers if exchange.status == 429]
+        if found:
+            return max(found, key=lambda exchange: exchange.started + exchange.elapsed)
+    raise Inconclusive(f"{sent} requests at full speed met no rate limit", "no rate limit was met")

@@ -1,0 +1,61 @@
+"""Listens on this machine for webhooks, which a target must never call."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from .arrange import Given
+
+AFTERWARDS = 0.5
+"""Seconds for which a delivery may still come once the run has ended."""
+
+
+class Listener:
+    """Notes every request to a port of this machine."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}/conformance-webhook"
+        self.requests: list[str] = []
+        self.called = threading.Event()
+
+    def note(self, request: str) -> None:
+        self.requests.append(request)
+        self.called.set()
+
+
+@contextmanager
+def listening() -> Iterator[Listener]:
+    """A listener on a free loopback port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def handle_one_request(self) -> None:
+            # Any connection counts, whatever is sent over it.
+            listener.note(self.rfile.readline(1024).decode("latin-1").strip())
+            self.close_connection = True
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    listener = Listener(server.server_address[1])
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    try:
+        yield listener
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def watched_webhook(given: Given) -> dict[str, Any]:
+    """The requests that came to a webhook while its runs went on and shortly after.
+
+    A server may want https and refuse such a URL: then it cannot be watched, and CouldNotArrange is raised.
+    """
+    event_id = given.event()
+    with listening() as listener:
+        plain = given.accepted(given.api.create_run(given.generic_run_request(webhook_url=listener.url)))
+        answer = given.api.import_attendees(event_id, given.import_request(webhook_url=listener.url))
+        given.polled(answer)
+        listener.called.wait(AFTERWARDS)
+        return {"requests": listener.requests, "exchanges": [plain.id, answer.id]}

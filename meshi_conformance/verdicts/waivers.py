@@ -1,0 +1,180 @@
+"""Known failures that a team has accepted for a time: `--waivers FILE` (docs/ci.md shows the form).
+
+A waiver covers one requirement, for as long as it fails in the expected way and the date has not passed. A
+waiver that covers nothing is a problem of its own, so that the list cannot outlive its reasons.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from ..errors import UsageError
+from .verdicts import DESELECTED, FAIL, INCONCLUSIVE, NOT_RUN, PASS, WAIVED, Verdict
+
+APPLIED, PROBLEM, ASIDE = "applied", "problem", "aside"
+"""What became of a waiver: it covers a failure, it is a problem, or it does not concern this run."""
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """One accepted failure.
+
+    `failure` is a part of the expected failure's text, or `failure_pattern` a regular expression that is
+    searched in it: exactly one is given. `expires` is the last day (UTC) on which it holds. `target` is a
+    target's name or base URL; without it the waiver holds on every target.
+    """
+
+    requirement: str
+    owner: str
+    issue: str
+    reason: str
+    expires: date
+    failure: str | None = None
+    failure_pattern: str | None = None
+    target: str | None = None
+
+    def expects(self, message: str) -> bool:
+        """Whether a failure is the one that was accepted."""
+        if self.failure is not None:
+            return self.failure in message
+        return re.search(self.failure_pattern or "", message) is not None
+
+    @property
+    def expectation(self) -> str:
+        """The expected failure as it stands in the file."""
+        return repr(self.failure) if self.failure is not None else f"/{self.failure_pattern}/"
+
+    def concerns(self, name: str, base: str) -> bool:
+        """Whether it holds on a target."""
+        return self.target is None or self.target.rstrip("/") in (name.rstrip("/"), base.rstrip("/"))
+
+    def as_data(self) -> dict[str, Any]:
+        """JSON-able form, as results.json keeps it."""
+        return {**asdict(self), "expires": self.expires.isoformat()}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Waiver:
+        return cls(**{**data, "expires": date.fromisoformat(data["expires"])})
+
+
+TEXTS = ("requirement", "owner", "issue", "reason")
+OPTIONAL = ("failure", "failure_pattern", "target")
+
+
+def load(file: Path) -> list[Waiver]:
+    """The waivers of a file. Raises UsageError, with the place and the remedy, where one cannot be read."""
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise UsageError(f"The waivers file {file} cannot be read: {problem.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise UsageError(f"The waivers file {file} is not valid TOML: {problem}.") from None
+    rows = document.get("waiver", [])
+    if set(document) - {"waiver"} or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise UsageError(f"The waivers file {file} holds something else than [[waiver]] tables. docs/ci.md shows one.")
+    return [_waiver(row, f"{file}, waiver {number}") for number, row in enumerate(rows, 1)]
+
+
+def _waiver(row: dict[str, Any], place: str) -> Waiver:
+    known = {*TEXTS, *OPTIONAL, "expires"}
+    problems = [f"{name} is missing" for name in (*TEXTS, "expires") if name not in row]
+    problems += [f"{name} is no member of a waiver" for name in row if name not in known]
+    problems += [
+        f"{name} is not a text"
+        for name in (*TEXTS, *OPTIONAL)
+        if name in row and not (isinstance(row[name], str) and row[name].strip())
+    ]
+    if ("failure" in row) == ("failure_pattern" in row):
+        problems.append("exactly one of failure and failure_pattern must say which failure is expected")
+    expires = row.get("expires", date.min)
+    if isinstance(expires, str):
+        try:
+            expires = date.fromisoformat(expires)
+        except ValueError:
+            problems.append("expires is not a date such as 2027-01-31")
+    elif isinstance(expires, datetime) or not isinstance(expires, date):
+        problems.append("expires is not a date such as 2027-01-31")
+    if isinstance(row.get("failure_pattern"), str):
+        try:
+            re.compile(row["failure_pattern"])
+        except re.error as problem:
+            problems.append(f"failure_pattern is not a regular expression ({problem})")
+    if problems:
+        raise UsageError(f"{place}: {'; '.join(problems)}. docs/ci.md shows a waiver.")
+    return Waiver(**{**row, "expires": expires})
+
+
+def apply(
+    verdicts: Iterable[Verdict], waivers: Sequence[Waiver], target_name: str, target_base: str, today: date
+) -> list[dict[str, Any]]:
+    """Turns accepted failures into the verdict `waived`; says of each waiver what became of it.
+
+    A requirement is waived only where a waiver expects every one of its failures: whatever else went wrong
+    stays visible. What could not be judged is never covered.
+    """
+    by_id = {one.requirement.id: one for one in verdicts}
+    open_ones: dict[str, list[Waiver]] = defaultdict(list)
+    said: list[tuple[Waiver, str, str]] = []
+    for waiver in waivers:
+        found = by_id.get(waiver.requirement)
+        if found is None:
+            said.append((waiver, PROBLEM, "no requirement has this ID"))
+        elif not waiver.concerns(target_name, target_base):
+            said.append((waiver, ASIDE, f"it is for the target {waiver.target}"))
+        elif found.verdict == NOT_RUN and found.reason == DESELECTED:
+            said.append((waiver, ASIDE, DESELECTED))
+        elif waiver.expires < today:
+            said.append((waiver, PROBLEM, f"it expired on {waiver.expires.isoformat()}"))
+        elif found.verdict == PASS:
+            said.append((waiver, PROBLEM, "its requirement passes: remove the waiver"))
+        elif found.verdict == INCONCLUSIVE:
+            said.append((waiver, PROBLEM, f"its requirement is inconclusive, which no waiver covers: {found.reason}"))
+        elif found.verdict == NOT_RUN:
+            said.append((waiver, PROBLEM, f"its requirement was not run, which no waiver covers: {found.reason}"))
+        else:
+            open_ones[waiver.requirement].append(waiver)
+    for name, chosen in open_ones.items():
+        said += _cover(by_id[name], chosen)
+    order = {id(waiver): number for number, waiver in enumerate(waivers)}
+    said.sort(key=lambda entry: order[id(entry[0])])
+    return [{**waiver.as_data(), "state": state, "note": note} for waiver, state, note in said]
+
+
+def _cover(verdict: Verdict, waivers: Sequence[Waiver]) -> list[tuple[Waiver, str, str]]:
+    messages = failures(verdict)
+    uncovered = [message for message in messages if not any(one.expects(message) for one in waivers)]
+    said: list[tuple[Waiver, str, str]] = []
+    for waiver in waivers:
+        if not any(waiver.expects(message) for message in messages):
+            said.append((waiver, PROBLEM, f"its requirement fails differently: {_first_line(messages[0])}"))
+        elif uncovered:
+            said.append((waiver, PROBLEM, f"its requirement also fails differently: {_first_line(uncovered[0])}"))
+        else:
+            said.append((waiver, APPLIED, ""))
+    if not uncovered:
+        first = waivers[0]
+        verdict.verdict = WAIVED
+        verdict.reason = (
+            f"waived until {first.expires.isoformat()} by {first.owner} ({first.issue}): {first.reason}. "
+            f"Still failing: {verdict.reason}"
+        )
+    return said
+
+
+def failures(verdict: Verdict) -> list[str]:
+    """The text of every failure behind a verdict: failed judgements and violations."""
+    return [
+        *(one.reason for one in verdict.judgements if one.verdict == FAIL),
+        *(message for _, message in verdict.violations),
+    ]
+
+
+def _first_line(text: str) -> str:
+    return (text.splitlines() or [""])[0][:200]

@@ -1,0 +1,1 @@
+"""How faults and variations change the reference server."""

@@ -1,0 +1,1 @@
+"""Conforming servers that choose otherwise where the pages are silent."""

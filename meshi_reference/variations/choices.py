@@ -1,0 +1,656 @@
+"""Conformant servers that choose otherwise where the documentation is silent.
+
+A variation is a choice of settings, a patch from outside, other clients at work beside the reader, or all of
+them. The suite has to pass each of them.
+"""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import itertools
+import json
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+from .. import app, auth, clock, paging, server, storage, validation
+from .. import http as wire
+from ..auth import KeySpec
+from ..errors import ApiError
+from ..faults.registry import Patch, patched
+from ..http import Request, Response
+from ..patching import changes, operations
+from ..resources import attendees, events, importing, lookalikes, matching, runs, sessions
+from ..server import Address
+from ..services import Call, Services
+from ..settings import RateLimit, Settings
+from ..storage import Row
+
+Background = Callable[[Address, threading.Event], None]
+
+
+@dataclass(frozen=True)
+class Variation:
+    """One conformant server.
+
+    `settings` differ from the defaults; `apply` patches the server; `background` works on it, in a thread of
+    its own, until the event is set. `unjudged` names requirements (patterns) that it cannot be judged by, and
+    `deviates` those that are only implied and that it does not keep; why stands in the sentence.
+    """
+
+    name: str
+    sentence: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    apply: Callable[[Patch], None] = lambda patch: None
+    background: Background | None = None
+    unjudged: tuple[str, ...] = ()
+    deviates: tuple[str, ...] = ()
+
+    def applied(self) -> AbstractContextManager[None]:
+        """The server is this variation for as long as the block lasts."""
+        return patched(self.apply)
+
+    @contextmanager
+    def at_work(self, address: Address) -> Iterator[None]:
+        """Its other clients, where it has some, are at work for as long as the block lasts."""
+        if self.background is None:
+            yield
+            return
+        stopping = threading.Event()
+        thread = threading.Thread(target=self.background, args=(address, stopping), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stopping.set()
+            thread.join(5)
+
+
+VARIATIONS: dict[str, Variation] = {}
+
+
+def variation(
+    name: str,
+    sentence: str,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    apply: Callable[[Patch], None] = lambda patch: None,
+    background: Background | None = None,
+    unjudged: tuple[str, ...] = (),
+    deviates: tuple[str, ...] = (),
+) -> None:
+    """Registers a variation. Raises ValueError for a name that is taken."""
+    if name in VARIATIONS:
+        raise ValueError(f"two variations are called {name}")
+    VARIATIONS[name] = Variation(name, sentence, settings or {}, apply, background, unjudged, deviates)
+
+
+variation("default", "The reference server as it starts by itself.")
+
+# Forms
+
+variation("ids.uuid", "Run and review IDs are UUIDs.", settings={"id_style": "uuid"})
+variation("ids.number", "Run and review IDs are digits.", settings={"id_style": "number"})
+variation("timestamps.millis", "Timestamps have milliseconds.", settings={"timestamp_style": "z-millis"})
+variation("timestamps.seconds", "Timestamps have no fraction.", settings={"timestamp_style": "z-seconds"})
+variation("timestamps.offset", "Timestamps have an offset, +00:00.", settings={"timestamp_style": "offset-micros"})
+variation("members.extra", "Objects have members that nobody documented.", settings={"extra_members": True})
+
+
+def nanoseconds(patch: Patch) -> None:
+    def wrap(inner: Callable[[int, Settings], str]) -> Any:
+        return lambda micros, settings: inner(micros, settings).removesuffix("Z") + "000Z"
+
+    patch.wrap(clock, "format_timestamp", wrap)
+
+
+def whole_seconds(patch: Patch) -> None:
+    patch(clock.Clock, "now", lambda self: int(time.time()) * 1_000_000)
+
+
+def start_in_utc(patch: Patch) -> None:
+    """Session times come back as the server keeps them, not as they were sent."""
+
+    def wrap(inner: Callable[[Row, str, Settings], dict[str, Any]]) -> Any:
+        def serialize_session(row: Row, event_id: str, settings: Settings) -> dict[str, Any]:
+            body = inner(row, event_id, settings)
+            for name in ("start_timestamp", "end_timestamp"):
+                micros = validation.parse_instant(body[name])
+                body[name] = None if micros is None else clock.format_timestamp(micros, settings)
+            return body
+
+        return serialize_session
+
+    patch.wrap(sessions, "serialize_session", wrap)
+
+
+variation("timestamps.nanos", "Timestamps have nanoseconds.", apply=nanoseconds)
+variation("timestamps.coarse", "The clock ticks once a second: many rows are created at once.", apply=whole_seconds)
+variation("timestamps.kept", "Session times come back in the server's own form.", apply=start_in_utc)
+
+
+# Choices where the pages are silent
+
+variation("limit.clamp", "A page size out of range is clamped.", settings={"limit_policy": "clamp"})
+variation("cursor.restart", "An unknown cursor starts the list anew.", settings={"cursor_policy": "restart"})
+variation("method.404", "A wrong method is not found.", settings={"wrong_method": 404})
+variation("order.body_first", "A bad body is refused before an unknown event.", settings={"body_before_event": True})
+variation(
+    "body.no_object", "JSON that is no object is taken for an empty one.", settings={"non_object_body": "empty_object"}
+)
+variation("formats.strict", "E-mails, URLs, zones and slugs have to look like one.", settings={"strict_formats": True})
+variation(
+    "webhook.https",
+    "A webhook URL has to be https, so a listener on plain http cannot be named.",
+    settings={"require_https_webhook": True},
+    unjudged=("webhooks.*",),
+)
+variation(
+    "sessions.times",
+    "Sessions need a start and an end, in this order.",
+    settings={"require_session_times": True, "refuse_end_before_start": True},
+)
+variation("import.no_id", "A row without ID is INVALID_ATTENDEE.", settings={"missing_attendee_id": "INVALID_ATTENDEE"})
+variation("import.keeps", "An import keeps the members that a row omits.", settings={"import_keeps_omitted": True})
+variation("merge.mapped", "The ID of a merged attendee stays mapped.", settings={"merged_id_mapped": True})
+
+
+def utf16(patch: Patch) -> None:
+    patch(validation, "text_length", lambda text: len(text.encode("utf-16-le", "surrogatepass")) // 2)
+
+
+def any_opaque_id(patch: Patch) -> None:
+    patch(validation, "check_run_id", lambda value: value)
+    patch(validation, "check_review_id", lambda value: value)
+
+
+def route_before_key(patch: Patch) -> None:
+    def wrap(inner: operations.Dispatch) -> operations.Dispatch:
+        async def dispatch(request: Request, services: Services) -> Response:
+            segments = wire.split_path(request.raw_path, app.BASES)
+            if segments is None or not app.find_routes(segments):
+                raise app.not_found(request)
+            return await inner(request, services)
+
+        return dispatch
+
+    patch.wrap(app, "dispatch", wrap)
+
+
+def no_head_or_options(patch: Patch) -> None:
+    def wrap(inner: operations.Dispatch) -> operations.Dispatch:
+        async def dispatch(request: Request, services: Services) -> Response:
+            answer = await inner(request, services)
+            if request.method in ("HEAD", "OPTIONS"):
+                raise ApiError("METHOD_NOT_ALLOWED", "only GET, POST and PUT")
+            return answer
+
+        return dispatch
+
+    patch.wrap(app, "dispatch", wrap)
+
+
+def replay_before_validation(patch: Patch) -> None:
+    """A key that was used for this event and operation is answered before the body is looked at."""
+    kinds = {"importAttendees": "import", "createEnrichmentRun": "enrichment", "createMatchRun": "match"}
+
+    def make(kind: str, inner: operations.Handler) -> operations.Handler:
+        async def handler(call: Call) -> Response:
+            row = call.services.storage.one(
+                f"{runs.SELECT} WHERE runs.org_id = ? AND key_space = 'event' AND idempotency_key = ?"
+                " AND events.event_id = ? AND runs.kind = ?",
+                (call.org, str(call.body.get("idempotency_key")), call.params["event_id"], kind),
+            )
+            if row is not None:
+                return runs.accepted_response(row, True, 202, call.services.settings)
+            return await inner(call)
+
+        return handler
+
+    for operation, kind in kinds.items():
+        operations.handle(patch, operation, partial(make, kind))
+
+
+def org_wide_attendees(patch: Patch) -> None:
+    """One person in all events: an import into one event shows in the others."""
+
+    def wrap(inner: Callable[[Services, Row, list[dict[str, Any]]], dict[str, int]]) -> Any:
+        def apply_rows(services: Services, run: Row, rows: list[dict[str, Any]]) -> dict[str, int]:
+            counts = inner(services, run, rows)
+            for row in rows:
+                services.storage.execute(
+                    "UPDATE attendees SET name = ?, title = ?, company = ? WHERE org_id = ? AND attendee_id = ?",
+                    (row["name"], row.get("title"), row.get("company"), run["org_id"], row["attendee_id"]),
+                )
+            return counts
+
+        return apply_rows
+
+    patch.wrap(importing, "apply_rows", wrap)
+
+
+def no_org_no_account(patch: Patch) -> None:
+    def wrap(inner: Callable[[Row], auth.Principal]) -> Any:
+        def check_account(row: Row) -> auth.Principal:
+            if row["org_id"] is None:
+                raise ApiError("SERVICE_ACCOUNT_REQUIRED", "the key does not belong to an org's service account")
+            return inner(row)
+
+        return check_account
+
+    patch.wrap(auth, "check_account", wrap)
+
+
+def write_scope_alone(patch: Patch) -> None:
+    for name in ("MESHI_KEY", "MESHI_OTHER_KEY"):
+        patch.wrap(auth.KEYS, name, lambda spec: KeySpec(spec.org, (auth.WRITE,)))
+
+
+def more_scopes(patch: Patch) -> None:
+    def make(inner: operations.Handler) -> operations.Handler:
+        async def handler(call: Call) -> Response:
+            answer = await inner(call)
+            scopes = ["partner:sandbox", *reversed((answer.body or {})["scopes"])]
+            more = {"scopes": scopes, "environment": "test", "key": {"name": "conformance"}}
+            return Response(200, {**(answer.body or {}), **more})
+
+        return handler
+
+    operations.handle(patch, "getAuth", make)
+
+
+def context_without_nulls(patch: Patch) -> None:
+    def wrap(inner: Callable[[Row], dict[str, Any]]) -> Any:
+        return lambda row: {name: value for name, value in inner(row).items() if value is not None}
+
+    patch.wrap(events, "serialize_context", wrap)
+
+
+def details_without_nulls(patch: Patch) -> None:
+    optional = {"description", "start_date", "end_date", "timezone", "visibility", "url_slug", "title", "company"}
+
+    def change(body: dict[str, Any], row: Row) -> None:
+        for name in optional & body.keys():
+            if body[name] is None:
+                del body[name]
+
+    for module, serialize in ((events, "serialize_event"), (sessions, "serialize_session")):
+        changes.shown(patch, module, serialize, change)
+    changes.shown(patch, attendees, "serialize_attendee", change)
+
+
+variation("characters.utf16", "Characters are UTF-16 units.", apply=utf16)
+variation("ids.any_form", "No run or review ID is malformed: garbage is not found.", apply=any_opaque_id)
+variation("order.route_first", "An unknown path is not found before the key is looked at.", apply=route_before_key)
+variation("method.no_head", "HEAD and OPTIONS are not offered.", apply=no_head_or_options)
+variation("order.replay_first", "A replay is answered before its body is checked.", apply=replay_before_validation)
+variation("attendees.org_wide", "An attendee is one person in all events of the org.", apply=org_wide_attendees)
+variation("keys.no_org", "A key without an org is SERVICE_ACCOUNT_REQUIRED.", apply=no_org_no_account)
+variation("keys.write_alone", "A writing key has no scope but partner:write.", apply=write_scope_alone)
+variation("keys.more_scopes", "A key has further scopes, in another order, and /auth says more.", apply=more_scopes)
+variation(
+    "context.no_nulls",
+    "Context that was never set is left out: that it is shown as null is only implied.",
+    apply=context_without_nulls,
+    deviates=("shape.getEventContext.200", "shape.updateEventContext.200"),
+)
+variation(
+    "details.no_nulls",
+    "Details that were never given are left out: no example shows them as null.",
+    apply=details_without_nulls,
+    deviates=(
+        *(f"shape.{answer}" for answer in ("createEvent.201", "getEvent.200", "listEvents.200")),
+        *(f"shape.{answer}" for answer in ("createSession.201", "getSession.200", "listSessions.200")),
+        "shape.listAttendees.200",
+        "events.optional",
+        "attendees.optional",
+    ),
+)
+
+
+# Runs
+
+variation("runs.instant", "Runs end at once.", settings={"run_seconds": 0.0})
+variation("runs.slow", "Runs take one and a half seconds.", settings={"run_seconds": 1.5})
+variation("runs.statuses", "Runs pass through a further status.", settings={"extra_statuses": True})
+variation("runs.no_partial", "Rows with codes do not make a run partial.", settings={"partial_on_row_codes": False})
+variation("runs.generic_stay", "Runs of POST /runs stay queued.", settings={"generic_runs_end": False})
+variation(
+    "runs.generic_conflict",
+    "One key for two kinds of POST /runs is a conflict.",
+    settings={"generic_key_conflict": True},
+)
+variation("runs.shared_keys", "One space of idempotency keys for all runs.", settings={"shared_key_space": True})
+
+
+def run_shows(change: Callable[[dict[str, Any]], None]) -> Callable[[Patch], None]:
+    def apply(patch: Patch) -> None:
+        def wrap(inner: Callable[[Row, Settings], dict[str, Any]]) -> Any:
+            def serialize_run(row: Row, settings: Settings) -> dict[str, Any]:
+                body = inner(row, settings)
+                change(body)
+                return body
+
+            return serialize_run
+
+        patch.wrap(runs, "serialize_run", wrap)
+
+    return apply
+
+
+def bare_progress(body: dict[str, Any]) -> None:
+    if body["kind"] != "enrichment" and body["event_id"] is not None:
+        body["progress"] = {}
+
+
+def other_counters(body: dict[str, Any]) -> None:
+    if body["kind"] != "enrichment" and body["event_id"] is not None:
+        body["progress"] = {"rows_total": body["progress"].get("total"), "percent": 50}
+
+
+def worded_error(body: dict[str, Any]) -> None:
+    if body["status"] == "partial":
+        body["error"] = "Some rows need a look."
+
+
+def every_import_partial(patch: Patch) -> None:
+    patch(importing.ImportWork, "finish", lambda self: "partial")
+
+
+variation("runs.bare_progress", "Imports and match runs show no progress.", apply=run_shows(bare_progress))
+variation("runs.other_counters", "Imports and match runs count otherwise.", apply=run_shows(other_counters))
+variation("runs.worded_error", "A partial run has a text as its error.", apply=run_shows(worded_error))
+variation(
+    "runs.partial",
+    "Every import ends partial, so nothing shows which of its rows are to be there.",
+    apply=every_import_partial,
+    unjudged=("attendees.listed", "generated.histories.*"),
+)
+
+
+# Reviews and matches
+
+REVIEWS = (
+    "identity.*",
+    "lists.*reviews*",
+    "*.resolveReview*",
+    "*.mergeReview*",
+    "isolation.listReviews",
+    "lists.identity.*",
+)
+MATCHES = ("matching.*", "lists.*matches*", "*.getMatch*", "*.listAttendeeMatches*", "*.listEventMatches*")
+
+variation(
+    "reviews.none",
+    "No identity review ever appears, so nothing about reviews can be judged.",
+    settings={"reviews_enabled": False},
+    unjudged=REVIEWS,
+)
+variation("reviews.earlier", "A review is about the earlier look-alike.", settings={"review_subject": "earlier"})
+
+
+def two_reviews_a_pair(patch: Patch) -> None:
+    """Each of two look-alikes has a review about the other."""
+    patch.wrap(
+        storage,
+        "SCHEMA",
+        lambda sql: sql.replace("UNIQUE (kind, low_seq, high_seq)", "UNIQUE (kind, subject_seq, candidate_seq)"),
+    )
+
+    def others_with(services: Services, attendee: Row, column: str) -> list[int]:
+        rows = services.storage.all(
+            f"SELECT seq FROM attendees WHERE event_seq = ? AND merged_into IS NULL AND {column} = ? AND seq <> ?",
+            (attendee["event_seq"], attendee[column], attendee["seq"]),
+        )
+        return [row["seq"] for row in rows]
+
+    patch(lookalikes, "others_with", others_with)
+
+
+variation("reviews.both", "Each of two look-alikes has a review of its own.", apply=two_reviews_a_pair)
+variation(
+    "matches.none",
+    "Match runs find no pairs, so nothing about pairs can be judged.",
+    settings={"matches_enabled": False},
+    unjudged=MATCHES,
+)
+variation("matches.before", "Matches before any run are an empty page.", settings={"matches_before_run": "empty"})
+
+
+def equal_scores(patch: Patch) -> None:
+    patch(matching, "final_score", lambda a_to_b, b_to_a: 1)
+
+
+def whole_scores(patch: Patch) -> None:
+    patch.wrap(
+        matching, "sub_scores", lambda inner: lambda a, b: {name: round(one) for name, one in inner(a, b).items()}
+    )
+    patch.wrap(matching, "final_score", lambda inner: lambda a_to_b, b_to_a: round(inner(a_to_b, b_to_a)))
+
+
+def few_pairs(patch: Patch) -> None:
+    """Only some attendees are anybody's match."""
+
+    def wrap(inner: Callable[[int, list[matching.Profile], int], Any]) -> Any:
+        return lambda index, population, top_n: [] if index % 3 else inner(index, population, top_n)
+
+    patch.wrap(matching, "rank_targets", wrap)
+
+
+variation("matches.equal", "All pairs have the same score.", apply=equal_scores)
+variation("matches.whole", "Scores are 0 or 1.", apply=whole_scores)
+variation("matches.few", "Only some attendees have matches.", apply=few_pairs, unjudged=MATCHES)
+
+
+# Pages
+
+
+def odd_cursors(patch: Patch) -> None:
+    """Cursors are text that has to be quoted with care."""
+    mark = "é+/=&%2B \u2713?#;"
+    patch.wrap(paging, "encode_cursor", lambda inner: lambda *arguments: mark + inner(*arguments))
+
+    def wrap(inner: Callable[..., Any]) -> Any:
+        return lambda text, *rest: inner(text.removeprefix(mark), *rest) if text.startswith(mark) else None
+
+    patch.wrap(paging, "decode_cursor", wrap)
+
+
+def empty_last_page(patch: Patch) -> None:
+    def cut_page(rows: list[Row], limit: int, cursor_after: Callable[[Row], str]) -> paging.Page:
+        shown = rows[:limit]
+        return paging.Page(shown, cursor_after(shown[-1]) if shown else None)
+
+    patch(paging, "cut_page", cut_page)
+
+
+def short_pages(patch: Patch) -> None:
+    """Pages hold what a chunk of the storage gave, at times less than was asked for."""
+
+    def wrap(inner: Callable[[list[Row], int, Callable[[Row], str]], paging.Page]) -> Any:
+        return lambda rows, limit, cursor_after: inner(rows, max(1, limit - limit // 4), cursor_after)
+
+    patch.wrap(paging, "cut_page", wrap)
+
+
+variation("pages.odd_cursors", "Cursors hold characters that URLs reserve.", apply=odd_cursors)
+variation("pages.empty_last", "A list ends with an empty page.", apply=empty_last_page)
+variation(
+    "pages.short",
+    "Pages hold less than was asked for although more follows: that they are full is only implied.",
+    apply=short_pages,
+    deviates=("lists.*.full_page", "lists.*.largest_page"),
+)
+
+
+# The wire
+
+Headers = list[tuple[bytes, bytes]]
+
+
+def on_wire(change: Callable[[int, Headers, bytes], operations.Wire]) -> Callable[[Patch], None]:
+    return lambda patch: operations.wire(patch, None, change)
+
+
+def closed(status: int, headers: Headers, content: bytes) -> operations.Wire:
+    return status, [*headers, (b"connection", b"close")], content
+
+
+def zipped(status: int, headers: Headers, content: bytes) -> operations.Wire:
+    return status, [*headers, (b"content-encoding", b"gzip"), (b"vary", b"accept-encoding")], gzip.compress(content, 1)
+
+
+def chunked(status: int, headers: Headers, content: bytes) -> operations.Wire:
+    return status, [*headers, (b"transfer-encoding", b"chunked")], content
+
+
+def dressed(status: int, headers: Headers, content: bytes) -> operations.Wire:
+    """Header names in capitals, in another order, with company."""
+    labels = {b"content-type": b"application/json; charset=utf-8"}
+    kept = [(name.title(), labels.get(name, value)) for name, value in reversed(headers)]
+    more = [
+        (b"SERVER", b"edge"),
+        (b"Date", formatdate(usegmt=True).encode()),
+        (b"X-Request-Id", b"7"),
+        (b"Vary", b"Origin"),
+    ]
+    return status, [*more, *kept, (b"Set-Cookie", b"a=1"), (b"Set-Cookie", b"b=2")], content
+
+
+def problem_label(status: int, headers: Headers, content: bytes) -> operations.Wire:
+    label = b"application/problem+json" if status >= 400 else b"application/json"
+    return status, [(name, label if name == b"content-type" else value) for name, value in headers], content
+
+
+def encoded(**how: Any) -> Callable[[Patch], None]:
+    return lambda patch: patch(wire, "encode_json", lambda body: json.dumps(body, **how).encode())
+
+
+def turned(body: Any) -> Any:
+    if isinstance(body, dict):
+        return {name: turned(body[name]) for name in reversed(body)}
+    return [turned(one) for one in body] if isinstance(body, list) else body
+
+
+def other_order(patch: Patch) -> None:
+    patch.wrap(wire, "encode_json", lambda inner: lambda body: inner(turned(body)))
+
+
+variation("wire.closed", "Every connection is closed after one answer.", apply=on_wire(closed))
+variation("wire.gzip", "Bodies are compressed.", apply=on_wire(zipped))
+variation("wire.chunked", "Bodies come in chunks, without a length.", apply=on_wire(chunked))
+variation("wire.headers", "Headers come in capitals, in another order, with others.", apply=on_wire(dressed))
+variation("wire.problem", "Refusals are labelled application/problem+json.", apply=on_wire(problem_label))
+variation(
+    "wire.pretty",
+    "JSON is indented, with its members sorted.",
+    apply=encoded(indent=2, sort_keys=True, ensure_ascii=False),
+)
+variation("wire.escaped", "JSON is all ASCII.", apply=encoded(ensure_ascii=True))
+variation("wire.order", "Members stand in another order.", apply=other_order)
+variation("wire.slow", "Every answer takes 20 ms.", settings={"latency_ms": 20.0})
+
+
+# Limits and company
+
+
+def retry_after_date(patch: Patch) -> None:
+    patch(auth, "retry_after", lambda seconds: formatdate(time.time() + math.ceil(seconds) + 1, usegmt=True))
+
+
+variation("rate.tight", "A key may send 120 requests a second.", settings={"rate_limit": RateLimit(120, 1.0)})
+variation(
+    "rate.date",
+    "A key may send 200 requests in a second, and Retry-After is a date.",
+    settings={"rate_limit": RateLimit(200, 1.0)},
+    apply=retry_after_date,
+)
+
+
+def fill(services: Services, rows: int = 3000) -> None:
+    """An org that has been in use for long."""
+    database = services.storage
+    org = auth.org_id(database, "a")
+    with database.transaction():
+        for number in range(rows):
+            made = services.clock.now()
+            stamps = {"created_at": made, "updated_at": made}
+            event = {"event_id": f"old-event-{number}", "title": f"Old event {number}"}
+            database.insert("events", {"org_id": org, **event, **stamps})
+            run = {
+                "run_id": f"run_old{number:05d}",
+                "org_id": org,
+                "event_seq": None,
+                "kind": validation.RUN_KINDS[number % 3],
+                "key_space": "generic",
+                "idempotency_key": f"old-key-{number}",
+                "status": "succeeded",
+                "progress": "{}",
+                "options": "{}",
+                "checkpoint": "{}",
+                "snapshot_metadata": "{}",
+                "version_metadata": "{}",
+                "started_at": made,
+                "terminal_at": made,
+            }
+            database.insert("runs", {**run, **stamps})
+
+
+def full_org(patch: Patch) -> None:
+    def wrap(inner: Callable[[Settings, storage.Storage], Services]) -> Any:
+        def build_services(settings: Settings, database: storage.Storage) -> Services:
+            services = inner(settings, database)
+            fill(services)
+            return services
+
+        return build_services
+
+    patch.wrap(server, "build_services", wrap)
+
+
+def strangers(address: Address, stopping: threading.Event, pause: float = 0.03) -> None:
+    """Another client of the same org: events, sessions, look-alike attendees, runs and reviews, all the time."""
+    parts = urlsplit(address.base)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port)
+    headers = {"Authorization": f"Bearer {address.env['MESHI_KEY']}", "Content-Type": "application/json"}
+    day = "2031-05-01"
+
+    def send(method: str, path: str, body: dict[str, Any]) -> None:
+        connection.request(method, parts.path + path, json.dumps(body), headers)
+        connection.getresponse().read()
+        stopping.wait(pause)
+
+    try:
+        for number in itertools.count():
+            if stopping.is_set():
+                return
+            event = f"stranger-{number}"
+            people = [
+                {"attendee_id": f"{event}-{one}", "name": "Same Person", "email": f"{event}@example.com"}
+                for one in "ab"
+            ]
+            send("POST", "/events", {"event_id": event, "title": "Stranger"})
+            times = {"start_timestamp": f"{day}T09:00:00Z", "end_timestamp": f"{day}T10:00:00Z"}
+            send("POST", f"/events/{event}/sessions", {"session_id": f"{event}-s", "title": "Stranger", **times})
+            send("PUT", f"/events/{event}/attendees:import", {"idempotency_key": f"{event}-i", "attendees": people})
+            send("POST", f"/events/{event}/enrichment-runs", {"idempotency_key": f"{event}-e"})
+            send("POST", f"/events/{event}/match-runs", {"idempotency_key": f"{event}-m"})
+            for kind in validation.RUN_KINDS:
+                send("POST", "/runs", {"kind": kind, "idempotency_key": f"{event}-{kind}"})
+    except (OSError, http.client.HTTPException):
+        if not stopping.is_set():
+            raise
+    finally:
+        connection.close()
+
+
+variation("org.full", "The org has 3,000 events and runs of other people.", apply=full_org)
+variation("org.busy", "Other clients of the org create rows all the time.", background=strangers)
