@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from meshi_conformance.client.transport import Api
+from meshi_conformance.client.api import Api
 from meshi_conformance.contract.contract import Contract
 from meshi_conformance.generation.budget import Plan
 from meshi_conformance.testing.arrange import Given
@@ -14,9 +14,13 @@ from meshi_conformance.testing.shared_data import World
 from meshi_conformance.testing.valid_calls import Calls
 
 if TYPE_CHECKING:  # imported by name below, so that pytest can rewrite its assertions first
-    from meshi_conformance.plugin.hooks import RunSession
+    from meshi_conformance.plugin.session import RunSession
 
-pytest_plugins = ["meshi_conformance.plugin.options", "meshi_conformance.plugin.hooks"]
+pytest_plugins = [
+    "meshi_conformance.plugin.options",
+    "meshi_conformance.plugin.hooks",
+    "meshi_conformance.testing.marks",
+]
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from meshi_conformance.exchanges.exchange import KEY_VARIABLES
 from meshi_conformance.generation.budget import PROFILES
+from meshi_conformance.target.keys import KEY_VARIABLES
 
 from . import replay
 from .running import PROJECT, Run, reference, run

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from meshi_conformance.client.transport import Padded, Transport
+from meshi_conformance.client.call import Padded
+from meshi_conformance.client.transport import Transport
 from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.testing.shared_data import World
 

@@ -20,7 +20,7 @@ from urllib.parse import quote, unquote
 
 import httpx
 
-from meshi_conformance.client.transport import Padded
+from meshi_conformance.client.call import Padded
 
 MADE_BY_SERVER = frozenset({"run_id", "review_id", "match_id", "next_cursor"})
 """Members of answers whose values differ from server to server and may stand in later requests."""

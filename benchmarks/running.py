@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from meshi_conformance.exchanges.exchange import KEY_VARIABLES
+from meshi_conformance.target.keys import KEY_VARIABLES
 
 from . import recording, replay
 

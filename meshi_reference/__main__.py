@@ -13,11 +13,10 @@ import threading
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from . import faults, server
+from . import faults, server, variations
 from .faults import Patch
 from .settings import RateLimit, Settings
 from .storage import StorageError
-from .variations.choices import VARIATIONS
 
 
 class _Parser(argparse.ArgumentParser):
@@ -102,7 +101,7 @@ def parser() -> argparse.ArgumentParser:
 
 def list_choices() -> None:
     """Every fault and every variation with its sentence, on stdout."""
-    for kind, entries in (("fault", faults.load()), ("variation", VARIATIONS)):
+    for kind, entries in (("fault", faults.load()), ("variation", variations.load())):
         for name, entry in entries.items():
             print(f"{kind} {name}: {entry.sentence}")
 
@@ -131,7 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     fault = faults.load().get(options.fault) if options.fault else None
-    variation = VARIATIONS.get(options.variation or "default")
+    variation = variations.load().get(options.variation or "default")
     for name, found, what in ((options.fault, fault, "fault"), (options.variation, variation, "variation")):
         if name is not None and found is None:
             print(f"meshi_reference: no {what} is called {name!r}; --list-faults names all", file=sys.stderr)

@@ -14,6 +14,7 @@ from . import auth, http
 from .errors import ApiError
 from .http import Receive, Request, Response, Scope, Send
 from .resources import attendees, enrichment, events, identity, idmap, importing, matching, runs, sessions
+from .resources import auth as account
 from .services import Call, Services
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class Route:
 
 
 ROUTES: list[Route] = [
-    Route("GET", "/auth", auth, "get_auth"),
+    Route("GET", "/auth", account, "get_auth"),
     Route("GET", "/id-map/:kind/:partner_id", idmap, "get_id_mapping"),
     Route("POST", "/events", events, "create_event"),
     Route("GET", "/events", events, "list_events"),

@@ -1,16 +1,15 @@
-"""Who calls: keys, principals, scopes and rate limits (errors-and-limits; getting-started, scopes)."""
+"""Who calls: keys, principals and scopes (errors-and-limits; getting-started, scopes)."""
 
 from __future__ import annotations
 
 import hashlib
-import math
 import secrets
 import time
 from dataclasses import dataclass
 
 from .errors import ApiError
-from .http import Request, Response
-from .services import Call
+from .http import Request
+from .rate_limit import Limiter, retry_after
 from .settings import RateLimit, Settings
 from .storage import Row, Storage
 
@@ -153,36 +152,6 @@ def rate_limit_of(principal: Principal, settings: Settings) -> RateLimit | None:
     return settings.probe_rate_limit if principal.probe else settings.rate_limit
 
 
-@dataclass(slots=True)
-class Window:
-    """The requests of one key since `start` (monotonic seconds)."""
-
-    start: float
-    count: int
-
-
-class Limiter:
-    """Fixed windows, one for each key, in memory."""
-
-    def __init__(self) -> None:
-        self._windows: dict[str, Window] = {}
-
-    def admit(self, key_id: str, limit: RateLimit, now: float) -> float | None:
-        """Count a request; None where it may pass, else the seconds until the window ends."""
-        window = self._windows.get(key_id)
-        if window is None or now >= window.start + limit.seconds:
-            window = self._windows[key_id] = Window(now, 0)
-        if window.count >= limit.requests:
-            return window.start + limit.seconds - now
-        window.count += 1
-        return None
-
-
-def retry_after(seconds: float) -> str:
-    """The Retry-After value: whole seconds, at least one."""
-    return str(max(1, math.ceil(seconds)))
-
-
 def check_rate(principal: Principal, limiter: Limiter, settings: Settings) -> None:
     """Raises PARTNER_RATE_LIMIT_EXCEEDED where the key's window is exhausted."""
     limit = rate_limit_of(principal, settings)
@@ -193,17 +162,3 @@ def check_rate(principal: Principal, limiter: Limiter, settings: Settings) -> No
             "too many requests; wait as long as Retry-After says",
             {"retry-after": retry_after(wait)},
         )
-
-
-async def get_auth(call: Call) -> Response:
-    """endpoint-reference, GET /auth."""
-    principal = call.principal
-    return Response(
-        200,
-        {
-            "org_id": principal.org_id,
-            "principal_type": "service_account",
-            "service_account_user_id": principal.user_id,
-            "scopes": list(principal.scopes),
-        },
-    )

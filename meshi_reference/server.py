@@ -9,16 +9,18 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import uvicorn
 
-from . import auth, clock, storage
+from . import auth, clock, storage, work
 from .app import BASES, Application
 from .protocol import Protocol
+from .rate_limit import Limiter
+from .runner import Runner
 from .services import Services
 from .settings import Settings
-from .work import Runner
 
 ApplicationFactory = Callable[[Services], Any]
 STOP_SECONDS = 5.0
@@ -89,7 +91,7 @@ def build_services(settings: Settings, database: storage.Storage) -> Services:
         storage=database,
         clock=clock.Clock(storage.latest_time(database)),
         cursor_secret=storage.cursor_secret(database),
-        limiter=auth.Limiter(),
+        limiter=Limiter(),
         runner=Runner(),
     )
 
@@ -122,7 +124,9 @@ async def serve(
             date_header=False,
             timeout_keep_alive=75,
         )
-        services.runner.start(services)
+        services.runner.start(
+            partial(work.complete, services), storage.unfinished_runs(database), settings.generic_runs_end
+        )
         try:
             await _Server(config, lambda: on_start(address), stopping).serve([bound])
         finally:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from .auth import Principal
 from .clock import Clock
 from .http import Request
+from .rate_limit import Limiter
+from .runner import Runner
 from .settings import Settings
 from .storage import Storage
-
-if TYPE_CHECKING:
-    from .auth import Limiter, Principal
-    from .work import Runner
 
 
 @dataclass(slots=True)

@@ -280,3 +280,9 @@ def cursor_secret(storage: Storage) -> bytes:
             "INSERT OR IGNORE INTO meta (name, value) VALUES ('cursor_secret', ?)", (secrets.token_hex(16),)
         )
     return bytes.fromhex(storage.scalar("SELECT value FROM meta WHERE name = 'cursor_secret'"))
+
+
+def unfinished_runs(storage: Storage) -> list[tuple[int, int | None]]:
+    """Return the sequence numbers of the runs that have not ended, each with its event's, oldest first."""
+    rows = storage.all("SELECT seq, event_seq FROM runs WHERE terminal_at IS NULL ORDER BY seq")
+    return [(row["seq"], row["event_seq"]) for row in rows]

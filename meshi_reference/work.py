@@ -88,8 +88,16 @@ def step_size(total: int, chunk: int) -> int:
     return max(1, min(chunk, math.ceil(total / STEPS)))
 
 
+async def complete(services: Services, seq: int) -> None:
+    """Take a run to its end; a run whose work breaks ends as failed."""
+    try:
+        await execute(services, seq)
+    except Exception as error:
+        fail_run(services, seq, error)
+
+
 async def execute(services: Services, seq: int) -> None:
-    """Take a run from wherever it stands to its end. Cancelling leaves it where the last step ended."""
+    """Take a run from its present status to its end. Cancelling leaves it where the last step ended."""
     storage, seconds = services.storage, services.settings.run_seconds
     run = runs.load_run(services, seq)
     work = work_of(services, run)
@@ -123,50 +131,3 @@ def fail_run(services: Services, seq: int, error: Exception) -> None:
         runs.transition(
             services, seq, "failed", {"code": "INTERNAL_ERROR", "message": "the run broke; start another one"}
         )
-
-
-class Runner:
-    """Keeps the tasks of the runs that have not ended."""
-
-    def __init__(self) -> None:
-        self._services: Services | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._last_of_event: dict[int, asyncio.Task[None]] = {}
-
-    def start(self, services: Services) -> None:
-        """Begin to work, first on the runs that an earlier server left unfinished."""
-        self._services = services
-        for row in services.storage.all("SELECT seq, event_seq FROM runs WHERE terminal_at IS NULL ORDER BY seq"):
-            self.schedule(row["seq"], row["event_seq"])
-
-    def schedule(self, seq: int, event_seq: int | None) -> None:
-        """Work on a run as soon as the earlier ones of its event have ended."""
-        assert self._services is not None
-        if event_seq is None and not self._services.settings.generic_runs_end:
-            return
-        before = None if event_seq is None else self._last_of_event.get(event_seq)
-        task = asyncio.get_running_loop().create_task(self._run(self._services, seq, before))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        if event_seq is not None:
-            self._last_of_event[event_seq] = task
-            task.add_done_callback(lambda ended: self._forget(event_seq, ended))
-
-    def _forget(self, event_seq: int, task: asyncio.Task[None]) -> None:
-        if self._last_of_event.get(event_seq) is task:
-            del self._last_of_event[event_seq]
-
-    async def _run(self, services: Services, seq: int, before: asyncio.Task[None] | None) -> None:
-        if before is not None:
-            await asyncio.wait([before])
-        try:
-            await execute(services, seq)
-        except Exception as error:
-            fail_run(services, seq, error)
-
-    async def close(self) -> None:
-        """Stop working; unfinished runs stay as they are and go on at the next start."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

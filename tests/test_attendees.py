@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from meshi_conformance.client.transport import Api, Call
+from meshi_conformance.client.api import Api
+from meshi_conformance.client.call import Call
 from meshi_conformance.errors import CouldNotArrange
-from meshi_conformance.exchanges.exchange import JsonObject
+from meshi_conformance.exchanges.strict_json import JsonObject
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.list_walk import walked
 from meshi_conformance.testing.marks import Judge, requirement

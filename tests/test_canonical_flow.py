@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from meshi_conformance.client.api import Api
 from meshi_conformance.client.polling import poll_to_end
-from meshi_conformance.client.transport import Api
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.marks import requirement
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from meshi_conformance.client.transport import Api
+from meshi_conformance.client.api import Api
 from meshi_conformance.contract.contract import load
-from meshi_conformance.exchanges.exchange import Exchange, JsonObject
+from meshi_conformance.exchanges.exchange import Exchange
+from meshi_conformance.exchanges.strict_json import JsonObject
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.marks import Judge, requirement
 from meshi_conformance.testing.sample_texts import BEYOND_ASCII

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from meshi_conformance.client.transport import Api, Call
+from meshi_conformance.client.api import Api
+from meshi_conformance.client.call import Call
 from meshi_conformance.errors import CouldNotArrange
 from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.testing.arrange import Given

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meshi_conformance.client.transport import Api
+from meshi_conformance.client.api import Api
 from meshi_conformance.contract.contract import load
 from meshi_conformance.errors import Inconclusive
 from meshi_conformance.generation.budget import Plan

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from meshi_conformance.client.transport import Api
+from meshi_conformance.client.api import Api
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.marks import Judge, requirement
 from meshi_conformance.testing.shared_data import World

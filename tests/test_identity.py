@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
+from meshi_conformance.client.api import Api
+from meshi_conformance.client.call import Call
 from meshi_conformance.client.pagination import steps
-from meshi_conformance.client.transport import Api, Call
 from meshi_conformance.contract.contract import load
 from meshi_conformance.errors import CouldNotArrange, Inconclusive
-from meshi_conformance.exchanges.exchange import Exchange, JsonObject
+from meshi_conformance.exchanges.exchange import Exchange
+from meshi_conformance.exchanges.strict_json import JsonObject
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.marks import Judge, requirement
 from meshi_conformance.testing.shared_data import World

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from meshi_conformance.client.transport import Api, Call
+from meshi_conformance.client.api import Api
+from meshi_conformance.client.call import Call
 from meshi_conformance.errors import CouldNotArrange
 from meshi_conformance.testing.arrange import Given, plain_rows
 from meshi_conformance.testing.marks import Judge, requirement

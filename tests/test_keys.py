@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
+from meshi_conformance.client.api import Api
+from meshi_conformance.client.call import Call
 from meshi_conformance.client.pagination import rows, walk
-from meshi_conformance.client.transport import Api, Call
 from meshi_conformance.contract.contract import load
-from meshi_conformance.exchanges.exchange import JsonObject
+from meshi_conformance.exchanges.strict_json import JsonObject
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.marks import requirement
 from meshi_conformance.testing.shared_data import World

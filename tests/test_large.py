@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from meshi_conformance.client.transport import Api, Call, Padded
+from meshi_conformance.client.api import Api
+from meshi_conformance.client.call import Call, Padded
 from meshi_conformance.errors import Inconclusive
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.large_import import MOST_ROWS

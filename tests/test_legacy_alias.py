@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from meshi_conformance.client.transport import Api, Call
+from meshi_conformance.client.api import Api
+from meshi_conformance.client.call import Call
 from meshi_conformance.contract.contract import load
 from meshi_conformance.errors import CouldNotArrange
 from meshi_conformance.exchanges.exchange import Exchange

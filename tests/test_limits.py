@@ -12,13 +12,16 @@ from typing import Any
 
 import pytest
 
-from meshi_conformance.client.transport import Api, Call
-from meshi_conformance.contract.contract import Limit, describe_bounds, load
+from meshi_conformance.client.api import Api
+from meshi_conformance.client.call import Call
+from meshi_conformance.contract.contract import load
+from meshi_conformance.contract.operations import Limit, describe_bounds
 from meshi_conformance.errors import CouldNotArrange
 from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.marks import requirement
-from meshi_conformance.testing.shared_data import LONGEST_ID, World
+from meshi_conformance.testing.shared_data import World
+from meshi_conformance.testing.shared_parts import LONGEST_ID
 from meshi_conformance.testing.valid_calls import Calls
 
 CONTRACT = load()

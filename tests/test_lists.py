@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from meshi_conformance.client.transport import Api, Call
+from meshi_conformance.client.api import Api
+from meshi_conformance.client.call import Call
 from meshi_conformance.errors import CouldNotArrange, Inconclusive
-from meshi_conformance.exchanges.exchange import JsonObject
+from meshi_conformance.exchanges.strict_json import JsonObject
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.list_walk import created, member, pair, score, walked, whole
 from meshi_conformance.testing.marks import Judge, requirement

@@ -14,13 +14,16 @@ from typing import Any
 
 import pytest
 
-from meshi_conformance.client.transport import Api, Call
+from meshi_conformance.client.api import Api
+from meshi_conformance.client.call import Call
 from meshi_conformance.errors import CouldNotArrange, Inconclusive
 from meshi_conformance.exchanges.checks import UUID
-from meshi_conformance.exchanges.exchange import Exchange, JsonObject
+from meshi_conformance.exchanges.exchange import Exchange
+from meshi_conformance.exchanges.strict_json import JsonObject
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.marks import Judge, requirement
-from meshi_conformance.testing.shared_data import DEFAULT_TOP_N, SMALL_TOP_N, World
+from meshi_conformance.testing.shared_data import World
+from meshi_conformance.testing.shared_parts import DEFAULT_TOP_N, SMALL_TOP_N
 
 LISTS = ("listAttendeeMatches", "listEventMatches")
 READS = (*LISTS, "getMatch")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meshi_conformance.client.transport import Api
+from meshi_conformance.client.api import Api
 from meshi_conformance.contract.contract import Contract, load
 from meshi_conformance.errors import Inconclusive
 from meshi_conformance.generation.budget import Plan
@@ -17,7 +17,8 @@ FAMILIES = [one.id for one in load().matching("generated.model.*")]
 def test_whatever_was_called_before_the_server_answers_as_the_model(
     api: Api, given: Given, calls: Calls, contract: Contract, plan: Plan, judge: Judge
 ) -> None:
-    from meshi_conformance.generation.state_machine import explore, script
+    from meshi_conformance.generation.repro_script import script
+    from meshi_conformance.generation.state_machine import explore
 
     recorder = api.transport.recorder
     outcome = explore(api, given, calls, contract, plan)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from meshi_conformance.client.transport import Api, Call
-from meshi_conformance.contract.contract import BOUNDARY_OPERATIONS, Operation, load
+from meshi_conformance.client.api import Api
+from meshi_conformance.client.call import Call
+from meshi_conformance.contract.contract import load
+from meshi_conformance.contract.operations import BOUNDARY_OPERATIONS, Operation
 from meshi_conformance.errors import CouldNotArrange
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.marks import Judge, requirement

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meshi_conformance.client.transport import Api
+from meshi_conformance.client.api import Api
 from meshi_conformance.contract.contract import load
 from meshi_conformance.errors import CouldNotArrange, Inconclusive
 from meshi_conformance.exchanges.checks import USABLE_CORRELATION_ID, retry_after_is_valid

@@ -12,14 +12,16 @@ from typing import Any
 
 import pytest
 
+from meshi_conformance.client.api import Api
+from meshi_conformance.client.call import Call
 from meshi_conformance.client.pagination import rows, walk
 from meshi_conformance.client.polling import TERMINAL, poll_to_end
-from meshi_conformance.client.transport import Api, Call
 from meshi_conformance.errors import CouldNotArrange, EndedOtherwise
-from meshi_conformance.exchanges.exchange import JsonObject
+from meshi_conformance.exchanges.strict_json import JsonObject
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.marks import Judge, requirement
-from meshi_conformance.testing.shared_data import WEBHOOK, World
+from meshi_conformance.testing.shared_data import World
+from meshi_conformance.testing.shared_parts import WEBHOOK
 from meshi_conformance.testing.timestamps import after, instant
 from meshi_conformance.testing.valid_calls import Calls
 

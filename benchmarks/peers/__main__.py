@@ -9,8 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from meshi_reference import faults
-from meshi_reference.variations.choices import VARIATIONS
+from meshi_reference import faults, variations
 
 from . import description, page, tools, trial
 from .tools import PROJECT
@@ -39,7 +38,7 @@ def main() -> int:
     options.folder.mkdir(parents=True, exist_ok=True)
     known = faults.load()
     sample = list(known) if options.all else trial.names(known, options.faults)
-    varied = trial.names((name for name in VARIATIONS if name != "default"), options.variations)
+    varied = trial.names((name for name in variations.load() if name != "default"), options.variations)
     source = PROJECT / "openapi" / "meshi-partner-v0.yaml"
     forms = description.bundle(source, options.folder, tools.BINARIES, tools.environment())
     ends = time.monotonic() + 60 * options.minutes
@@ -48,14 +47,16 @@ def main() -> int:
     rows = []
     for tool in trial.tools(options.tool):
         runs = [
-            one for number in range(CLEAN_RUNS) for one in clean.hold(tool, [VARIATIONS["default"]], f"-{number + 1}")
+            one
+            for number in range(CLEAN_RUNS)
+            for one in clean.hold(tool, [variations.load()["default"]], f"-{number + 1}")
         ]
         tell(tool.name, runs)
         if runs and all(one.problem for one in runs):
             rows.append(page.Row(tool, runs, [], []))
             continue
         found = list(rest.hold(tool, [known[name] for name in sample]))
-        accepted = list(rest.hold(tool, [VARIATIONS[name] for name in varied]))
+        accepted = list(rest.hold(tool, [variations.load()[name] for name in varied]))
         rows.append(page.Row(tool, runs, found, accepted))
         tell(tool.name, [*found, *accepted])
     complete = all(row.is_complete(CLEAN_RUNS, len(sample), len(varied)) for row in rows)

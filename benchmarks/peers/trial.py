@@ -25,7 +25,7 @@ from meshi_reference.app import Application
 from meshi_reference.faults import Fault
 from meshi_reference.services import Services
 from meshi_reference.settings import Settings
-from meshi_reference.variations.choices import Variation
+from meshi_reference.variations.registry import Variation
 
 from . import arranged, description
 from .tools import TOOLS, Case, DoesNotRun, Failures, Tool

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ..errors import Inconclusive
-from ..exchanges.exchange import Exchange, JsonObject
+from ..exchanges.exchange import Exchange
+from ..exchanges.strict_json import JsonObject
 
 MOST_PAGES = 600
 """Where a walk gives up: enough for 50,000 rows at 100 a page."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import CouldNotArrange, DeadlinePassed, EndedOtherwise
 from ..exchanges.exchange import Exchange
-from .transport import Api
+from .api import Api
 
 TERMINAL = frozenset({"succeeded", "partial", "failed"})
 """The statuses in which a run has ended (overview; canonical-flow, 5)."""

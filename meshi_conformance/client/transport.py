@@ -8,12 +8,11 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -22,15 +21,15 @@ import httpx
 from ..contract.contract import Contract
 from ..errors import NotPermitted, TransportTrouble
 from ..exchanges.created_rows import Row, created, may_exist, planned, total
-from ..exchanges.exchange import BEARER, STORED_BODY_BYTES, Exchange, NotJson
+from ..exchanges.exchange import Exchange
 from ..exchanges.recorder import Recorder
+from ..exchanges.strict_json import NotJson
+from ..target.keys import BEARER
 from ..target.target import Target
+from .call import NOTHING, Call, Padded
 from .circuit_breaker import Breaker
 from .network import ANSWER_VALUES, Connections, Exceeded, Wire, decoded, value_count
 from .rate_limiter import Limiter
-
-NOTHING: Any = object()
-"""No request body at all."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -56,69 +55,6 @@ LARGE_BYTES = 1024 * 1024
 """Answers beyond this size are read one at a time."""
 
 THREADS = 8
-
-
-@dataclass(frozen=True)
-class Padded:
-    """A body too large to hold: `head`, as many letters as make `size` bytes of the whole, then `tail`.
-
-    Without the letters it is a valid body too.
-    """
-
-    head: bytes
-    tail: bytes
-    size: int
-
-    def __iter__(self) -> Iterator[bytes]:
-        chunk = b"x" * 65_536
-        yield self.head
-        left = self.size - len(self.head) - len(self.tail)
-        while left > 0:
-            yield chunk[:left]
-            left -= len(chunk)
-        yield self.tail
-
-    @property
-    def start(self) -> bytes:
-        """As much of it as a record keeps."""
-        return self.head + b"x" * STORED_BODY_BYTES
-
-
-@dataclass(frozen=True)
-class Call:
-    """One request to an operation, before it is sent.
-
-    `key` is the role of the key to send, None for no Authorization header; `authorization` replaces the
-    header's whole value. `body` is a JSON value, `content` is sent as it is in its place. `base` is another base URL
-    of the target's own, `scheme` what stands before the key.
-    """
-
-    operation: str
-    path: Mapping[str, str] = field(default_factory=dict)
-    query: Mapping[str, Any] = field(default_factory=dict)
-    body: Any = NOTHING
-    content: bytes | Padded | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    key: str | None = "main"
-    authorization: str | None = None
-    base: str | None = None
-    scheme: str = BEARER
-
-    def but(self, **changes: Any) -> Call:
-        """The same call with other attributes."""
-        return replace(self, **changes)
-
-    def with_body(self, **members: Any) -> Call:
-        """The same call with some members of its body set."""
-        return replace(self, body={**self.body, **members})
-
-    def without(self, *members: str) -> Call:
-        """The same call without some members of its body."""
-        return replace(self, body={name: value for name, value in self.body.items() if name not in members})
-
-    def at(self, **parameters: str) -> Call:
-        """The same call with other path parameters."""
-        return replace(self, path={**self.path, **parameters})
 
 
 class Transport:
@@ -488,129 +424,3 @@ def _pause(retry_after: str | None) -> float:
     except (ValueError, TypeError, OverflowError, IndexError):
         return 1.0
     return min(max(moment - time.time(), 0.05), 60.0)
-
-
-class Api:
-    """The operations as methods, sent with one key. `api.as_key("read")` is the same with another key.
-
-    Every method takes the attributes of Call as keyword arguments besides its own.
-    """
-
-    def __init__(self, transport: Transport, key: str | None = "main") -> None:
-        self.transport = transport
-        self.key = key
-
-    def as_key(self, key: str | None) -> Api:
-        """The same operations with the key of another role; None sends no key."""
-        return Api(self.transport, key)
-
-    def send(self, call: Call) -> Exchange:
-        """Sends a prepared call, with its own key."""
-        return self.transport.call(call)
-
-    def together(self, calls: Iterable[Call | Callable[[], Exchange]]) -> list[Exchange]:
-        """Sends independent calls at once; the exchanges come in the order of the calls."""
-        return self.transport.together(partial(self.send, one) if isinstance(one, Call) else one for one in calls)
-
-    def request(self, method: str, path: str, **how: Any) -> Exchange:
-        """Sends a request that is none of the 25 operations; `path` is relative to the base URL."""
-        how.setdefault("key", self.key)
-        return self.transport.request(method, path, **how)
-
-    def _send(self, operation: str, how: dict[str, Any], **given: Any) -> Exchange:
-        how.setdefault("key", self.key)
-        return self.transport.call(Call(operation, **given, **how))
-
-    def get_auth(self, **how: Any) -> Exchange:
-        return self._send("getAuth", how)
-
-    def get_id_mapping(self, kind: str, partner_id: str, **how: Any) -> Exchange:
-        return self._send("getIdMapping", how, path={"kind": kind, "partner_id": partner_id})
-
-    def create_event(self, event: Any, **how: Any) -> Exchange:
-        return self._send("createEvent", how, body=event)
-
-    def list_events(self, *, query: Mapping[str, Any] | None = None, **how: Any) -> Exchange:
-        return self._send("listEvents", how, query=query or {})
-
-    def get_event(self, event_id: str, **how: Any) -> Exchange:
-        return self._send("getEvent", how, path={"event_id": event_id})
-
-    def update_event_context(self, event_id: str, context: Any, **how: Any) -> Exchange:
-        return self._send("updateEventContext", how, path={"event_id": event_id}, body=context)
-
-    def get_event_context(self, event_id: str, **how: Any) -> Exchange:
-        return self._send("getEventContext", how, path={"event_id": event_id})
-
-    def create_session(self, event_id: str, session: Any, **how: Any) -> Exchange:
-        return self._send("createSession", how, path={"event_id": event_id}, body=session)
-
-    def list_sessions(self, event_id: str, *, query: Mapping[str, Any] | None = None, **how: Any) -> Exchange:
-        return self._send("listSessions", how, path={"event_id": event_id}, query=query or {})
-
-    def get_session(self, event_id: str, session_id: str, **how: Any) -> Exchange:
-        return self._send("getSession", how, path={"event_id": event_id, "session_id": session_id})
-
-    def list_attendees(self, event_id: str, *, query: Mapping[str, Any] | None = None, **how: Any) -> Exchange:
-        return self._send("listAttendees", how, path={"event_id": event_id}, query=query or {})
-
-    def import_attendees(self, event_id: str, request: Any, **how: Any) -> Exchange:
-        return self._send("importAttendees", how, path={"event_id": event_id}, body=request)
-
-    def list_attendee_identity(
-        self, event_id: str, attendee_id: str, *, query: Mapping[str, Any] | None = None, **how: Any
-    ) -> Exchange:
-        path = {"event_id": event_id, "attendee_id": attendee_id}
-        return self._send("listAttendeeIdentity", how, path=path, query=query or {})
-
-    def create_enrichment_run(self, event_id: str, request: Any, **how: Any) -> Exchange:
-        return self._send("createEnrichmentRun", how, path={"event_id": event_id}, body=request)
-
-    def create_match_run(self, event_id: str, request: Any, **how: Any) -> Exchange:
-        return self._send("createMatchRun", how, path={"event_id": event_id}, body=request)
-
-    def list_attendee_matches(
-        self, event_id: str, attendee_id: str, *, query: Mapping[str, Any] | None = None, **how: Any
-    ) -> Exchange:
-        path = {"event_id": event_id, "attendee_id": attendee_id}
-        return self._send("listAttendeeMatches", how, path=path, query=query or {})
-
-    def list_event_matches(self, event_id: str, *, query: Mapping[str, Any] | None = None, **how: Any) -> Exchange:
-        return self._send("listEventMatches", how, path={"event_id": event_id}, query=query or {})
-
-    def get_match(
-        self,
-        event_id: str,
-        principal_id: str,
-        target_id: str,
-        *,
-        query: Mapping[str, Any] | None = None,
-        **how: Any,
-    ) -> Exchange:
-        path = {
-            "event_id": event_id,
-            "principal_partner_id": principal_id,
-            "target_partner_id": target_id,
-        }
-        return self._send("getMatch", how, path=path, query=query or {})
-
-    def create_run(self, request: Any, **how: Any) -> Exchange:
-        return self._send("createRun", how, body=request)
-
-    def list_runs(self, *, query: Mapping[str, Any] | None = None, **how: Any) -> Exchange:
-        return self._send("listRuns", how, query=query or {})
-
-    def get_run(self, run_id: str, **how: Any) -> Exchange:
-        return self._send("getRun", how, path={"run_id": run_id})
-
-    def list_event_reviews(self, event_id: str, *, query: Mapping[str, Any] | None = None, **how: Any) -> Exchange:
-        return self._send("listEventReviews", how, path={"event_id": event_id}, query=query or {})
-
-    def list_reviews(self, *, query: Mapping[str, Any] | None = None, **how: Any) -> Exchange:
-        return self._send("listReviews", how, query=query or {})
-
-    def resolve_review(self, review_id: str, decision: Any, **how: Any) -> Exchange:
-        return self._send("resolveReview", how, path={"review_id": review_id}, body=decision)
-
-    def merge_review(self, review_id: str, merge: Any, **how: Any) -> Exchange:
-        return self._send("mergeReview", how, path={"review_id": review_id}, body=merge)

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..contract import contract
-from ..contract.contract import LEVELS, NEEDS, Contract, Requirement
+from ..contract.contract import Contract
+from ..contract.requirements import LEVELS, NEEDS, Requirement
 from ..errors import UsageError
 from ..plugin import launch as suite
 

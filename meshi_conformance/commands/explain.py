@@ -11,7 +11,8 @@ import textwrap
 from collections.abc import Sequence
 
 from ..contract import contract
-from ..contract.contract import NEEDS, Contract, Requirement
+from ..contract.contract import Contract
+from ..contract.requirements import NEEDS, Requirement
 from ..errors import UsageError
 from ..plugin import launch as suite
 

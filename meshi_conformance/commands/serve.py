@@ -5,7 +5,7 @@ It prints one JSON line with its base URL and the keys it knows, and serves unti
 
 from __future__ import annotations
 
-from ..target.target import serve_reference
+from ..target.reference_process import serve_reference
 from ..verdicts.gate import EXIT_USAGE
 
 REFUSED = 2

@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
-from ..contract.contract import BOUNDARY_OPERATIONS, COMMON_CODES, Contract, Operation
-from .exchange import Exchange, NotJson
+from ..contract.contract import Contract
+from ..contract.operations import BOUNDARY_OPERATIONS, COMMON_CODES, Operation
+from .exchange import Exchange
+from .strict_json import NotJson
 
 USABLE_CORRELATION_ID = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
 """The form that any reading of the pages calls usable; other forms are an open question."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote
 
-from .exchange import Redaction
+from .redaction import Redaction
 
 NAMED_ATTENDEES = 1000
 """How many attendees of one import are listed one by one."""

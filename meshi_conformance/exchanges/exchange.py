@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import math
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
-from urllib.parse import quote
 
 from ..errors import MissingMember, Unreadable
+from ..target.keys import BEARER, KEY_VARIABLES
+from .redaction import Redaction
+from .strict_json import JsonObject, NotJson, parse_json
 
 STORED_BODY_BYTES = 16_384
 """How much of a body is kept in a record; what a test reads is whole."""
-
-KEY_VARIABLES = {
-    "main": "MESHI_KEY",
-    "read": "MESHI_READ_KEY",
-    "other": "MESHI_OTHER_KEY",
-    "disabled": "MESHI_DISABLED_KEY",
-    "user": "MESHI_USER_KEY",
-    "no_org": "MESHI_NO_ORG_KEY",
-    "probe": "MESHI_PROBE_KEY",
-}
-"""Role of a key to the environment variable that holds it."""
-
-BEARER = "Bearer "
-"""What stands before a key."""
 
 
 GATEWAY_STATUSES = frozenset({502, 503, 504, *range(520, 528), 530})
@@ -37,91 +22,6 @@ GATEWAY_STATUSES = frozenset({502, 503, 504, *range(520, 528), 530})
 
 MOST_HEADERS, HEADER_CHARACTERS = 100, 2048
 """How much of an answer's header is kept in a record."""
-
-MOST_LEVELS = 100
-"""How deep an answer may be nested: deeper ones exhaust ordinary readers."""
-
-NUMBER_DIGITS = 1000
-
-
-class JsonObject(dict[str, Any]):
-    """A JSON object of an answer. Reading a member that is not there fails the check that reads it."""
-
-    __slots__ = ()
-
-    def __missing__(self, name: str) -> Any:
-        raise MissingMember(f"the answer has no member {name!r}; it has {sorted(self)[:20]}")
-
-
-class NotJson(ValueError):
-    """A body that is no valid JSON document, with the reason."""
-
-
-def _object(pairs: list[tuple[str, Any]]) -> JsonObject:
-    found = JsonObject(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise NotJson(f"an object has the same member twice: {', '.join(twice)[:200]}")
-    return found
-
-
-def _constant(name: str) -> Any:
-    raise NotJson(f"{name} is not JSON")
-
-
-def _float(text: str) -> float:
-    value = float(text)
-    if math.isinf(value):
-        raise NotJson(f"the number {text[:40]} is out of range")
-    return value
-
-
-def _int(text: str) -> int:
-    if len(text) > NUMBER_DIGITS:
-        raise NotJson(f"a number has {len(text)} digits")
-    return int(text)
-
-
-def _bounded_depth(value: Any) -> None:
-    level = [value]
-    for _ in range(MOST_LEVELS):
-        level = [
-            child
-            for node in level
-            for child in (node.values() if isinstance(node, dict) else node)
-            if isinstance(child, dict | list)
-        ]
-        if not level:
-            return
-    raise NotJson(f"it is nested more than {MOST_LEVELS} levels deep")
-
-
-def parse_json(body: bytes) -> Any:
-    """The value of a JSON document.
-
-    Raises NotJson for anything that two readers could read differently: NaN and Infinity, a member that
-    stands twice, nesting or numbers beyond what ordinary readers take, bytes that are not UTF-8.
-    """
-    try:
-        value = json.loads(
-            body.decode("utf-8"),
-            object_pairs_hook=_object,
-            parse_constant=_constant,
-            parse_float=_float,
-            parse_int=_int,
-        )
-        if body.count(b"[") + body.count(b"{") > MOST_LEVELS:
-            _bounded_depth(value)
-        return value
-    except NotJson:
-        raise
-    except RecursionError:
-        raise NotJson("it is nested too deeply") from None
-    except UnicodeDecodeError:
-        raise NotJson("it is not UTF-8") from None
-    except ValueError as problem:
-        raise NotJson(str(problem)[:200]) from None
 
 
 @dataclass
@@ -315,53 +215,3 @@ def _text(body: bytes | None, clean: Callable[[str], str]) -> str | None:
         return None
     # Cleaned before it is cut, so that no half of a key is left at the edge.
     return clean(body[: STORED_BODY_BYTES + 2048].decode("utf-8", "replace"))[:STORED_BODY_BYTES]
-
-
-class Redaction:
-    """Takes the values of keys out of everything that is stored, also in their encoded forms."""
-
-    def __init__(self, keys: Mapping[str, str]) -> None:
-        self._swaps: list[tuple[str, str]] = []
-        for role, value in keys.items():
-            mark = f"${KEY_VARIABLES.get(role, 'KEY')}"
-            for form in sorted(_forms(value), key=len, reverse=True):
-                self._swaps.append((form, mark))
-        self._shortest = min((len(form) for form, _ in self._swaps), default=0)
-
-    def text(self, text: str) -> str:
-        """The text with every form of every key replaced by the key's variable name."""
-        if len(text) < self._shortest:
-            return text  # most texts are header names and the like
-        for form, mark in self._swaps:
-            if form in text:
-                text = text.replace(form, mark)
-        return text
-
-    def apply(self, data: Any) -> Any:
-        """JSON-able data with all its strings cleaned, member names included."""
-        if isinstance(data, str):
-            return self.text(data)
-        if isinstance(data, Mapping):
-            return {self.text(str(name)): self.apply(value) for name, value in data.items()}
-        if isinstance(data, Iterable):
-            return [self.apply(value) for value in data]
-        return data
-
-
-def _forms(value: str) -> Iterator[str]:
-    if not value:
-        return
-    yield value
-    yield quote(value, safe="")
-    yield json.dumps(value)[1:-1]
-    raw = value.encode()
-    # Where the key stands inside a longer base64 text its first and last characters depend on its neighbours;
-    # the middle of each of the three alignments does not.
-    for shift in range(3):
-        encoded = base64.b64encode(b"\0" * shift + raw).decode()
-        start = (0, 2, 3)[shift]
-        end = len(encoded) - 4 if encoded.endswith("=") or (len(raw) + shift) % 3 else len(encoded)
-        core = encoded[start:end]
-        if len(core) >= 8:
-            yield core
-            yield core.replace("+", "-").replace("/", "_")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -14,10 +14,9 @@ from typing import Any
 from ..contract.contract import Contract
 from .checks import check
 from .created_rows import Row
-from .exchange import Exchange, Redaction
-
-OUTSIDE_TESTS = "set-up"
-
+from .exchange import Exchange
+from .redaction import Redaction
+from .spool import OUTSIDE_TESTS
 
 PARSED_ANSWERS = 50
 """How many answers of one test are kept as values, besides as bytes."""
@@ -160,30 +159,3 @@ class Recorder:
             if self._stream is not None:
                 self._stream.close()
                 self._stream = None
-
-
-def read_spool(file: Path) -> Iterator[dict[str, Any]]:
-    """The events of a spool file; a last line that was cut by a crash is left out."""
-    with file.open(encoding="utf-8") as stream:
-        for line in stream:
-            try:
-                event = json.loads(line)
-            except ValueError:
-                continue
-            yield event
-
-
-class Spool:
-    """The events of all processes of a run, read from disk anew each time they are gone through.
-
-    `unspooled` are those that the disk did not take.
-    """
-
-    def __init__(self, folder: Path, unspooled: Sequence[dict[str, Any]] = ()) -> None:
-        self._folder = folder
-        self._unspooled = unspooled
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        yield from self._unspooled
-        for file in sorted(self._folder.glob("*.jsonl")):
-            yield from read_spool(file)

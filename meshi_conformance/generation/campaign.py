@@ -10,17 +10,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..client.transport import NOTHING, Api, Call
+from ..client.api import Api
+from ..client.call import NOTHING, Call
 from ..contract.contract import Contract
 from ..exchanges.exchange import Exchange
 from ..testing.arrange import Given
 from ..testing.shared_data import World
-from ..testing.valid_calls import Calls
+from ..testing.valid_calls import Calls, check_baseline_call
 from . import cases
 from .budget import Meter, Plan
 from .expectation import FREEDOMS, Expectation, Reader
 from .resources import Resources
-from .twins import accepted_twin
 
 BATCH = 8
 MERGE_ORDER = ("REVIEW_SOURCE_MISMATCH", "MERGE_REJECTED")
@@ -160,7 +160,7 @@ class Runner:
                 self._resources.used(call)
             elif found and expected.kind == "good" and not exchange.violations:
                 # A call that is refused whatever its data is, is for the scripted tests to judge.
-                accepted_twin(self._api, self._calls, operation=result.operation)
+                check_baseline_call(self._api, self._calls, operation=result.operation)
             if found and found[0] not in {one.requirement for one in result.findings}:
                 result.findings.append(self._shrunk(found, call, exchange))
 

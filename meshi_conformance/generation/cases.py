@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import unquote
 
-from ..client.transport import NOTHING, Call
+from ..client.call import NOTHING, Call
 from ..contract.contract import Contract, load
 from .budget import Plan
 from .expectation import ZONES

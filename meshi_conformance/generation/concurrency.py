@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from ..client.api import Api
+from ..client.call import Call
 from ..client.polling import TERMINAL, poll_to_end
-from ..client.transport import Api, Call
 from ..errors import CouldNotArrange
 from ..exchanges.exchange import Exchange
 from ..testing.arrange import Given

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from ..client.transport import NOTHING, Call
-from ..contract.contract import Contract, Limit, Operation
+from ..client.call import NOTHING, Call
+from ..contract.contract import Contract
+from ..contract.operations import Limit, Operation
 
 FREEDOMS = {
     "null": "null for an optional member may stand for an absent one or be refused",

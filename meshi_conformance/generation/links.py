@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ..client.api import Api
+from ..client.call import NOTHING, Call
 from ..client.polling import poll_to_end
-from ..client.transport import NOTHING, Api, Call
 from ..contract.contract import Contract
 from ..exchanges.exchange import Exchange
 from ..testing.arrange import Given
-from ..testing.valid_calls import Calls
+from ..testing.valid_calls import Calls, check_baseline_call
 from .budget import Meter, Plan
-from .twins import accepted_twin
 
 
 @dataclass(frozen=True)
@@ -223,7 +223,7 @@ class Walk:
                 self.followed[link] = self.followed.get(link, 0) + 1
             problem = self._problem(link, target, answer)
             if problem and not answer.accepted:
-                accepted_twin(self._api, self._calls, link.target)
+                check_baseline_call(self._api, self._calls, link.target)
             if problem:
                 self.broken.append(Broken(link, answer, problem))
             elif answer.accepted and depth < 2 and link.target != "mergeReview":

@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..client.api import Api
+from ..client.call import Call
 from ..client.polling import TERMINAL, poll_to_end
-from ..client.transport import Api, Call
 from ..contract.contract import Contract
 from ..exchanges.exchange import Exchange
 from ..testing.arrange import Given
 from ..testing.timestamps import instant
-from ..testing.valid_calls import Calls
+from ..testing.valid_calls import Calls, check_baseline_call
 from .budget import Meter
 from .expectation import ID
-from .twins import accepted_twin
 
 CONTEXT = ("event_details", "objectives", "welcome_instructions")
 KINDS = {"importAttendees": "import", "createEnrichmentRun": "enrichment", "createMatchRun": "match"}
@@ -127,7 +127,7 @@ class Model:
         """A call that must be accepted."""
         exchange = self.send(call, "2xx")
         if not exchange.accepted:
-            accepted_twin(self.api, self.calls, call.operation)
+            check_baseline_call(self.api, self.calls, call.operation)
         self.expect(
             exchange.accepted, f"generated.model.{family}", family, lambda: f"{exchange.summary}, it must be accepted"
         )

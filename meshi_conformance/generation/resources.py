@@ -7,7 +7,7 @@ import re
 import secrets
 from typing import Any
 
-from ..client.transport import Call
+from ..client.call import Call
 from ..contract.contract import Contract
 from ..errors import Inconclusive
 from ..testing.arrange import Given

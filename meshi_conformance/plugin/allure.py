@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from ..contract.contract import Contract, Requirement
+from ..contract.contract import Contract
+from ..contract.requirements import Requirement
 from ..exchanges.exchange import Exchange
 from ..verdicts.verdicts import FAIL, INCONCLUSIVE, NOT_RUN
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..contract.contract import Contract
-from ..exchanges.recorder import OUTSIDE_TESTS, Spool
+from ..exchanges.spool import OUTSIDE_TESTS, Spool
 
 FILE = Path(__file__).parent / "estimates.json"
 

@@ -8,48 +8,31 @@ from __future__ import annotations
 
 import gc
 import json
-import os
-import secrets
-import shutil
-import signal
-import threading
-import time
 from collections.abc import Generator
-from dataclasses import asdict
 from pathlib import Path
 from textwrap import indent
 from typing import Any
 
 import pytest
 
-from ..client.rate_limiter import Limiter
-from ..client.transport import Api, Transport
 from ..contract import contract as contracts
-from ..errors import Inconclusive, UsageError
-from ..exchanges.exchange import Exchange, Redaction
-from ..exchanges.recorder import Recorder, Spool
-from ..report import results, terminal, write_all
+from ..contract.requirements import Requirement
+from ..errors import UsageError
+from ..report import terminal
 from ..report.text import visible
-from ..target import targets_file
-from ..target.target import Embedded, Target, resolve, restricted
-from ..testing.arrange import Given
-from ..testing.marks import Judge
-from ..testing.shared_data import GENERATED_PARTS, NEEDS, PARTS, World
-from ..testing.valid_calls import Calls
-from ..verdicts import gate, waivers
-from ..verdicts.verdicts import FAIL, INCONCLUSIVE, NOT_RUN, PASS, Judgement
+from ..target.target import Target
+from ..testing.shared_parts import GENERATED_PARTS, NEEDS, PARTS
+from ..verdicts.verdicts import FAIL, INCONCLUSIVE, NOT_RUN
 from . import allure as allure_results
-from .options import unusable
-from .preflight import Preflight, announcement, look
-from .progress import Progress
+from .judging import PROPERTY, cited_by, judged_property, judgements_of, worst
+from .run import Controller
+from .session import RunSession
 
 PREFETCHED_FROM = 300
 """Tests from which on a run is taken for the whole suite."""
 
 SHOWN_EXCHANGES = 6
 """How many exchanges of a failed test are printed: the last ones, where the failure stands."""
-
-PROPERTY = "meshi"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -103,7 +86,7 @@ class Suite:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         try:
-            wanted = set(_selected(self.contract, config.option.requirements))
+            wanted = set(self.contract.select(config.option.requirements))
         except UsageError as problem:
             raise pytest.UsageError(str(problem)) from None
         kept: list[pytest.Item] = []
@@ -151,7 +134,7 @@ class Suite:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         # User properties must stand on the item before the report is made, or xdist loses them.
         assert self.session is not None
-        judged = _judgements(item, call, self.session)
+        judged = judgements_of(item, call, self.session.recorder, self.session.clean)
         if judged is not None:
             item.user_properties.append((PROPERTY, json.dumps(judged)))
         report = yield
@@ -161,19 +144,19 @@ class Suite:
             report.longrepr = self.session.clean(text)
         if judged is None:
             return report
-        worst = _worst([one["verdict"] for one in judged["judgements"]])
-        if report.when == "call" and worst == FAIL and report.passed:
+        verdict = worst([one["verdict"] for one in judged["judgements"]])
+        if report.when == "call" and verdict == FAIL and report.passed:
             report.outcome = "failed"
             report.longrepr = "\n\n".join(
                 indent(f"{one['requirement']}: {one['reason']}", "E   ")
                 for one in judged["judgements"]
                 if one["verdict"] == FAIL
             )
-        elif worst == INCONCLUSIVE and not judged["error"]:
+        elif verdict == INCONCLUSIVE and not judged["error"]:
             report.outcome = "skipped"
             reason = next(one["reason"] for one in judged["judgements"] if one["verdict"] == INCONCLUSIVE)
             report.longrepr = (str(item.path), item.location[1] or 0, f"Inconclusive: {reason}")
-        if worst == FAIL:
+        if verdict == FAIL:
             self._explain(report, judged)
         allure = allure_results.listener(self.config)
         if allure:
@@ -183,7 +166,7 @@ class Suite:
             )
         return report
 
-    def _cited(self, item: pytest.Item) -> list[contracts.Requirement]:
+    def _cited(self, item: pytest.Item) -> list[Requirement]:
         return [self.contract.requirements[name] for name in cited_by(item)]
 
     def _explain(self, report: pytest.TestReport, judged: dict[str, Any]) -> None:
@@ -206,25 +189,25 @@ class Suite:
     def pytest_report_teststatus(
         self, report: pytest.TestReport, config: pytest.Config
     ) -> tuple[str, str, str | tuple[str, dict[str, bool]]] | None:
-        judged = _property(report)
+        judged = judged_property(report)
         if judged is None:
             return None
-        worst = _worst([one["verdict"] for one in judged["judgements"]])
-        if worst == INCONCLUSIVE and not judged["error"]:
+        verdict = worst([one["verdict"] for one in judged["judgements"]])
+        if verdict == INCONCLUSIVE and not judged["error"]:
             return "inconclusive", "i", ("INCONCLUSIVE", {"yellow": True})
-        if worst == FAIL and all(
+        if verdict == FAIL and all(
             self.contract.requirements[one["requirement"]].level == "implied"
             for one in judged["judgements"]
             if one["verdict"] == FAIL
         ):
             return "deviation", "d", ("DEVIATION", {"yellow": True})
-        if worst == NOT_RUN:
+        if verdict == NOT_RUN:
             return "not run", "n", ("NOT RUN", {"yellow": True})
         return None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if self.controller is not None:
-            judged = _property(report)
+            judged = judged_property(report)
             if judged is not None:
                 self.controller.judged(report, judged)
             elif report.failed and report.when != "teardown":
@@ -257,293 +240,8 @@ class Suite:
             self.controller.stop()
 
 
-def cited_by(item: pytest.Item) -> list[str]:
-    """The requirements that a test judges, in the order of its marks."""
-    return list(dict.fromkeys(str(name) for mark in item.iter_markers("requirement") for name in mark.args))
-
-
-def _selected(contract: contracts.Contract, patterns: list[str]) -> list[str]:
-    """The IDs that the patterns of `--requirements` choose; all of them without any."""
-    chosen: dict[str, None] = {} if patterns else dict.fromkeys(contract.requirements)
-    for pattern in patterns:
-        matching = [one.id for one in contract.matching(pattern)]
-        if not matching:
-            raise UsageError(
-                f"--requirements {pattern!r} fits no requirement. "
-                "docs/requirements.md lists them; patterns work as in the shell."
-            )
-        chosen.update(dict.fromkeys(matching))
-    return list(chosen)
-
-
 def _has_workers(config: pytest.Config) -> bool:
     return bool(getattr(config.option, "numprocesses", None)) or getattr(config.option, "dist", "no") != "no"
-
-
-def _property(report: pytest.TestReport) -> dict[str, Any] | None:
-    for name, value in getattr(report, "user_properties", ()):  # reports of collecting have none
-        if name == PROPERTY:
-            found: dict[str, Any] = json.loads(str(value))
-            if found["when"] == report.when:  # properties stay on the item, so later phases repeat them
-                return found
-    return None
-
-
-def _worst(verdicts: list[str]) -> str:
-    return next((one for one in (FAIL, INCONCLUSIVE, NOT_RUN) if one in verdicts), PASS)
-
-
-def _judgements(item: pytest.Item, call: pytest.CallInfo[None], session: RunSession) -> dict[str, Any] | None:
-    """What a phase of a test says of each requirement that the test cites; None while that is open."""
-    problem = call.excinfo.value if call.excinfo else None
-    if call.when != "call" and problem is None:
-        return None
-    cited = cited_by(item)
-    judge = item.funcargs.get("judge") if isinstance(item, pytest.Function) else None
-    found: dict[str, tuple[str, str, str]] = dict(judge.found) if isinstance(judge, Judge) else {}
-    error = ""
-    if problem is None:
-        rest = (PASS, "", "")
-        if isinstance(judge, Judge):
-            rest = (INCONCLUSIVE, "the test ended without judging it", "")
-            if set(found) - set(cited):
-                error = f"it judges {sorted(set(found) - set(cited))}, which it does not cite"
-    elif isinstance(problem, Inconclusive):
-        rest = (problem.verdict, str(problem), problem.cause)
-    elif isinstance(problem, pytest.skip.Exception):
-        rest = (NOT_RUN, str(problem.msg), str(problem.msg))
-    elif isinstance(problem, AssertionError) and call.when == "call":
-        rest = (FAIL, _assertion(call), "")
-    elif isinstance(problem, KeyboardInterrupt):
-        return None
-    else:
-        what = f"{type(problem).__name__}: {str(problem)[:200]}"
-        rest = (INCONCLUSIVE, f"the test itself erred: {what}", "the test itself erred")
-        if not any(one.violations for one in session.recorder.of_test):
-            error = what
-        else:
-            rest = (
-                INCONCLUSIVE,
-                f"an answer has another shape than documented, and the test could not read it: {what}",
-                "answers of another shape than documented",
-            )
-    ids = [*session.recorder.quoted, *(one.id for one in session.recorder.of_test)]
-    clean = session.clean
-    said = {
-        name: (verdict, clean(reason), clean(cause))
-        for name, (verdict, reason, cause) in ((name, found.get(name, rest)) for name in cited)
-    }
-    return {
-        "judgements": [
-            asdict(Judgement(name, item.nodeid, *said[name], exchanges=tuple(ids[-50:])))
-            for name in cited
-            if name in session.contract.requirements
-        ],
-        "when": call.when,
-        "error": error,
-        "seconds": call.duration,
-    }
-
-
-def _assertion(call: pytest.CallInfo[None]) -> str:
-    assert call.excinfo is not None
-    text = str(call.excinfo.value) or "the assertion does not hold"
-    return text[:2000]
-
-
-class RunSession:
-    """What tests in this process use: the client, the world, the recorder."""
-
-    def __init__(self, contract: contracts.Contract, target: Target, run: str, spool: Path, worker: str) -> None:
-        self.contract = contract
-        self.target = target
-        self.redaction = Redaction(target.keys)
-        self.recorder = Recorder(contract, self.redaction, spool / f"{worker}.jsonl", worker)
-        limiter = Limiter(spool, target.rate, target.most_requests, target.most_created)
-        self.transport = Transport(target, contract, self.recorder, run, limiter)
-        self.api = Api(self.transport)
-        self.given = Given(self.api, run, worker)
-        self.world = World(self.given, spool)
-        self.calls = Calls(self.given, self.world)
-
-    def clean(self, text: str) -> str:
-        """Text that may hold what a server sent, without keys and with nothing that steers a terminal."""
-        return visible(self.redaction.text(text))
-
-    def show(self, exchange: Exchange) -> str:
-        """An exchange for people: a line to paste, the answer and what to quote."""
-        answer = exchange.body[:1500].decode("utf-8", "replace")
-        text = (
-            f"{exchange.curl(self.redaction.text)}\n"
-            f"  -> {exchange.status} in {exchange.elapsed * 1000:.0f} ms, "
-            f"correlation_id {exchange.correlation_id}"
-        )
-        # Never at the start of a line: there a CI system would take a server's words for commands.
-        return f"{self.clean(text)}\n{indent(self.clean(answer), '  | ', lambda line: True)}"
-
-    def close(self) -> None:
-        self.world.close()
-        self.transport.close()
-        self.recorder.close()
-
-
-class Controller:
-    """The one process that knows the whole run."""
-
-    def __init__(self, config: pytest.Config, contract: contracts.Contract) -> None:
-        self.config = config
-        self.contract = contract
-        self.started = time.time()
-        self.run = secrets.token_hex(3)
-        self.problems: list[str] = []
-        self.judgements: list[Judgement] = []
-        self.tests: list[dict[str, Any]] = []
-        self.document: dict[str, Any] | None = None
-        self.unwritten: list[str] = []
-        self.uncollected: list[str] = []
-        self.unspooled: list[dict[str, Any]] = []
-        self._progress: Progress | None = None
-        self._signals: dict[int, Any] = {}
-        self._interrupted = False
-        self._embedded: Embedded | None = None
-        self.folder = _report_folder(config)
-        self._spool = self.folder / "spool"
-        try:
-            shutil.rmtree(self._spool, ignore_errors=True)
-            self._spool.mkdir(parents=True)
-            (self.folder / "results.json").unlink(missing_ok=True)
-        except OSError as problem:
-            raise UsageError(
-                f"The report directory {self.folder} cannot be written: {problem.strerror}. "
-                "Give another one with --report-dir."
-            ) from None
-        try:
-            wrong = unusable(self.config.option)
-            if wrong:
-                raise UsageError(wrong)
-            self.selected = _selected(contract, self.config.option.requirements)
-            self.target = self._find_target()
-            file = self.config.option.waivers or self.target.waivers
-            self.waivers = waivers.load(Path(file)) if file else []
-            self.preflight: Preflight = look(self.target, contract)
-        except UsageError as problem:
-            self.stop()
-            write_all(self.folder, results.invalid(contract, str(problem), self.started), ())
-            raise
-        self._progress = Progress(self._spool, len(contract.operations))
-        self._progress.start()
-        if threading.current_thread() is threading.main_thread():
-            # A CI system ends a job with SIGTERM: what was measured so far is to be kept.
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self._signals[number] = signal.signal(number, self._interrupt)
-
-    def _interrupt(self, number: int, frame: Any) -> None:
-        # Noted before it is raised: an exception that strikes inside a callback can be swallowed.
-        self._interrupted = True
-        raise KeyboardInterrupt(f"signal {number}")
-
-    def announce(self) -> None:
-        """Says what the run is about to do to a server that is not our own."""
-        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
-        if self._embedded is None and reporter is not None:
-            reporter.ensure_newline()
-            for line in announcement(self.target, self.preflight, self.contract, self.selected):
-                reporter.write_line(visible(line))
-
-    def _find_target(self) -> Target:
-        option = self.config.option
-        capabilities = {name for name, on in (("large", option.large), ("rate_limit", option.rate_limit_probe)) if on}
-        entries = targets_file.load(Path(option.targets_file) if option.targets_file else None)
-        found = resolve(option.target, os.environ, frozenset(capabilities), entries)
-        if found is None:
-            self._embedded = Embedded()
-            found = self._embedded.target()
-        return restricted(
-            found,
-            read_only=option.read_only,
-            allow_writes=option.allow_writes,
-            rate=option.rate,
-            most_requests=option.max_requests,
-            most_created=option.max_created,
-        )
-
-    def session(self) -> RunSession:
-        """The tools of the tests, where they run in this process."""
-        return RunSession(self.contract, self.target, self.run, self._spool, "main")
-
-    def for_worker(self) -> dict[str, Any]:
-        """What a worker needs to make its own tools."""
-        return {"target": self.target.as_data(), "run": self.run, "spool": str(self._spool)}
-
-    def judged(self, report: pytest.TestReport, judged: dict[str, Any]) -> None:
-        """Takes in what a test found."""
-        for one in judged["judgements"]:
-            self.judgements.append(Judgement(**{**one, "exchanges": tuple(one["exchanges"])}))
-        if judged["error"]:
-            self.problems.append(f"The suite erred in {report.nodeid}: {judged['error']}")
-        self.tests.append(
-            {
-                "nodeid": report.nodeid,
-                "verdict": _worst([one["verdict"] for one in judged["judgements"]]),
-                "seconds": round(judged["seconds"], 4),
-                "requirements": [one["requirement"] for one in judged["judgements"]],
-            }
-        )
-
-    def finish(self, exitstatus: int) -> int:
-        """Writes the report and says how the process is to end."""
-        if self.uncollected:  # pytest calls it an interruption; it is the suite's own error
-            exitstatus = gate.EXIT_INTERNAL
-            names = ", ".join(dict.fromkeys(self.uncollected))
-            self.problems.append(f"These tests could not be collected: {names[:300]}")
-        elif self._interrupted or exitstatus == gate.EXIT_INTERRUPTED:
-            exitstatus = gate.EXIT_INTERRUPTED
-            self.problems.append("The run was interrupted.")
-        elif exitstatus == gate.EXIT_INTERNAL:
-            self.problems.append("pytest met an internal error.")
-        elif exitstatus == gate.EXIT_USAGE:
-            self.problems.append("The tests could not be collected.")
-        if self._progress is not None:
-            self._progress.stop()
-        if self._embedded is not None and self._embedded.ended:
-            self.problems.append("The embedded reference server ended during the run.")
-        events = Spool(self._spool, self.unspooled)
-        self.problems += dict.fromkeys(event["what"] for event in events if event["type"] == "problem")
-        self.document = results.build(
-            self.contract,
-            self.target,
-            self.preflight,
-            self.judgements,
-            self.tests,
-            events,
-            self.problems,
-            started=self.started,
-            selection=self.config.option.requirements,
-            waived=self.waivers,
-            options={name: getattr(self.config.option, name) for name in ("profile", "budget", "seed")},
-        )
-        fail_on = self.config.option.fail_on
-        decision = gate.decide(self.document, fail_on, exitstatus)
-        self.document["gate"] = gate.section(self.document["gate"]["waivers"], fail_on, decision)
-        self.unwritten = write_all(self.folder, self.document, events)
-        return decision.exit_code
-
-    def stop(self) -> None:
-        """Ends the embedded server, where this run started one."""
-        if self._progress is not None:
-            self._progress.stop()
-        for number, handler in self._signals.items():
-            signal.signal(number, handler)
-        self._signals.clear()
-        if self._embedded is not None:
-            self._embedded.stop()
-            self._embedded = None
-
-
-def _report_folder(config: pytest.Config) -> Path:
-    if config.option.report_dir:
-        return Path(config.option.report_dir).absolute()
-    return config.rootpath / "reports" / "latest"
 
 
 @pytest.fixture
@@ -552,9 +250,3 @@ def run_session(request: pytest.FixtureRequest) -> RunSession:
     assert isinstance(suite, Suite)
     assert suite.session is not None
     return suite.session
-
-
-@pytest.fixture
-def judge() -> Judge:
-    """Judges several requirements in one test."""
-    return Judge()

@@ -5,27 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
-from ..client.transport import Api, Call, Transport
-from ..contract.contract import LEVELS, Contract
+from ..client.api import Api
+from ..client.call import Call
+from ..client.transport import Transport
+from ..contract.contract import Contract
+from ..contract.requirements import LEVELS
 from ..errors import MissingMember, TransportTrouble, Unreadable, UsageError
-from ..exchanges.exchange import KEY_VARIABLES, Exchange, Redaction
+from ..exchanges.exchange import Exchange
 from ..exchanges.recorder import Recorder
-from ..target.target import Target
+from ..exchanges.redaction import Redaction
+from ..target.keys import KEY_VARIABLES
+from ..target.target import Preflight, Target
 from .estimates import expected
 
 REDIRECTS = (301, 302, 303, 307, 308)
-
-
-@dataclass(frozen=True)
-class Preflight:
-    """What `/auth` said of the main key: the org, the scopes and the answer as a whole."""
-
-    org_id: str | None
-    scopes: tuple[str, ...]
-    notes: tuple[str, ...] = field(default=())
 
 
 def look(target: Target, contract: Contract) -> Preflight:

@@ -13,7 +13,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from ..contract.contract import LEVELS
+from ..contract.requirements import LEVELS
 from ..errors import UsageError
 from ..verdicts.verdicts import (
     CONFORMANT,

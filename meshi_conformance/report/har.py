@@ -13,7 +13,8 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from ..exchanges.exchange import KEY_VARIABLES, STORED_BODY_BYTES
+from ..exchanges.exchange import STORED_BODY_BYTES
+from ..target.keys import KEY_VARIABLES
 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 

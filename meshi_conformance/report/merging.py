@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from ..contract.contract import Requirement
+from ..contract.requirements import Requirement
 from ..errors import UsageError
 from ..verdicts import gate, waivers
 from ..verdicts.verdicts import (

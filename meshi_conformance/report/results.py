@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..contract.contract import LEVELS, Contract
+from ..contract.contract import Contract
+from ..contract.requirements import LEVELS
 from ..exchanges import created_rows as ledger
-from ..exchanges.exchange import Redaction
-from ..plugin.preflight import Preflight
-from ..target.target import Target
+from ..exchanges.redaction import Redaction
+from ..target.target import Preflight, Target
 from ..verdicts import gate, waivers
 from ..verdicts.verdicts import DESELECTED, FAIL, INVALID, VERDICTS, WAIVED, Judgement, Verdict, causes, judge, outcome
 

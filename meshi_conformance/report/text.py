@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from ..exchanges.exchange import NotJson, parse_json
+from ..exchanges.strict_json import NotJson, parse_json
 
 
 def visible(text: str) -> str:

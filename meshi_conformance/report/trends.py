@@ -11,7 +11,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ..contract.contract import LEVELS
+from ..contract.requirements import LEVELS
 from ..errors import UsageError
 from ..verdicts.verdicts import FAIL, INCONCLUSIVE, NOT_RUN, OUTCOMES, PASS, WAIVED
 from . import comparison as history

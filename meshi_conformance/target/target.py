@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import runpy
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from json import loads
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..contract.contract import NEEDS
+from ..contract.requirements import NEEDS
 from ..errors import UsageError
-from ..exchanges.exchange import KEY_VARIABLES
 from .targets_file import HOSTED, Entry
 
 CURRENT_BASE = "/api/v0/partner"
@@ -215,65 +209,10 @@ def _quick(target: Target) -> Target:
     return replace(target, run_deadline=60.0, poll_first=0.01, poll_most=0.5)
 
 
-REFERENCE = "meshi_reference"
-"""The module that serves the reference; nothing else of it is known here."""
+@dataclass(frozen=True)
+class Preflight:
+    """What `/auth` said of the main key: the org, the scopes and the answer as a whole."""
 
-
-def serve_reference(arguments: Sequence[str]) -> int:
-    """Serves the reference in this process until a signal ends it; returns its exit code."""
-    before = sys.argv
-    sys.argv = [REFERENCE, *arguments]
-    try:
-        runpy.run_module(REFERENCE, run_name="__main__")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    finally:
-        sys.argv = before
-    return 0
-
-
-class Embedded:
-    """The reference server as a child process: the default target, and the only place that knows it."""
-
-    def __init__(self, arguments: tuple[str, ...] = ()) -> None:
-        self._process = subprocess.Popen(
-            # Its end of our pipe tells it when this process is gone, however it went.
-            [sys.executable, "-m", REFERENCE, "--port", "0", "--until-stdin-ends", *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={name: value for name, value in os.environ.items() if not name.startswith("MESHI_")},
-        )
-
-    def target(self) -> Target:
-        """Waits until the server listens. Raises UsageError when it does not start."""
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        try:
-            said = loads(line)
-        except ValueError:
-            _, errors = self._process.communicate(timeout=10)
-            raise UsageError(
-                f"The embedded reference server did not start: {errors.decode(errors='replace').strip()[-400:]}"
-            ) from None
-        keys = {role: said["env"][name] for role, name in KEY_VARIABLES.items() if said["env"].get(name)}
-        everything = frozenset({"large", "rate_limit"})
-        return _quick(Target("reference", said["base"], keys, everything))
-
-    @property
-    def ended(self) -> bool:
-        """Whether the server is gone though nobody ended it."""
-        return self._process.poll() is not None
-
-    def stop(self) -> None:
-        """Ends the server and waits for its end."""
-        if self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if stream is not None:
-                stream.close()
+    org_id: str | None
+    scopes: tuple[str, ...]
+    notes: tuple[str, ...] = field(default=())

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..contract.contract import NEEDS
+from ..contract.requirements import NEEDS
 from ..errors import UsageError
-from ..exchanges.exchange import KEY_VARIABLES
+from .keys import KEY_VARIABLES
 
 HOSTED = {
     "staging": "https://api.staging.meshi.io/api/v0/partner",

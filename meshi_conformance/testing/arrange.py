@@ -14,11 +14,13 @@ import secrets
 import time
 from typing import Any
 
+from ..client.api import Api
+from ..client.call import Call
 from ..client.pagination import rows, walk
 from ..client.polling import poll_to_end
-from ..client.transport import Api, Call
 from ..errors import CouldNotArrange
-from ..exchanges.exchange import Exchange, JsonObject
+from ..exchanges.exchange import Exchange
+from ..exchanges.strict_json import JsonObject
 
 LOOKS_FOR_REVIEWS = 6
 """How often the review queue is read until enough reviews are there."""

@@ -6,10 +6,12 @@ import threading
 from collections.abc import Callable, Iterator
 from functools import cached_property
 
+from ..client.api import Api
+from ..client.call import Call
 from ..client.polling import TERMINAL
-from ..client.transport import Api, Call
 from ..errors import NotPermitted
-from ..exchanges.exchange import Exchange, JsonObject
+from ..exchanges.exchange import Exchange
+from ..exchanges.strict_json import JsonObject
 
 LOOKED_AT = 20
 """How many of the newest events and runs are looked at for one that has what is needed."""

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from ..client.api import Api
+from ..client.call import Call
 from ..client.pagination import steps
-from ..client.transport import Api, Call
 from ..errors import CouldNotArrange, Inconclusive
-from ..exchanges.exchange import Exchange, JsonObject
+from ..exchanges.exchange import Exchange
+from ..exchanges.strict_json import JsonObject
 from .timestamps import instant
 
 MOST_EMPTY = 100

@@ -6,7 +6,8 @@ import time
 from functools import partial
 from typing import Any
 
-from ..client.transport import Api, Call
+from ..client.api import Api
+from ..client.call import Call
 from ..errors import Inconclusive
 from ..exchanges.checks import retry_after_seconds
 from ..exchanges.exchange import Exchange

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from ..client.transport import Call
-from ..errors import Inconclusive
+from ..client.api import Api
+from ..client.call import Call
+from ..errors import CouldNotArrange, Inconclusive
 from .arrange import Given
 from .existing_data import Found
 from .shared_data import World
@@ -143,3 +144,19 @@ BUILDERS: dict[str, Callable[[Given, World], Call]] = {
     "resolveReview": _resolve,
     "mergeReview": _merge,
 }
+
+
+def check_baseline_call(api: Api, calls: Calls, operation: str) -> None:
+    """Send the plainest valid call of an operation beside a made-up one that was refused.
+
+    Raises CouldNotArrange where it is refused as well: then the data, the order or the overlap of calls is not
+    what is wrong.
+    """
+    if operation in ("resolveReview", "mergeReview"):
+        return  # the plain call would use up what other tests need
+    exchange = api.send(calls.of(operation))
+    if not exchange.accepted:
+        raise CouldNotArrange(
+            f"a plain call is refused as well: {exchange.summary}",
+            f"{operation} answered {exchange.status} {exchange.code or ''}".strip(),
+        )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..contract.contract import Requirement
+from ..contract.requirements import Requirement
 
 PASS, FAIL, INCONCLUSIVE, NOT_RUN, WAIVED = "pass", "fail", "inconclusive", "not_run", "waived"
 VERDICTS = (PASS, FAIL, INCONCLUSIVE, NOT_RUN, WAIVED)

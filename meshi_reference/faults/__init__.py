@@ -11,7 +11,8 @@ import importlib
 import pkgutil
 from functools import cache
 
-from .registry import REGISTRY, Fault, Patch, fault
+from ..patching.patch import Patch
+from .registry import REGISTRY, Fault, fault
 
 __all__ = ["Fault", "Patch", "fault", "load"]
 

@@ -16,8 +16,9 @@ from ..errors import ApiError
 from ..http import Request, Response
 from ..patching import operations
 from ..patching.operations import OPERATIONS, Refusal, Wire
+from ..patching.patch import Patch
 from .families import family, made_on
-from .registry import Patch, fault
+from .registry import fault
 
 Headers = list[tuple[bytes, bytes]]
 EVERYTHING = ("*.{operation}", "*.{operation}.*", "lists.*.odd_*", "limits.ids.*")

@@ -14,13 +14,14 @@ from ..paging import Page
 from ..patching import changes, operations
 from ..patching.changes import Fetch
 from ..patching.operations import Handler
+from ..patching.patch import Patch
 from ..resources import attendees, enrichment, events, importing, runs
 from ..resources.runs import NewRun
 from ..services import Call, Services
 from ..settings import Settings
 from ..storage import Row
 from .events import mojibake, without_accents
-from .registry import Patch, fault
+from .registry import fault
 
 Rows = list[JsonObject]
 Apply = Callable[[Services, Row, Rows], dict[str, int]]

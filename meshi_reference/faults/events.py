@@ -15,11 +15,12 @@ from ..errors import ApiError
 from ..http import JsonObject, Response
 from ..patching import changes, operations
 from ..patching.operations import Handler
+from ..patching.patch import Patch
 from ..resources import events
 from ..services import Call, Services
 from ..settings import Settings
 from ..storage import Row
-from .registry import Patch, fault
+from .registry import fault
 
 Values = Callable[[Any], Any]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from .registry import Patch, fault
+from ..patching.patch import Patch
+from .registry import fault
 
 Kind = tuple[str, str, Callable[[Patch, str], None], tuple[str, ...]]
 """Suffix of the name, what is wrong, how it is made on an operation, and what else it breaks."""

@@ -15,11 +15,12 @@ from ..errors import ApiError
 from ..http import Response
 from ..patching import changes, operations
 from ..patching.operations import Handler, Refusal
+from ..patching.patch import Patch
 from ..resources import runs
 from ..resources.runs import NewRun
 from ..services import Call, Services
 from ..storage import Row
-from .registry import Patch, fault
+from .registry import fault
 
 Accept = Callable[[Services, NewRun], tuple[Row, bool]]
 

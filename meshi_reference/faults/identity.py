@@ -12,10 +12,11 @@ from ..http import JsonObject, Response
 from ..patching import changes, operations
 from ..patching.changes import Query
 from ..patching.operations import Handler
+from ..patching.patch import Patch
 from ..resources import attendees, identity
 from ..services import Call, Services
 from ..storage import Row
-from .registry import Patch, fault
+from .registry import fault
 
 Values = Callable[[Any], Any]
 

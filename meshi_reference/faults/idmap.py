@@ -10,9 +10,10 @@ from ..errors import ApiError
 from ..http import Response
 from ..patching import changes, operations
 from ..patching.operations import Handler
+from ..patching.patch import Patch
 from ..resources import idmap
 from ..services import Call, Services
-from .registry import Patch, fault
+from .registry import fault
 
 Mapped = Callable[[Services, str, str, str], bool]
 KINDS = ("event", "session", "attendee")

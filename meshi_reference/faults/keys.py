@@ -17,11 +17,12 @@ from ..errors import ApiError
 from ..http import Request, Response
 from ..patching import operations
 from ..patching.operations import OPERATIONS, READS, WRITES, Dispatch, Handler, Refusal, operation_of
+from ..patching.patch import Patch
 from ..resources import events, idmap, runs
 from ..services import Call, Services
 from ..storage import Storage
 from .families import Kind, family
-from .registry import Patch, fault
+from .registry import fault
 
 
 def anybody(storage: Storage) -> Principal:

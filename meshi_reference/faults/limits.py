@@ -8,7 +8,8 @@ from typing import Any
 from .. import validation
 from ..errors import ApiError
 from ..patching import operations
-from .registry import Patch, fault
+from ..patching.patch import Patch
+from .registry import fault
 
 Check = Callable[..., Any]
 

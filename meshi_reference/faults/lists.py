@@ -14,11 +14,12 @@ from ..paging import Order, Page
 from ..patching import changes
 from ..patching.changes import Fetch, Query
 from ..patching.operations import operation_of
+from ..patching.patch import Patch
 from ..resources import matching
 from ..services import Call
 from ..settings import Settings
 from ..storage import Row
-from .registry import Patch, fault
+from .registry import fault
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,11 @@ from ..http import JsonObject, Response
 from ..patching import changes, operations
 from ..patching.changes import Query
 from ..patching.operations import Handler, operation_of
+from ..patching.patch import Patch
 from ..resources import matching
 from ..services import Call, Services
 from ..storage import Row
-from .registry import Patch, fault
+from .registry import fault
 
 LISTS = ("listAttendeeMatches", "listEventMatches")
 READS = (*LISTS, "getMatch")

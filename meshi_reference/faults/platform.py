@@ -11,17 +11,19 @@ from typing import Any
 from urllib.parse import unquote
 
 from .. import app, auth, http, validation
-from ..auth import Limiter, Principal
+from ..auth import Principal
 from ..errors import ApiError
 from ..http import Request, Response
 from ..patching import operations
 from ..patching.operations import Dispatch, Handler, Refusal, operation_of
+from ..patching.patch import Patch
+from ..rate_limit import Limiter
 from ..resources import events, importing, runs
 from ..resources.runs import NewRun
 from ..services import Call, Services
 from ..settings import RateLimit, Settings
 from .events import stored
-from .registry import Patch, fault
+from .registry import fault
 
 Respond = Callable[[Request, Services], Any]
 ALSO = ("correlation.*", "routes.*.correlation", "platform.legacy_alias.correlation", "envelope.*", "rate_limit.*")

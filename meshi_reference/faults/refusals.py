@@ -13,10 +13,11 @@ from ..errors import STATUS, ApiError
 from ..http import Response
 from ..patching import operations
 from ..patching.operations import Handler, Refusal
+from ..patching.patch import Patch
 from ..resources import events
 from ..services import Call
 from ..settings import Settings
-from .registry import Patch, fault
+from .registry import fault
 
 RUN_BODY = ("INVALID_JSON", "INVALID_IDEMPOTENCY_KEY", "INVALID_WEBHOOK_URL")
 EVENT = ("INVALID_PARTNER_ID", "EVENT_NOT_FOUND")

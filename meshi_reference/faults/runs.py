@@ -15,11 +15,12 @@ from ..http import JsonObject, Response
 from ..patching import changes, operations
 from ..patching.changes import Query
 from ..patching.operations import Handler
+from ..patching.patch import Patch
 from ..resources import runs
 from ..services import Call, Services
 from ..settings import Settings
 from ..storage import Row
-from .registry import Patch, fault
+from .registry import fault
 
 KINDS = ("import", "enrichment", "match")
 MODEL = "generated.model.runs"

@@ -13,12 +13,13 @@ from ..errors import ApiError
 from ..http import JsonObject, Response
 from ..patching import changes, operations
 from ..patching.operations import Handler
+from ..patching.patch import Patch
 from ..resources import events, sessions
 from ..services import Call, Services
 from ..settings import Settings
 from ..storage import Row
 from .events import mojibake, on_text, without_accents
-from .registry import Patch, fault
+from .registry import fault
 
 Values = Callable[[Any], Any]
 MODEL = "generated.model.sessions"

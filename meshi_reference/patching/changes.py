@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import paging
-from ..faults.registry import Patch
 from ..http import JsonObject, Response
 from ..paging import Page
 from ..services import Call
 from . import operations
 from .operations import operation_of
+from .patch import Patch
 
 Shown = Callable[[JsonObject, Any], None]
 """Changes an object as it is shown, given its row."""

@@ -9,9 +9,9 @@ from typing import Any
 from .. import app, http
 from ..app import Route
 from ..errors import ApiError
-from ..faults.registry import Patch
 from ..http import Message, Request, Response, Send
 from ..services import Call, Services
+from .patch import Patch
 
 OPERATIONS: dict[str, tuple[str, str]] = {
     "getAuth": ("GET", "/auth"),

@@ -1,1 +1,22 @@
-"""Conforming servers that choose otherwise where the pages are silent."""
+"""Conforming servers that choose otherwise where the documentation is silent.
+
+Each module of this folder registers variations, or holds the functions that they apply; `load` finds them all.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+
+from .registry import VARIATIONS, Variation, variation
+
+__all__ = ["Variation", "load", "variation"]
+
+
+@cache
+def load() -> dict[str, Variation]:
+    """Return every variation by its name, in the order of modules and of their tables."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    return VARIATIONS

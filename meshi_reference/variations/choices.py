@@ -6,92 +6,28 @@ them. The suite has to pass each of them.
 
 from __future__ import annotations
 
-import gzip
-import http.client
-import itertools
-import json
-import math
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
-from email.utils import formatdate
+from collections.abc import Callable
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
-from .. import app, auth, clock, paging, server, storage, validation
+from .. import app, auth, clock, validation
 from .. import http as wire
 from ..auth import KeySpec
 from ..errors import ApiError
-from ..faults.registry import Patch, patched
 from ..http import Request, Response
 from ..patching import changes, operations
-from ..resources import attendees, events, importing, lookalikes, matching, runs, sessions
-from ..server import Address
+from ..patching.patch import Patch
+from ..resources import attendees, events, importing, runs, sessions
 from ..services import Call, Services
 from ..settings import RateLimit, Settings
 from ..storage import Row
-
-Background = Callable[[Address, threading.Event], None]
-
-
-@dataclass(frozen=True)
-class Variation:
-    """One conformant server.
-
-    `settings` differ from the defaults; `apply` patches the server; `background` works on it, in a thread of
-    its own, until the event is set. `unjudged` names requirements (patterns) that it cannot be judged by, and
-    `deviates` those that are only implied and that it does not keep; why stands in the sentence.
-    """
-
-    name: str
-    sentence: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    apply: Callable[[Patch], None] = lambda patch: None
-    background: Background | None = None
-    unjudged: tuple[str, ...] = ()
-    deviates: tuple[str, ...] = ()
-
-    def applied(self) -> AbstractContextManager[None]:
-        """The server is this variation for as long as the block lasts."""
-        return patched(self.apply)
-
-    @contextmanager
-    def at_work(self, address: Address) -> Iterator[None]:
-        """Its other clients, where it has some, are at work for as long as the block lasts."""
-        if self.background is None:
-            yield
-            return
-        stopping = threading.Event()
-        thread = threading.Thread(target=self.background, args=(address, stopping), daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            stopping.set()
-            thread.join(5)
-
-
-VARIATIONS: dict[str, Variation] = {}
-
-
-def variation(
-    name: str,
-    sentence: str,
-    *,
-    settings: Mapping[str, Any] | None = None,
-    apply: Callable[[Patch], None] = lambda patch: None,
-    background: Background | None = None,
-    unjudged: tuple[str, ...] = (),
-    deviates: tuple[str, ...] = (),
-) -> None:
-    """Registers a variation. Raises ValueError for a name that is taken."""
-    if name in VARIATIONS:
-        raise ValueError(f"two variations are called {name}")
-    VARIATIONS[name] = Variation(name, sentence, settings or {}, apply, background, unjudged, deviates)
-
+from .company import full_org, retry_after_date, strangers
+from .matching import equal_scores, few_pairs, two_reviews_a_pair, whole_scores
+from .pages import empty_last_page, odd_cursors, short_pages
+from .registry import variation
+from .runs import bare_progress, every_import_partial, other_counters, run_shows, worded_error
+from .wire import chunked, closed, dressed, encoded, on_wire, other_order, problem_label, zipped
 
 variation("default", "The reference server as it starts by itself.")
 
@@ -331,40 +267,6 @@ variation(
 variation("runs.shared_keys", "One space of idempotency keys for all runs.", settings={"shared_key_space": True})
 
 
-def run_shows(change: Callable[[dict[str, Any]], None]) -> Callable[[Patch], None]:
-    def apply(patch: Patch) -> None:
-        def wrap(inner: Callable[[Row, Settings], dict[str, Any]]) -> Any:
-            def serialize_run(row: Row, settings: Settings) -> dict[str, Any]:
-                body = inner(row, settings)
-                change(body)
-                return body
-
-            return serialize_run
-
-        patch.wrap(runs, "serialize_run", wrap)
-
-    return apply
-
-
-def bare_progress(body: dict[str, Any]) -> None:
-    if body["kind"] != "enrichment" and body["event_id"] is not None:
-        body["progress"] = {}
-
-
-def other_counters(body: dict[str, Any]) -> None:
-    if body["kind"] != "enrichment" and body["event_id"] is not None:
-        body["progress"] = {"rows_total": body["progress"].get("total"), "percent": 50}
-
-
-def worded_error(body: dict[str, Any]) -> None:
-    if body["status"] == "partial":
-        body["error"] = "Some rows need a look."
-
-
-def every_import_partial(patch: Patch) -> None:
-    patch(importing.ImportWork, "finish", lambda self: "partial")
-
-
 variation("runs.bare_progress", "Imports and match runs show no progress.", apply=run_shows(bare_progress))
 variation("runs.other_counters", "Imports and match runs count otherwise.", apply=run_shows(other_counters))
 variation("runs.worded_error", "A partial run has a text as its error.", apply=run_shows(worded_error))
@@ -397,24 +299,6 @@ variation(
 variation("reviews.earlier", "A review is about the earlier look-alike.", settings={"review_subject": "earlier"})
 
 
-def two_reviews_a_pair(patch: Patch) -> None:
-    """Each of two look-alikes has a review about the other."""
-    patch.wrap(
-        storage,
-        "SCHEMA",
-        lambda sql: sql.replace("UNIQUE (kind, low_seq, high_seq)", "UNIQUE (kind, subject_seq, candidate_seq)"),
-    )
-
-    def others_with(services: Services, attendee: Row, column: str) -> list[int]:
-        rows = services.storage.all(
-            f"SELECT seq FROM attendees WHERE event_seq = ? AND merged_into IS NULL AND {column} = ? AND seq <> ?",
-            (attendee["event_seq"], attendee[column], attendee["seq"]),
-        )
-        return [row["seq"] for row in rows]
-
-    patch(lookalikes, "others_with", others_with)
-
-
 variation("reviews.both", "Each of two look-alikes has a review of its own.", apply=two_reviews_a_pair)
 variation(
     "matches.none",
@@ -425,60 +309,12 @@ variation(
 variation("matches.before", "Matches before any run are an empty page.", settings={"matches_before_run": "empty"})
 
 
-def equal_scores(patch: Patch) -> None:
-    patch(matching, "final_score", lambda a_to_b, b_to_a: 1)
-
-
-def whole_scores(patch: Patch) -> None:
-    patch.wrap(
-        matching, "sub_scores", lambda inner: lambda a, b: {name: round(one) for name, one in inner(a, b).items()}
-    )
-    patch.wrap(matching, "final_score", lambda inner: lambda a_to_b, b_to_a: round(inner(a_to_b, b_to_a)))
-
-
-def few_pairs(patch: Patch) -> None:
-    """Only some attendees are anybody's match."""
-
-    def wrap(inner: Callable[[int, list[matching.Profile], int], Any]) -> Any:
-        return lambda index, population, top_n: [] if index % 3 else inner(index, population, top_n)
-
-    patch.wrap(matching, "rank_targets", wrap)
-
-
 variation("matches.equal", "All pairs have the same score.", apply=equal_scores)
 variation("matches.whole", "Scores are 0 or 1.", apply=whole_scores)
 variation("matches.few", "Only some attendees have matches.", apply=few_pairs, unjudged=MATCHES)
 
 
 # Pages
-
-
-def odd_cursors(patch: Patch) -> None:
-    """Cursors are text that has to be quoted with care."""
-    mark = "é+/=&%2B \u2713?#;"
-    patch.wrap(paging, "encode_cursor", lambda inner: lambda *arguments: mark + inner(*arguments))
-
-    def wrap(inner: Callable[..., Any]) -> Any:
-        return lambda text, *rest: inner(text.removeprefix(mark), *rest) if text.startswith(mark) else None
-
-    patch.wrap(paging, "decode_cursor", wrap)
-
-
-def empty_last_page(patch: Patch) -> None:
-    def cut_page(rows: list[Row], limit: int, cursor_after: Callable[[Row], str]) -> paging.Page:
-        shown = rows[:limit]
-        return paging.Page(shown, cursor_after(shown[-1]) if shown else None)
-
-    patch(paging, "cut_page", cut_page)
-
-
-def short_pages(patch: Patch) -> None:
-    """Pages hold what a chunk of the storage gave, at times less than was asked for."""
-
-    def wrap(inner: Callable[[list[Row], int, Callable[[Row], str]], paging.Page]) -> Any:
-        return lambda rows, limit, cursor_after: inner(rows, max(1, limit - limit // 4), cursor_after)
-
-    patch.wrap(paging, "cut_page", wrap)
 
 
 variation("pages.odd_cursors", "Cursors hold characters that URLs reserve.", apply=odd_cursors)
@@ -492,56 +328,6 @@ variation(
 
 
 # The wire
-
-Headers = list[tuple[bytes, bytes]]
-
-
-def on_wire(change: Callable[[int, Headers, bytes], operations.Wire]) -> Callable[[Patch], None]:
-    return lambda patch: operations.wire(patch, None, change)
-
-
-def closed(status: int, headers: Headers, content: bytes) -> operations.Wire:
-    return status, [*headers, (b"connection", b"close")], content
-
-
-def zipped(status: int, headers: Headers, content: bytes) -> operations.Wire:
-    return status, [*headers, (b"content-encoding", b"gzip"), (b"vary", b"accept-encoding")], gzip.compress(content, 1)
-
-
-def chunked(status: int, headers: Headers, content: bytes) -> operations.Wire:
-    return status, [*headers, (b"transfer-encoding", b"chunked")], content
-
-
-def dressed(status: int, headers: Headers, content: bytes) -> operations.Wire:
-    """Header names in capitals, in another order, with company."""
-    labels = {b"content-type": b"application/json; charset=utf-8"}
-    kept = [(name.title(), labels.get(name, value)) for name, value in reversed(headers)]
-    more = [
-        (b"SERVER", b"edge"),
-        (b"Date", formatdate(usegmt=True).encode()),
-        (b"X-Request-Id", b"7"),
-        (b"Vary", b"Origin"),
-    ]
-    return status, [*more, *kept, (b"Set-Cookie", b"a=1"), (b"Set-Cookie", b"b=2")], content
-
-
-def problem_label(status: int, headers: Headers, content: bytes) -> operations.Wire:
-    label = b"application/problem+json" if status >= 400 else b"application/json"
-    return status, [(name, label if name == b"content-type" else value) for name, value in headers], content
-
-
-def encoded(**how: Any) -> Callable[[Patch], None]:
-    return lambda patch: patch(wire, "encode_json", lambda body: json.dumps(body, **how).encode())
-
-
-def turned(body: Any) -> Any:
-    if isinstance(body, dict):
-        return {name: turned(body[name]) for name in reversed(body)}
-    return [turned(one) for one in body] if isinstance(body, list) else body
-
-
-def other_order(patch: Patch) -> None:
-    patch.wrap(wire, "encode_json", lambda inner: lambda body: inner(turned(body)))
 
 
 variation("wire.closed", "Every connection is closed after one answer.", apply=on_wire(closed))
@@ -562,10 +348,6 @@ variation("wire.slow", "Every answer takes 20 ms.", settings={"latency_ms": 20.0
 # Limits and company
 
 
-def retry_after_date(patch: Patch) -> None:
-    patch(auth, "retry_after", lambda seconds: formatdate(time.time() + math.ceil(seconds) + 1, usegmt=True))
-
-
 variation("rate.tight", "A key may send 120 requests a second.", settings={"rate_limit": RateLimit(120, 1.0)})
 variation(
     "rate.date",
@@ -573,83 +355,6 @@ variation(
     settings={"rate_limit": RateLimit(200, 1.0)},
     apply=retry_after_date,
 )
-
-
-def fill(services: Services, rows: int = 3000) -> None:
-    """An org that has been in use for long."""
-    database = services.storage
-    org = auth.org_id(database, "a")
-    with database.transaction():
-        for number in range(rows):
-            made = services.clock.now()
-            stamps = {"created_at": made, "updated_at": made}
-            event = {"event_id": f"old-event-{number}", "title": f"Old event {number}"}
-            database.insert("events", {"org_id": org, **event, **stamps})
-            run = {
-                "run_id": f"run_old{number:05d}",
-                "org_id": org,
-                "event_seq": None,
-                "kind": validation.RUN_KINDS[number % 3],
-                "key_space": "generic",
-                "idempotency_key": f"old-key-{number}",
-                "status": "succeeded",
-                "progress": "{}",
-                "options": "{}",
-                "checkpoint": "{}",
-                "snapshot_metadata": "{}",
-                "version_metadata": "{}",
-                "started_at": made,
-                "terminal_at": made,
-            }
-            database.insert("runs", {**run, **stamps})
-
-
-def full_org(patch: Patch) -> None:
-    def wrap(inner: Callable[[Settings, storage.Storage], Services]) -> Any:
-        def build_services(settings: Settings, database: storage.Storage) -> Services:
-            services = inner(settings, database)
-            fill(services)
-            return services
-
-        return build_services
-
-    patch.wrap(server, "build_services", wrap)
-
-
-def strangers(address: Address, stopping: threading.Event, pause: float = 0.03) -> None:
-    """Another client of the same org: events, sessions, look-alike attendees, runs and reviews, all the time."""
-    parts = urlsplit(address.base)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port)
-    headers = {"Authorization": f"Bearer {address.env['MESHI_KEY']}", "Content-Type": "application/json"}
-    day = "2031-05-01"
-
-    def send(method: str, path: str, body: dict[str, Any]) -> None:
-        connection.request(method, parts.path + path, json.dumps(body), headers)
-        connection.getresponse().read()
-        stopping.wait(pause)
-
-    try:
-        for number in itertools.count():
-            if stopping.is_set():
-                return
-            event = f"stranger-{number}"
-            people = [
-                {"attendee_id": f"{event}-{one}", "name": "Same Person", "email": f"{event}@example.com"}
-                for one in "ab"
-            ]
-            send("POST", "/events", {"event_id": event, "title": "Stranger"})
-            times = {"start_timestamp": f"{day}T09:00:00Z", "end_timestamp": f"{day}T10:00:00Z"}
-            send("POST", f"/events/{event}/sessions", {"session_id": f"{event}-s", "title": "Stranger", **times})
-            send("PUT", f"/events/{event}/attendees:import", {"idempotency_key": f"{event}-i", "attendees": people})
-            send("POST", f"/events/{event}/enrichment-runs", {"idempotency_key": f"{event}-e"})
-            send("POST", f"/events/{event}/match-runs", {"idempotency_key": f"{event}-m"})
-            for kind in validation.RUN_KINDS:
-                send("POST", "/runs", {"kind": kind, "idempotency_key": f"{event}-{kind}"})
-    except (OSError, http.client.HTTPException):
-        if not stopping.is_set():
-            raise
-    finally:
-        connection.close()
 
 
 variation("org.full", "The org has 3,000 events and runs of other people.", apply=full_org)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from meshi_conformance.contract.contract import LEVELS, NEEDS, load
+from meshi_conformance.contract.contract import load
+from meshi_conformance.contract.requirements import LEVELS, NEEDS
 from meshi_reference import faults
 
 ROOT = Path(__file__).parents[2]

@@ -13,8 +13,7 @@ import pytest
 
 from benchmarks.peers import arranged, description, page, trial
 from benchmarks.peers.tools import TOOLS, Case, DoesNotRun, Failures, Tool
-from meshi_reference import faults, server
-from meshi_reference.variations.choices import VARIATIONS
+from meshi_reference import faults, server, variations
 
 SCHEMAS = {
     "correlated": {
@@ -115,7 +114,7 @@ def test_what_is_arranged_gives_tools_matches_and_reviews_to_name() -> None:
 
 
 def test_a_trial_tells_failures_requests_and_time_and_is_kept(bench: trial.Bench) -> None:
-    entries = [VARIATIONS["default"], faults.load()["status.getEvent.200.is_201"]]
+    entries = [variations.load()["default"], faults.load()["status.getEvent.200.is_201"]]
     held = {one.server: one for one in bench.hold(READER, entries)}
     assert held["default"].failures == {}
     assert held["default"].requests == 1
@@ -126,12 +125,12 @@ def test_a_trial_tells_failures_requests_and_time_and_is_kept(bench: trial.Bench
 
 def test_no_trial_is_begun_when_time_is_up(bench: trial.Bench) -> None:
     bench.ends = 0.0
-    assert list(bench.hold(READER, [VARIATIONS["default"]])) == []
+    assert list(bench.hold(READER, [variations.load()["default"]])) == []
 
 
 def test_a_tool_that_does_not_run_gets_a_row_that_says_why(bench: trial.Bench) -> None:
     tool = Tool("Moon", "", "", "", breaks_down)
-    row = page.Row(tool, list(bench.hold(tool, [VARIATIONS["default"]])), [], [])
+    row = page.Row(tool, list(bench.hold(tool, [variations.load()["default"]])), [], [])
     assert "does not run: it needs a moon" in page.table([row], {})[-1]
 
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from filelock import FileLock
 
-from meshi_conformance.exchanges.exchange import KEY_VARIABLES
+from meshi_conformance.target.keys import KEY_VARIABLES
 
 ROOT = Path(__file__).parents[2]
 LINT = ROOT / "ci" / "lint"

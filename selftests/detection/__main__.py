@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 from meshi_conformance.contract.contract import root
-from meshi_reference import faults
-from meshi_reference.variations.choices import VARIATIONS, Variation
+from meshi_reference import faults, variations
+from meshi_reference.variations import Variation
 
 from .matrix import write
 from .trial import ERRED, FALSE_ALARM, MISSED, Court, Result
@@ -44,7 +44,7 @@ def main() -> int:
     if options.kind != "variation":
         known += faults.load().values()
     if options.kind != "fault":
-        known += VARIATIONS.values()
+        known += variations.load().values()
     chosen = [
         entry
         for entry in known

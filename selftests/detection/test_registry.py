@@ -7,9 +7,8 @@ import fnmatch
 import pytest
 
 from meshi_conformance.contract import contract
-from meshi_reference import faults, server
+from meshi_reference import faults, server, variations
 from meshi_reference.settings import Settings
-from meshi_reference.variations.choices import VARIATIONS
 
 from .trial import CAPABILITIES
 
@@ -20,7 +19,7 @@ REQUIREMENTS = list(contract.load().requirements)
 def test_every_requirement_that_a_fault_or_variation_names_exists() -> None:
     named = [(one.name, pattern) for one in FAULTS for pattern in (*one.breaks, *one.asks)]
     # `also` is left out: what else may fail is said for all operations alike, though some have no such requirement.
-    named += [(one.name, name) for one in VARIATIONS.values() for name in (*one.unjudged, *one.deviates)]
+    named += [(one.name, name) for one in variations.load().values() for name in (*one.unjudged, *one.deviates)]
     unknown = [pair for pair in named if not fnmatch.filter(REQUIREMENTS, pair[1])]
     assert not unknown
 
@@ -40,6 +39,6 @@ def test_a_fault_can_be_made_and_undone(one: faults.Fault) -> None:
 
 
 def test_the_server_starts_with_every_variation_of_settings() -> None:
-    for one in VARIATIONS.values():
+    for one in variations.load().values():
         with server.running(Settings(**one.settings)) as address:
             assert address.base.startswith("http://127.0.0.1:"), one.name

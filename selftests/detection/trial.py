@@ -26,7 +26,7 @@ from meshi_conformance.testing.shared_data import World
 from meshi_reference import server
 from meshi_reference.faults import Fault
 from meshi_reference.settings import Settings
-from meshi_reference.variations.choices import Variation
+from meshi_reference.variations.registry import Variation
 
 FOUND, MISSED, PASSED, FALSE_ALARM, ERRED = "found", "missed", "passed", "false alarm", "erred"
 

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from meshi_conformance.contract import contract as contracts
-from meshi_conformance.plugin.preflight import Preflight
 from meshi_conformance.report import results
-from meshi_conformance.target.target import Target
+from meshi_conformance.target.target import Preflight, Target
 from meshi_conformance.verdicts.verdicts import Judgement
 from meshi_conformance.verdicts.waivers import Waiver
 

@@ -19,7 +19,7 @@ from detection.trial import PASSED, Court
 from meshi_conformance.contract.contract import load
 from meshi_conformance.generation.budget import Plan
 from meshi_conformance.generation.cases import drafts
-from meshi_reference.variations.choices import VARIATIONS
+from meshi_reference import variations
 
 from .faults import HIDDEN
 from .searches import SEARCHES, seeds_until_found
@@ -45,7 +45,7 @@ def main() -> int:
         print("\n".join(line for line, _ in lines))
         return 0 if all(right for _, right in lines) else 1
     seeds = range(options.first, options.first + options.seeds)
-    return blame(chosen(dict(VARIATIONS)), seeds, options.budget, options.jobs)
+    return blame(chosen(dict(variations.load())), seeds, options.budget, options.jobs)
 
 
 def blame(names: list[str], seeds: range, budget: int | None, jobs: int) -> int:
@@ -60,7 +60,7 @@ def blame(names: list[str], seeds: range, budget: int | None, jobs: int) -> int:
         for operation in contract.operations:
             # Made up once here: every trial of this seed inherits them.
             drafts(operation, plan)
-        for result in court.hold([VARIATIONS[name] for name in names], jobs):
+        for result in court.hold([variations.load()[name] for name in names], jobs):
             trials += 1
             requests += result.requests
             if result.verdict != PASSED:

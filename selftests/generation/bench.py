@@ -8,14 +8,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from meshi_conformance.client.transport import Api, Transport
+from meshi_conformance.client.api import Api
+from meshi_conformance.client.transport import Transport
 from meshi_conformance.contract.contract import Contract, load
-from meshi_conformance.exchanges.exchange import KEY_VARIABLES, Redaction
 from meshi_conformance.exchanges.recorder import Recorder
+from meshi_conformance.exchanges.redaction import Redaction
 from meshi_conformance.generation.budget import PROFILES, Plan
+from meshi_conformance.target.keys import KEY_VARIABLES
 from meshi_conformance.target.target import Target
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.shared_data import World
+from meshi_conformance.testing.shared_parts import PARTS
 from meshi_conformance.testing.valid_calls import Calls
 from meshi_reference import server
 from meshi_reference.faults import Fault
@@ -51,7 +54,7 @@ def bench(fault: Fault | None = None, settings: Settings | None = None) -> Itera
         stack.callback(transport.close)
         api = Api(transport)
         given = Given(api, RUN, "self")
-        world = World(given, folder)
+        world = World(given, folder, PARTS)
         yield Bench(api, given, world, Calls(given, world), contract, {"MESHI_BASE": address.base, **address.env})
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from meshi_conformance.client.transport import Call
+from meshi_conformance.client.call import Call
 from meshi_conformance.contract.contract import load
 from meshi_conformance.generation.expectation import FREEDOMS, UNSENT, Known, Reader
 

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from meshi_conformance.client.transport import Call
+from meshi_conformance.client.call import Call
 from meshi_conformance.contract.contract import load
 from meshi_conformance.generation import cases
 from meshi_conformance.generation.budget import PROFILES, Plan

@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from meshi_conformance.generation.state_machine import explore, script
+from meshi_conformance.generation.repro_script import script
+from meshi_conformance.generation.state_machine import explore
 
 from .bench import RUN, bench, plan
 from .faults import HIDDEN

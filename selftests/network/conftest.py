@@ -10,11 +10,13 @@ import pytest
 from hostile import KEY, Connect
 
 from meshi_conformance.client import transport as client
+from meshi_conformance.client.api import Api
 from meshi_conformance.client.rate_limiter import Limiter
-from meshi_conformance.client.transport import Api, Transport
+from meshi_conformance.client.transport import Transport
 from meshi_conformance.contract.contract import load
-from meshi_conformance.exchanges.exchange import Redaction
-from meshi_conformance.exchanges.recorder import Recorder, Spool
+from meshi_conformance.exchanges.recorder import Recorder
+from meshi_conformance.exchanges.redaction import Redaction
+from meshi_conformance.exchanges.spool import Spool
 from meshi_conformance.target.target import Target
 from meshi_reference.server import Address, running
 from meshi_reference.settings import Settings

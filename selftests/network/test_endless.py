@@ -12,9 +12,9 @@ import pytest
 from hostile import Connect, Events, Request, answer, serving
 
 from meshi_conformance.client import pagination as paging
+from meshi_conformance.client.api import Api
 from meshi_conformance.client.pagination import walk
 from meshi_conformance.client.polling import poll_to_end
-from meshi_conformance.client.transport import Api
 from meshi_conformance.errors import DeadlinePassed, Inconclusive
 from meshi_conformance.plugin.progress import Progress
 

@@ -17,7 +17,7 @@ from meshi_conformance.client import transport as client
 from meshi_conformance.client.rate_limiter import Limiter
 from meshi_conformance.errors import CeilingReached, NotPermitted, TransportTrouble
 from meshi_conformance.exchanges.created_rows import listed
-from meshi_conformance.exchanges.exchange import Redaction
+from meshi_conformance.exchanges.redaction import Redaction
 from meshi_reference.server import Address
 
 EVENT = {"event_id": "e", "title": "T"}

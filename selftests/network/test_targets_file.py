@@ -11,8 +11,8 @@ from suite import ROOT
 from meshi_conformance.contract.contract import load as contract
 from meshi_conformance.errors import UsageError
 from meshi_conformance.plugin.estimates import FILE, expected, group
-from meshi_conformance.plugin.preflight import Preflight, announcement
-from meshi_conformance.target.target import Target, resolve, restricted
+from meshi_conformance.plugin.preflight import announcement
+from meshi_conformance.target.target import Preflight, Target, resolve, restricted
 from meshi_conformance.target.targets_file import load
 
 BASE = "https://api.example.com/api/v0/partner"

@@ -10,11 +10,12 @@ from typing import Any
 from urllib.parse import quote
 
 from meshi_conformance.contract import contract as contracts
-from meshi_conformance.exchanges.exchange import Exchange, Redaction
-from meshi_conformance.exchanges.recorder import Recorder, Spool
-from meshi_conformance.plugin.preflight import Preflight
+from meshi_conformance.exchanges.exchange import Exchange
+from meshi_conformance.exchanges.recorder import Recorder
+from meshi_conformance.exchanges.redaction import Redaction
+from meshi_conformance.exchanges.spool import Spool
 from meshi_conformance.report import results, write_all
-from meshi_conformance.target.target import Target
+from meshi_conformance.target.target import Preflight, Target
 from meshi_conformance.verdicts.verdicts import Judgement
 
 KEY = "sk_planted/7f3a+Zq9=secret~value"

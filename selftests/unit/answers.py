@@ -10,7 +10,8 @@ from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
-from meshi_conformance.client.transport import Api, Call
+from meshi_conformance.client.api import Api
+from meshi_conformance.client.call import Call
 from meshi_conformance.contract.contract import load
 from meshi_conformance.exchanges.exchange import Exchange
 

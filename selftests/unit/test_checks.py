@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from answers import CORRELATION, JSON, example, exchange, refusal
 
-from meshi_conformance.contract.contract import BOUNDARY_OPERATIONS, load
+from meshi_conformance.contract.contract import load
+from meshi_conformance.contract.operations import BOUNDARY_OPERATIONS
 from meshi_conformance.exchanges import checks
 from meshi_conformance.exchanges.checks import check, retry_after_is_valid, retry_after_seconds
 from meshi_conformance.exchanges.exchange import Exchange

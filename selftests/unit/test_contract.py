@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from meshi_conformance.contract.contract import NEEDS, Contract, Schema, describe_bounds, load
+from meshi_conformance.contract.contract import Contract, load
+from meshi_conformance.contract.operations import describe_bounds
+from meshi_conformance.contract.requirements import NEEDS
+from meshi_conformance.contract.schemas import Schema
 from meshi_conformance.errors import UsageError
 
 CONTRACT = load()

@@ -11,7 +11,8 @@ import pytest
 from answers import exchange, refusal
 
 from meshi_conformance.errors import MissingMember, Unreadable
-from meshi_conformance.exchanges.exchange import STORED_BODY_BYTES, Redaction
+from meshi_conformance.exchanges.exchange import STORED_BODY_BYTES
+from meshi_conformance.exchanges.redaction import Redaction
 
 KEY = "mk_live/Secret+Key=0123456789"
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from answers import Scripted, exchange, refusal
 
-from meshi_conformance.client.transport import Call
+from meshi_conformance.client.call import Call
 from meshi_conformance.errors import CouldNotArrange
 from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.testing import large_import as largest

@@ -22,7 +22,7 @@ BASE_PATH = "/api/v0/partner"
 HEAD = """
 import pytest
 from meshi_conformance.errors import CouldNotArrange, DeadlinePassed
-from meshi_conformance.marks import requirement
+from meshi_conformance.testing.marks import requirement
 
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from meshi_conformance.contract.contract import Requirement
+from meshi_conformance.contract.requirements import Requirement
 from meshi_conformance.verdicts.verdicts import (
     DESELECTED,
     OUTCOMES,

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from answers import Scripted, exchange, refusal
 
-from meshi_conformance.client.transport import Call
+from meshi_conformance.client.call import Call
 from meshi_conformance.errors import CouldNotArrange, Inconclusive, TransportTrouble
-from meshi_conformance.exchanges.exchange import Exchange, JsonObject
+from meshi_conformance.exchanges.exchange import Exchange
+from meshi_conformance.exchanges.strict_json import JsonObject
 from meshi_conformance.testing.list_walk import Walked, created, member, pair, score, walked, whole
 
 

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from answers import Scripted, exchange, refusal
 
-from meshi_conformance.client.transport import Call
+from meshi_conformance.client.call import Call
 from meshi_conformance.contract.contract import load
 from meshi_conformance.errors import CouldNotArrange, MissingMember, NotPermitted
 from meshi_conformance.exchanges.exchange import Exchange
-from meshi_conformance.testing import shared_data as worlds
 from meshi_conformance.testing.arrange import Given
-from meshi_conformance.testing.shared_data import GENERATED_PARTS, NEEDS, PARTS, World
+from meshi_conformance.testing.shared_data import World
+from meshi_conformance.testing.shared_parts import GENERATED_PARTS, NEEDS, PARTS
 from meshi_conformance.testing.valid_calls import BUILDERS, Calls
 
 Builder = Callable[[Given, World], dict[str, Any]]
@@ -33,7 +33,7 @@ def refused(call: Call) -> Exchange:
 
 
 def world(folder: Path, answer: Callable[[Call], Exchange] = created, worker: str = "w0") -> World:
-    return World(Given(Scripted(answer), "run1", worker), folder)
+    return World(Given(Scripted(answer), "run1", worker), folder, PARTS)
 
 
 def api_of(one: World) -> Scripted:
@@ -45,7 +45,7 @@ def api_of(one: World) -> Scripted:
 @pytest.fixture
 def part(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Builder], None]:
     """Replaces how a part of the world is built."""
-    return lambda name, builder: monkeypatch.setitem(worlds.PARTS, name, builder)
+    return lambda name, builder: monkeypatch.setitem(PARTS, name, builder)
 
 
 def test_a_part_is_built_when_it_is_first_read_and_once(tmp_path: Path) -> None:

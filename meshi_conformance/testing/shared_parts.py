@@ -1,0 +1,428 @@
+"""The parts of the shared data, and how each is built."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ..client.call import Call
+from ..errors import CouldNotArrange
+from ..exchanges.exchange import Exchange
+from .arrange import Given
+from .large_import import largest_import, largest_list
+from .rate_limit_probe import exhausted_window
+from .shared_data import World
+from .webhook_listener import watched_webhook
+
+ATTENDEES = 8
+
+
+CROWD = 120
+"""Attendees of the event whose list needs more than one page of any size."""
+
+
+SMALL_TOP_N = 2
+
+
+RANKED = 18
+"""Attendees of the event that shows the default `top_n`: each has more possible targets than that."""
+
+
+DEFAULT_TOP_N = 10
+"""What leaving `top_n` out stands for (endpoint-reference, POST /events/:event_id/match-runs)."""
+
+
+WEBHOOK = "https://example.com/conformance?of=runs&page=1"
+"""A webhook's URL with all that a URL may have; nobody ever calls it."""
+
+
+LONGEST_ID = 128
+"""Characters of the longest partner ID (identity-and-ids, Field patterns)."""
+
+
+def _event(given: Given, world: World) -> dict[str, Any]:
+    """An event with every member set."""
+    request = given.event_request()
+    answer = given.accepted(given.api.create_event(request))
+    return {"id": request["event_id"], "request": request, "created": answer.json}
+
+
+def _sessions(given: Given, world: World) -> dict[str, Any]:
+    """Five sessions of the event, created out of order, two of them starting at the same moment."""
+    event_id = world.event.id
+    requests = []
+    for hour in (11, 9, 12, 10, 9):
+        request = given.session_request(
+            start_timestamp=f"2031-03-10T{hour:02d}:00:00Z", end_timestamp=f"2031-03-10T{hour:02d}:45:00Z"
+        )
+        given.accepted(given.api.create_session(event_id, request))
+        requests.append(request)
+    return {"event_id": event_id, "requests": requests, "ids": [one["session_id"] for one in requests]}
+
+
+def _people(given: Given, world: World) -> dict[str, Any]:
+    """Attendees of the event, imported and the import ended; IDs that every collation orders alike."""
+    event_id = world.event.id
+    base = given.name("person")
+    rows = [given.attendee(attendee_id=f"{base}{number:03d}") for number in range(ATTENDEES)]
+    # Sent in another order than listed, so that a list in order of arrival shows up.
+    request = given.import_request([*rows[3:], *rows[:3]], webhook_url=WEBHOOK)
+    return {
+        "event_id": event_id,
+        "rows": rows,
+        "ids": [row["attendee_id"] for row in rows],
+        **_run(given, request, given.api.import_attendees(event_id, request)),
+    }
+
+
+def _enriched(given: Given, world: World) -> dict[str, Any]:
+    """An ended enrichment of the event's attendees."""
+    event_id = world.people.event_id
+    request = given.run_request()
+    return {
+        "event_id": event_id,
+        **_run(given, request, given.api.create_enrichment_run(event_id, request)),
+    }
+
+
+def _matched(given: Given, world: World) -> dict[str, Any]:
+    """An ended match run of the event with the default `top_n`: the older of two."""
+    event_id = world.enriched.event_id
+    request = given.run_request()
+    return {"event_id": event_id, **_run(given, request, given.api.create_match_run(event_id, request))}
+
+
+def _rematched(given: Given, world: World) -> dict[str, Any]:
+    """A later ended match run of the same event with a small `top_n`: the latest one."""
+    event_id = world.matched.event_id
+    request = given.run_request(top_n=SMALL_TOP_N)
+    return {"event_id": event_id, **_run(given, request, given.api.create_match_run(event_id, request))}
+
+
+def _pair(given: Given, world: World) -> dict[str, Any]:
+    """An ordered pair of attendees that has a score in the latest match run."""
+    event_id = world.rematched.event_id
+    page = given.accepted(given.api.list_event_matches(event_id, query={"limit": 1}))
+    rows = page.items
+    if rows and {"principal_attendee_id", "target_attendee_id"} <= set(rows[0]):
+        principal, target = rows[0]["principal_attendee_id"], rows[0]["target_attendee_id"]
+        return {"event_id": event_id, "principal": principal, "target": target}
+    # The members of a listed row are only implied: ask for the pairs themselves.
+    for principal, target in itertools.permutations(world.people.ids, 2):
+        if given.api.get_match(event_id, principal, target).accepted:
+            return {"event_id": event_id, "principal": principal, "target": target}
+    raise CouldNotArrange("no pair of attendees has a match", "matching left no matches")
+
+
+def _second(given: Given, world: World) -> dict[str, Any]:
+    """Another event of the org with attendees and a match run of its own."""
+    event_id = given.event(title="Second Conformance Summit")
+    rows = [given.attendee() for _ in range(3)]
+    given.imported(event_id, rows)
+    request = given.run_request()
+    return {
+        "event_id": event_id,
+        "ids": [row["attendee_id"] for row in rows],
+        **_run(given, request, given.api.create_match_run(event_id, request)),
+    }
+
+
+def _theirs(given: Given, world: World) -> dict[str, Any]:
+    """An event of the other org, with attendees of the IDs that our org has matched."""
+    theirs = given.as_key("other")
+    event_id = theirs.event(title="Conformance Summit of Another Org")
+    theirs.imported(event_id, [theirs.attendee(attendee_id=one) for one in world.people.ids])
+    return {"event_id": event_id}
+
+
+def _empty(given: Given, world: World) -> dict[str, Any]:
+    """An event that nothing is ever added to."""
+    return {"event_id": given.event(title="Empty Conformance Summit")}
+
+
+def _scratch(given: Given, world: World) -> dict[str, Any]:
+    """An event that any test may write into."""
+    return {"event_id": given.event(title="Scratch Conformance Summit")}
+
+
+def _imports(given: Given, world: World) -> dict[str, Any]:
+    """An event that any test may import into, and that nobody matches: matching grows with the square."""
+    return {"event_id": given.event(title="Import Conformance Summit")}
+
+
+def _longest(given: Given, what: str) -> str:
+    """An unused ID as long as allowed, with every mark in it."""
+    return f"{given.name(what)}.A_z:0-9".ljust(LONGEST_ID, "x")
+
+
+def _long_event(given: Given, world: World) -> dict[str, Any]:
+    """An event whose ID is as long as allowed."""
+    title = "Long-named Conformance Summit"
+    return {"event_id": given.event(event_id=_longest(given, "event"), url_slug=None, title=title)}
+
+
+def _long_session(given: Given, world: World) -> dict[str, Any]:
+    """A session of that event whose ID is as long as allowed."""
+    event_id = world.long_event.event_id
+    return {"event_id": event_id, "session_id": given.session(event_id, session_id=_longest(given, "session"))}
+
+
+def _long_people(given: Given, world: World) -> dict[str, Any]:
+    """Two attendees of that event whose IDs are as long as allowed."""
+    event_id = world.long_event.event_id
+    rows = [given.attendee(attendee_id=_longest(given, "attendee")) for _ in range(2)]
+    given.imported(event_id, rows)
+    return {"event_id": event_id, "ids": [row["attendee_id"] for row in rows]}
+
+
+def _plain_run(given: Given, world: World) -> dict[str, Any]:
+    """A run outside event scope."""
+    request = given.generic_run_request("enrichment", webhook_url=WEBHOOK)
+    answer = given.api.create_run(request)
+    return {"run_id": given.run_id(answer), "request": request, "created": answer.json}
+
+
+def _generic(given: Given, world: World) -> dict[str, Any]:
+    """A run outside event scope of each kind, with every member sent."""
+    runs = {}
+    for kind in ("import", "enrichment", "match"):
+        request = given.generic_run_request(kind, webhook_url=WEBHOOK)
+        answer = given.api.create_run(request)
+        runs[kind] = {"request": request, "run_id": given.run_id(answer), "answer": answer.json}
+    return {"runs": runs}
+
+
+def _queue(given: Given, world: World) -> dict[str, Any]:
+    """An event with open reviews that no test resolves."""
+    return _reviews(given, pairs=3)
+
+
+def _decisions(given: Given, world: World) -> dict[str, Any]:
+    """An event with an open review for each of the three decisions."""
+    return _reviews(given, pairs=3)
+
+
+def _merge(given: Given, world: World) -> dict[str, Any]:
+    """An event with one pair of look-alikes, to be merged by one test."""
+    return _reviews(given, pairs=1)
+
+
+def _refusals(given: Given, world: World) -> dict[str, Any]:
+    """An event with one pair of look-alikes whose review stays open: calls on it must be refused."""
+    return _reviews(given, pairs=1)
+
+
+def _waves(given: Given, world: World) -> dict[str, Any]:
+    """An event with open reviews, to which one test adds later ones; none is resolved."""
+    return _reviews(given, pairs=4)
+
+
+def _crowd(given: Given, world: World) -> dict[str, Any]:
+    """An event with more attendees than the largest page holds; IDs that every collation orders alike."""
+    event_id = given.event(title="Crowded Conformance Summit")
+    base = given.name("crowd")
+    rows = [given.attendee(attendee_id=f"{base}{number:03d}") for number in range(CROWD)]
+    return {
+        "event_id": event_id,
+        "ids": [row["attendee_id"] for row in rows],
+        "run": given.imported(event_id, [*rows[50:], *rows[:50]]),
+    }
+
+
+def _history(given: Given, world: World) -> dict[str, Any]:
+    """Three attendees who look alike, with the identity history of each before and after every decision."""
+    event_id = given.event(title="Look-alike Conformance Summit")
+    one = given.attendee()
+    people = [one, *({**one, "attendee_id": given.name("attendee")} for _ in range(2))]
+    ids = [row["attendee_id"] for row in people]
+    given.imported(event_id, people)
+    given.enriched(event_id)
+
+    def histories() -> dict[str, list[Any]]:
+        pages = [given.api.list_attendee_identity(event_id, one, query={"limit": 100}) for one in ids]
+        return {one: given.accepted(page).items for one, page in zip(ids, pages, strict=True)}
+
+    reviews = given.open_reviews(event_id)
+    moments, seen = [time.time()], [histories()]
+    for review in reviews:
+        moments.append(time.time())
+        # A decision may settle the next review too: whatever is left is decided.
+        given.api.resolve_review(review, {"decision": "distinct", "reason": "Checked."})
+        seen.append(histories())
+    return {"event_id": event_id, "ids": ids, "histories": seen, "moments": moments}
+
+
+def _spent(given: Given, world: World) -> dict[str, Any]:
+    """An event with an ended run of each kind, whose idempotency keys any test may send again."""
+    event_id = given.event(title="Repeated Conformance Summit")
+    rows = [given.attendee() for _ in range(3)]
+    requests = {
+        "importAttendees": given.import_request(rows, webhook_url=WEBHOOK),
+        "createEnrichmentRun": given.run_request(webhook_url=WEBHOOK),
+        "createMatchRun": given.run_request(webhook_url=WEBHOOK, top_n=5),
+    }
+    path = {"event_id": event_id}
+    runs = {
+        operation: _run(given, request, given.api.send(Call(operation, path=path, body=request)))
+        for operation, request in requests.items()
+    }
+    return {"event_id": event_id, "ids": [row["attendee_id"] for row in rows], "runs": runs}
+
+
+def _ranked(given: Given, world: World) -> dict[str, Any]:
+    """An event matched twice, with `top_n` left out and spelt out, that one more attendee joined afterwards."""
+    event_id = given.event(title="Ranked Conformance Summit")
+    rows = [given.attendee() for _ in range(RANKED)]
+    given.imported(event_id, rows)
+    left_out = given.matched(event_id)["run_id"]
+    spelt_out = given.matched(event_id, top_n=DEFAULT_TOP_N)["run_id"]
+    late = given.attendee()
+    # Sent along with everybody else: whether an import could also take people away is not documented.
+    given.imported(event_id, [*rows, late])
+    return {
+        "event_id": event_id,
+        "ids": [row["attendee_id"] for row in rows],
+        "late": late["attendee_id"],
+        "left_out": left_out,
+        "spelt_out": spelt_out,
+    }
+
+
+def _roster(given: Given, world: World) -> dict[str, Any]:
+    """An event imported into twice and never enriched or matched."""
+    event_id = given.event(title="Roster Conformance Summit")
+    one, other, added = (given.attendee() for _ in range(3))
+    # Everybody is sent again: whether an import could also take people away is not documented.
+    runs = [given.imported(event_id, rows) for rows in ([one, other], [one, other, added])]
+    return {
+        "event_id": event_id,
+        "ids": [one["attendee_id"], other["attendee_id"]],
+        "rows": [one, added],
+        "added": added["attendee_id"],
+        "ended": [run["status"] for run in runs],
+    }
+
+
+def _rejections(given: Given, world: World) -> dict[str, Any]:
+    """An event with one pair of look-alikes, for merges that make no sense and, at the end, one that does."""
+    return _reviews(given, pairs=1)
+
+
+def _playground(given: Given, world: World) -> dict[str, Any]:
+    """An event that generated calls write into; nobody reads it."""
+    return {"event_id": given.event(title="Generated Conformance Summit")}
+
+
+def _generated_reviews(given: Given, world: World) -> dict[str, Any]:
+    """An event with open reviews for generated decisions; the last one is for those to be refused."""
+    return _reviews(given, pairs=4)
+
+
+def _generated_merge(given: Given, world: World) -> dict[str, Any]:
+    """An event with one pair of look-alikes, for a generated merge."""
+    return _reviews(given, pairs=1)
+
+
+def _window(given: Given, world: World) -> dict[str, Any]:
+    """What the rate limit did, provoked and waited for."""
+    return exhausted_window(given)
+
+
+def _largest(given: Given, world: World) -> dict[str, Any]:
+    """What came of the largest import, and of one with one row more."""
+    return largest_import(given)
+
+
+def _largest_list(given: Given, world: World) -> dict[str, Any]:
+    """How the attendees of the largest import are listed."""
+    return largest_list(given, world.largest)
+
+
+def _webhook(given: Given, world: World) -> dict[str, Any]:
+    """What came to a webhook on this machine."""
+    return watched_webhook(given)
+
+
+def _reviews(given: Given, pairs: int) -> dict[str, Any]:
+    event_id = given.event(title="Look-alike Conformance Summit")
+    look_alikes = [given.look_alikes() for _ in range(pairs)]
+    stranger = given.attendee()
+    given.imported(event_id, [stranger, *(row for pair in look_alikes for row in pair)])
+    request = given.run_request()
+    run = _run(given, request, given.api.create_enrichment_run(event_id, request))
+    return {
+        "event_id": event_id,
+        "pairs": [[row["attendee_id"] for row in pair] for pair in look_alikes],
+        "stranger": stranger["attendee_id"],
+        "reviews": given.open_reviews(event_id, at_least=pairs),
+        **run,
+    }
+
+
+def _run(given: Given, request: dict[str, Any], answer: Exchange) -> dict[str, Any]:
+    """What the world keeps of a run: its request, the first answer and every poll until its end."""
+    polls = given.polled(answer)
+    return {
+        "request": request,
+        "answer": answer.json,
+        "run_id": answer["run_id"],
+        "polls": [poll.json for poll in polls],
+    }
+
+
+PARTS: dict[str, Callable[[Given, World], dict[str, Any]]] = {
+    "event": _event,
+    "sessions": _sessions,
+    "people": _people,
+    "enriched": _enriched,
+    "matched": _matched,
+    "rematched": _rematched,
+    "pair": _pair,
+    "second": _second,
+    "theirs": _theirs,
+    "empty": _empty,
+    "scratch": _scratch,
+    "imports": _imports,
+    "long_event": _long_event,
+    "long_session": _long_session,
+    "long_people": _long_people,
+    "plain_run": _plain_run,
+    "generic": _generic,
+    "queue": _queue,
+    "decisions": _decisions,
+    "merge": _merge,
+    "refusals": _refusals,
+    "waves": _waves,
+    "crowd": _crowd,
+    "history": _history,
+    "spent": _spent,
+    "ranked": _ranked,
+    "roster": _roster,
+    "rejections": _rejections,
+    "playground": _playground,
+    "generated_reviews": _generated_reviews,
+    "generated_merge": _generated_merge,
+    "window": _window,
+    "largest": _largest,
+    "largest_list": _largest_list,
+    "webhook": _webhook,
+}
+"""Part by name. A builder may read other parts; no two read each other."""
+
+
+GENERATED_PARTS = ("playground", "generated_reviews", "generated_merge")
+"""Parts that only generated calls use."""
+
+
+NEEDS = {
+    "theirs": ("other",),
+    # Without a key of its own the probe would use up the window of all the tests beside it.
+    "window": ("rate_limit", "probe"),
+    # Far away a server may work runs off one by one: everybody else's would wait behind the largest.
+    "largest": ("large", "loopback"),
+    "largest_list": ("large", "loopback"),
+    "webhook": ("loopback",),
+}
+"""What a target has to have before a part is built ahead: keys and capabilities, as requirements name them."""
