@@ -17,9 +17,9 @@ from ..exchanges.exchange import Exchange
 from ..testing.arrange import Given
 from ..testing.shared_data import World
 from ..testing.valid_calls import Calls, check_baseline_call
+from ..watching.expectation import FREEDOMS, Expectation, Reader
 from . import cases
 from .budget import Meter, Plan
-from .expectation import FREEDOMS, Expectation, Reader
 from .resources import Resources
 
 BATCH = 8

@@ -17,8 +17,8 @@ from urllib.parse import unquote
 
 from ..client.call import NOTHING, Call
 from ..contract.contract import Contract, load
+from ..watching.expectation import ZONES
 from .budget import Plan
-from .expectation import ZONES
 from .strategies import day, moment, text
 
 OWN_HEADERS = frozenset({"x-correlation-id", "Content-Type", "Authorization"})

@@ -19,8 +19,8 @@ from ..exchanges.exchange import Exchange
 from ..testing.arrange import Given
 from ..testing.timestamps import instant
 from ..testing.valid_calls import Calls, check_baseline_call
+from ..watching.expectation import ID
 from .budget import Meter
-from .expectation import ID
 
 CONTEXT = ("event_details", "objectives", "welcome_instructions")
 KINDS = {"importAttendees": "import", "createEnrichmentRun": "enrichment", "createMatchRun": "match"}

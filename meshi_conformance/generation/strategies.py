@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
-from .expectation import ZONES, is_ordinary
+from ..watching.expectation import ZONES, is_ordinary
 
 PLAIN = "abcdefghijklmnopqrstuvwxyzABCXYZ0123456789 .,'-–&()/:äéñÇøßłğ中文字日本語한국어عربیעбг"
 

@@ -8,7 +8,7 @@ import pytest
 
 from meshi_conformance.client.call import Call
 from meshi_conformance.contract.contract import load
-from meshi_conformance.generation.expectation import FREEDOMS, UNSENT, Known, Reader
+from meshi_conformance.watching.expectation import FREEDOMS, UNSENT, Known, Reader
 
 EVENT = {"event_id": "event-1", "title": "Summit"}
 SESSION = {

@@ -40,6 +40,9 @@ FREEDOMS = {
 }
 """Why a call is left to the server: the places where the pages are silent (contract/README.md)."""
 
+EXISTENCE = "existence"
+"""Freedom of a call that names what may exist or not: traffic that is only watched does not show it."""
+
 UNSENT = frozenset({"reason", "unknown", "route", "media", "dates", "coercion", "case"})
 """Freedoms of calls that are not sent at all: a refusal would have no listed code, the call would never reach the
 API, or a server that accepts the value would have to show it in an answer whose type it does not fit."""
@@ -103,6 +106,22 @@ class Known:
     sessions: frozenset[str] = frozenset()
     merges: frozenset[tuple[str, str]] = frozenset()
 
+    def names(self, operation: str, path: Mapping[str, str]) -> bool | None:
+        """Whether the path parameters of an operation name what exists; None where that is not known."""
+        return path in self.paths.get(operation, ())
+
+    def has_match_run(self, id: str) -> bool | None:
+        """Whether a match run has this ID."""
+        return id in self.match_runs
+
+    def has_session(self, id: str) -> bool | None:
+        """Whether a session has this ID."""
+        return id in self.sessions
+
+    def can_merge(self, source: str, target: str) -> bool | None:
+        """Whether a review allows this merge of two attendees."""
+        return (source, target) in self.merges
+
 
 class Reader:
     """Reads calls by the rules, for one run."""
@@ -149,9 +168,12 @@ class Reader:
                 what = f"{name} {value[:40]!r} does not fit its pattern"
                 limit = self._limits[operation.id]["path", name]
                 self._fault(found, operation, what, limit, {(400, code)}, "pattern")
-        if malformed or call.path in self.known.paths.get(operation.id, ()):
+        if malformed or not call.path:
             return
-        if not call.path:
+        exists = self.known.names(operation.id, call.path)
+        if exists is None:
+            found.freedoms.add(EXISTENCE)
+        if exists is not False:
             return
         # Well formed, and nothing that exists: any of the listed not-found codes may name what is missing.
         codes = {(404, code) for code in operation.errors.get(404, ())}
@@ -190,11 +212,17 @@ class Reader:
                     found.faults.append(
                         Fault(f"kind {value[:40]!r}", answers, f"error.{operation.id}.INVALID_RUN_KIND")
                     )
-            elif name == "run_id" and value not in self.known.match_runs:
+            elif name == "run_id" and (exists := self.known.has_match_run(value)) is not True:
+                if exists is None:
+                    found.freedoms.add(EXISTENCE)
+                    continue
                 what = f"run_id {value[:40]!r} is no match run"
                 either: Answers = {(404, "MATCH_RUN_NOT_FOUND"), (400, None)}
                 found.faults.append(Fault(what, either, f"error.{operation.id}.MATCH_RUN_NOT_FOUND"))
-            elif name == "session_id" and value not in self.known.sessions:
+            elif name == "session_id" and (exists := self.known.has_session(value)) is not True:
+                if exists is None:
+                    found.freedoms.add(EXISTENCE)
+                    continue
                 answers = {(404, "SESSION_NOT_FOUND")}
                 if not ID.fullmatch(value):
                     answers.add((400, "INVALID_PARTNER_ID"))
@@ -272,7 +300,10 @@ class Reader:
             return
         source, target = call.body.get("source_partner_id", ""), call.body.get("target_partner_id", "")
         kinds = {call.body.get("source_kind"), call.body.get("target_kind")}
-        if (source, target) in self.known.merges and kinds == {"attendee"}:
+        possible = self.known.can_merge(source, target)
+        if possible is None:
+            found.freedoms.add(EXISTENCE)
+        if possible is None or (possible and kinds == {"attendee"}):
             return
         # Which of the listed refusals names a merge that cannot be is left to the server.
         operation = self._contract.operations["mergeReview"]
