@@ -81,9 +81,10 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Writes docs/requirements.md anew from the contract and the tests.
+# Writes docs/requirements.md anew from the contract and the tests, and docs/open-questions.md from requirements/.
 catalogue: $(READY)
 	$(BIN)/python -m meshi_conformance catalogue
+	$(BIN)/python -m meshi_conformance questions
 
 # Writes lock.txt anew from pyproject.toml; it names versions and hashes, and no index.
 lock: $(READY)

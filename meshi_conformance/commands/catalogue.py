@@ -39,13 +39,21 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Writes the catalogue, or compares it with the file: 0 where it is up to date, 1 where it is not."""
     text = catalogue(contract.load(), suite.tests_by_requirement())
+    return write_or_check(options.output, text, options.check)
+
+
+def write_or_check(file: Path, text: str, check: bool) -> int:
+    """Write a generated document, or compare it with its file: 0 where it is up to date, 1 where it is not.
+
+    Raises UsageError where the file cannot be read or written.
+    """
     try:
-        if options.check:
-            return _check(options.output, text)
-        options.output.write_text(text, encoding="utf-8")
+        if check:
+            return _check(file, text)
+        file.write_text(text, encoding="utf-8")
     except OSError as problem:
-        raise UsageError(f"{options.output}: {problem.strerror}. Run this in a checkout, or give --output.") from None
-    print(f"{options.output}: {text.count(chr(10))} lines")
+        raise UsageError(f"{file}: {problem.strerror}. Run this in a checkout, or give --output.") from None
+    print(f"{file}: {text.count(chr(10))} lines")
     return 0
 
 

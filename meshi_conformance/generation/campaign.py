@@ -17,7 +17,7 @@ from ..exchanges.exchange import Exchange
 from ..testing.arrange import Given
 from ..testing.shared_data import World
 from ..testing.valid_calls import Calls, check_baseline_call
-from ..watching.expectation import FREEDOMS, Expectation, Reader
+from ..watching.expectation import Expectation, Reader
 from . import cases
 from .budget import Meter, Plan
 from .resources import Resources
@@ -259,8 +259,3 @@ def message(finding: Finding, plan: Plan) -> str:
     """One line for the report: what is wrong, the smallest request, how to make it again."""
     body = "" if finding.call.body is NOTHING else f" {json.dumps(finding.call.body, ensure_ascii=False)[:300]}"
     return f"{finding}; smallest request found:{body} ({plan.repeat})"
-
-
-def freedoms() -> dict[str, str]:
-    """Why generated calls are left to the server, by name."""
-    return dict(FREEDOMS)

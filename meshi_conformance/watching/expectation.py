@@ -19,26 +19,26 @@ from ..client.call import NOTHING, Call
 from ..contract.contract import Contract
 from ..contract.operations import Limit, Operation
 
-FREEDOMS = {
-    "null": "null for an optional member may stand for an absent one or be refused",
-    "blank": "an empty or blank value of an optional member, or a blank one of a required member",
-    "padded": "a value that fits once blanks around it, or another Unicode form, are taken away",
-    "coercion": "a number or boolean where a text or another type is asked for may be converted or refused",
-    "letters": "characters outside the basic plane, or symbols that a server may well not want in a name",
-    "format": "the form of e-mails, LinkedIn URLs, time zones, visibilities, slugs and URL schemes",
-    "dates": "dates that no calendar has, other ISO forms, and an end before the start",
-    "case": "a word of a fixed list in another case",
-    "key": "idempotency keys over 64 characters or with unusual ones: the maximum is not given",
-    "objects": "unusual names, depths or sizes inside a free JSON object, and what progress may hold",
-    "length": "titles and descriptions of sessions and reasons have no documented maximum",
-    "page": "a limit outside 1-100 or no number, and a cursor that the server never issued",
-    "goal": "what `goal` selects, and which values it takes",
-    "reason": "a reason that is no text: no code is listed for it",
-    "unknown": "members and parameters that the pages do not name",
-    "route": "IDs that change the route or that a gateway rewrites: empty, dots, slashes, control characters",
-    "media": "a missing or another content type, and repeated parameters",
+FREEDOMS: dict[str, tuple[str, ...]] = {
+    "null": ("bodies.null",),
+    "blank": ("bodies.blank_optional", "bodies.blank_required"),
+    "padded": ("bodies.padded",),
+    "coercion": ("bodies.coercion",),
+    "letters": ("bodies.letters", "bodies.characters"),
+    "format": ("formats.values", "formats.webhook_scheme"),
+    "dates": ("formats.impossible_dates", "formats.date_forms", "formats.end_before_start"),
+    "case": ("bodies.words",),
+    "key": ("runs.key_length", "runs.key_characters"),
+    "objects": ("bodies.free_objects", "bodies.progress"),
+    "length": ("sessions.text_length", "reviews.reason_length"),
+    "page": ("lists.limit_range", "lists.limit_word", "lists.unknown_cursor"),
+    "goal": ("matches.goal",),
+    "reason": ("reviews.reason_type",),
+    "unknown": ("bodies.unknown_members", "lists.unknown_parameter"),
+    "route": ("routes.dot_segments",),
+    "media": ("bodies.content_type", "lists.repeated_parameter"),
 }
-"""Why a call is left to the server: the places where the pages are silent (contract/README.md)."""
+"""Why a call is left to the server: the open questions that it touches, by a short name."""
 
 EXISTENCE = "existence"
 """Freedom of a call that names what may exist or not: traffic that is only watched does not show it."""
