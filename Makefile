@@ -80,16 +80,17 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 # Writes docs/requirements.md anew from the contract and the tests, and docs/open-questions.md from requirements/.
 catalogue: $(READY)
 	$(BIN)/python -m meshi_conformance catalogue
 	$(BIN)/python -m meshi_conformance questions
 
-# Writes lock.txt anew from pyproject.toml; it names versions and hashes, and no index.
+# Writes lock.txt from pyproject.toml: versions and hashes, no index. Pinned versions stay; LOCK=--upgrade renews them.
 lock: $(READY)
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-	  --no-header --quiet --upgrade --output-file lock.txt
+	  --no-header --quiet $(LOCK) --output-file lock.txt
 
 clean:
 	rm -rf $(VENV) build dist reports/latest

@@ -16,11 +16,7 @@ from meshi_conformance.testing.valid_calls import Calls
 if TYPE_CHECKING:  # imported by name below, so that pytest can rewrite its assertions first
     from meshi_conformance.plugin.session import RunSession
 
-pytest_plugins = [
-    "meshi_conformance.plugin.options",
-    "meshi_conformance.plugin.hooks",
-    "meshi_conformance.testing.marks",
-]
+pytest_plugins = ["meshi_conformance.plugin.options", "meshi_conformance.plugin.hooks"]
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from ..errors import UsageError
 from ..report import terminal
 from ..report.text import visible
 from ..target.target import Target
+from ..testing.marks import Judge
 from ..testing.shared_parts import GENERATED_PARTS, NEEDS, PARTS
 from ..verdicts.verdicts import FAIL, INCONCLUSIVE, NOT_RUN
 from . import allure as allure_results
@@ -250,3 +251,9 @@ def run_session(request: pytest.FixtureRequest) -> RunSession:
     assert isinstance(suite, Suite)
     assert suite.session is not None
     return suite.session
+
+
+@pytest.fixture
+def judge() -> Judge:
+    """Judge several requirements in one test."""
+    return Judge()

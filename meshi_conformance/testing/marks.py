@@ -40,9 +40,3 @@ class Judge:
         before = self.found.get(name)
         if before is None or order.index(entry[0]) > order.index(before[0]):
             self.found[name] = entry
-
-
-@pytest.fixture
-def judge() -> Judge:
-    """Judges several requirements in one test."""
-    return Judge()
