@@ -81,6 +81,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema --quiet --schemafile requirements/requirements.schema.json requirements/*.yaml
 
 # Writes docs/requirements.md anew from the contract and the tests, and docs/open-questions.md from requirements/.
 catalogue: $(READY)

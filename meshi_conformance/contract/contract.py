@@ -15,10 +15,11 @@ from typing import Any
 import yaml
 
 from ..errors import UsageError
-from .derived import derive
+from . import derived
 from .operations import Limit, Operation, inline, limit_of, load_yaml, read_operations
-from .requirements import FORM, Requirement, read_requirement
+from .requirements import FORM, Requirement, read_requirement, unreadable
 from .schemas import items_of, properties_of, required_members
+from .templates import expand
 
 
 def root() -> Path:
@@ -43,24 +44,42 @@ class Contract:
         }
         self.untestable: list[dict[str, Any]] = []
         self.requirements: dict[str, Requirement] = {}
-        for requirement in [*derive(self.operations, self.limits(), self.document), *self._written()]:
+        for requirement in [*self._derived(), *self._written()]:
             if requirement.id in self.requirements:
                 raise UsageError(f"Two requirements are called {requirement.id}; rename one of them.")
             self.requirements[requirement.id] = requirement
 
+    def _derived(self) -> Iterator[Requirement]:
+        rows = self._file(self.folder / "requirements" / derived.FILE)["requirements"]
+        return derived.derive(rows, self.operations, self.limits(), self.document)
+
     def _written(self) -> Iterator[Requirement]:
         for file in sorted((self.folder / "requirements").glob("*.yaml")):
-            try:
-                rows = load_yaml(file) or []
-            except (yaml.YAMLError, UnicodeDecodeError) as problem:
-                raise UsageError(f"requirements/{file.name} is no YAML file: {problem}") from problem
-            if not isinstance(rows, list):
-                raise UsageError(f"requirements/{file.name} holds no list of requirements. {FORM}")
-            if file.stem == "untestable":
-                self.untestable = rows
+            if file.name == derived.FILE:
                 continue
-            for row in rows:
-                yield read_requirement(row, file.name, self.operations)
+            said = self._file(file)
+            self.untestable += said.get("untestable", [])
+            for row in said.get("requirements", []):
+                try:
+                    expanded = list(expand(row, said.get("for", {})))
+                except (AttributeError, KeyError, TypeError, ValueError) as problem:
+                    raise unreadable(file.name, row, problem) from problem
+                for one in expanded:
+                    yield read_requirement(one, file.name, self.operations)
+
+    def _file(self, file: Path) -> dict[str, Any]:
+        """What a file of requirements says; a bare list is its requirements."""
+        try:
+            said = load_yaml(file) or []
+        except OSError as problem:
+            raise UsageError(f"The contract cannot be read: {problem}. Reinstall the suite.") from problem
+        except (yaml.YAMLError, UnicodeDecodeError) as problem:
+            raise UsageError(f"requirements/{file.name} is no YAML file: {problem}") from problem
+        if isinstance(said, list):
+            return {"requirements": said}
+        if not isinstance(said, dict) or set(said) - {"for", "requirements", "untestable"}:
+            raise UsageError(f"requirements/{file.name} holds no list of requirements. {FORM}")
+        return said
 
     def limits(self) -> Iterator[Limit]:
         """Every bound that openapi/ and schemas/ put on what a client sends."""

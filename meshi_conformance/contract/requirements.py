@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +53,9 @@ class Requirement:
         return f"{self.page}, {self.section}"
 
 
-def read_requirement(row: dict[str, Any], file: str, operations: Collection[str]) -> Requirement:
+def read_requirement(
+    row: Mapping[str, Any], file: str, operations: Collection[str], *, derived: bool = False
+) -> Requirement:
     """Return the requirement of a row. Raises UsageError, naming the file, for a row of another form."""
     try:
         bound = row["operations"]
@@ -71,23 +73,37 @@ def read_requirement(row: dict[str, Any], file: str, operations: Collection[str]
             raise ValueError(f"unknown needs {needs!r}")
         if not isinstance(row["id"], str) or not re.fullmatch(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)+", row["id"]):
             raise ValueError(f"the ID {row['id']!r} does not read topic.thing.aspect")
+        page, section = _source(row["source"])
         return Requirement(
             id=row["id"],
             level=row["level"],
             statement=" ".join(row["statement"].split()),
-            page=row["source"]["page"],
-            section=row["source"]["section"],
+            page=page,
+            section=section,
             operations=tuple(bound),
             needs=tuple(needs),
+            derived=derived,
         )
     except (AttributeError, KeyError, TypeError, ValueError) as problem:
-        why = f"{problem.args[0]!r} is missing" if isinstance(problem, KeyError) else str(problem)
-        raise UsageError(
-            f"requirements/{file} holds a row that cannot be read ({why}): {str(row)[:200]}. {FORM}"
-        ) from problem
+        raise unreadable(file, row, problem) from problem
+
+
+def unreadable(file: str, row: object, problem: Exception) -> UsageError:
+    """Return the error for a row that has another form, with the reason."""
+    why = f"{problem.args[0]!r} is missing" if isinstance(problem, KeyError) else str(problem)
+    return UsageError(f"requirements/{file} holds a row that cannot be read ({why}): {str(row)[:200]}. {FORM}")
+
+
+def _source(said: Any) -> tuple[str, str]:
+    """Page and section of `page, section`, or of a mapping that names both."""
+    if not isinstance(said, str):
+        return said["page"], said["section"]
+    page, comma, section = said.partition(", ")
+    if not comma:
+        raise ValueError(f"the source {said!r} does not read 'page, section'")
+    return page, section
 
 
 FORM = "docs/adding-a-requirement.md shows the form."
-
 
 _ROW_MEMBERS = {"id", "level", "statement", "source", "operations", "needs"}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from meshi_conformance.contract.contract import Contract, load
+from meshi_conformance.contract.contract import Contract, load, root
 from meshi_conformance.contract.operations import describe_bounds
 from meshi_conformance.contract.requirements import NEEDS
 from meshi_conformance.contract.schemas import Schema
@@ -100,7 +101,7 @@ def test_a_bound_says_its_code_and_its_words() -> None:
     row = limits["limits.importAttendees.row.email"]
     assert (row.place, row.required, row.code) == ("row", False, "INVALID_ATTENDEE_EMAIL")
     assert limits["limits.createMatchRun.top_n"].code is None
-    assert "refused with 400, whatever the code" in CONTRACT.requirements["limits.createMatchRun.top_n"].statement
+    assert "answers 400 past it, with any code" in CONTRACT.requirements["limits.createMatchRun.top_n"].statement
     kind = limits["limits.getIdMapping.kind"]
     assert (kind.place, kind.code) == ("path", "INVALID_PARTNER_KIND")
     assert CONTRACT.requirements["limits.getIdMapping.kind"].page == "identity-and-ids"
@@ -188,6 +189,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "requirements").mkdir()
     (tmp_path / "openapi").mkdir()
     (tmp_path / "openapi" / "meshi-partner-v0.yaml").write_text(yaml.safe_dump(SMALL), encoding="utf-8")
+    shutil.copy(root() / "requirements" / "derived.yaml", tmp_path / "requirements")
     return tmp_path
 
 
@@ -215,8 +217,58 @@ def test_a_file_may_be_empty(folder: Path, empty: str) -> None:
 
 
 def test_what_cannot_be_tested_is_no_requirement(folder: Path) -> None:
-    found = written(folder, [{"promise": "Keys are hashed."}], "untestable.yaml")
+    found = written(folder, {"requirements": [GOOD], "untestable": [{"promise": "Keys are hashed."}]})
     assert found.untestable == [{"promise": "Keys are hashed."}]
+    assert found.requirements["made.up.rule"].statement == "It holds."
+
+
+TABLES = {
+    "thing": {
+        "a": {"operation": "getEvent", "phrase": "an event", "section": "GET /events/:event_id"},
+        "b": {"operation": "getEvent", "phrase": "a session", "section": "GET /sessions"},
+    }
+}
+TEMPLATE = {
+    "id": "made.{thing}.rule",
+    "level": {"a": "documented", "default": "implied"},
+    "statement": "The answer shows {phrase}.",
+    "source": "overview, {section}",
+}
+
+
+def test_a_row_with_a_placeholder_becomes_a_requirement_for_each_value(folder: Path) -> None:
+    found = written(folder, {"for": TABLES, "requirements": [TEMPLATE]}).requirements
+    one, other = found["made.a.rule"], found["made.b.rule"]
+    assert (one.level, one.statement, one.section) == (
+        "documented",
+        "The answer shows an event.",
+        "GET /events/:event_id",
+    )
+    assert (other.level, other.statement, other.section) == ("implied", "The answer shows a session.", "GET /sessions")
+    assert one.operations == other.operations == ("getEvent",)
+
+
+def test_a_row_can_be_narrowed_to_some_values(folder: Path) -> None:
+    found = written(folder, {"for": TABLES, "requirements": [{**TEMPLATE, "for": ["b"]}]}).requirements
+    assert [name for name in found if name.startswith("made.")] == ["made.b.rule"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"id": "made.{other}.rule"}, "'other' is missing"),
+        ({"id": "made.{thing}.{thing}"}, "more than one placeholder"),
+        ({"for": ["c"]}, "'c' is missing"),
+        ({"statement": "It shows {nothing}."}, "'nothing' is missing"),
+        ({"level": {"a": "documented"}}, "unknown level None"),
+        ({"source": "overview"}, "does not read 'page, section'"),
+    ],
+)
+def test_a_row_whose_placeholders_do_not_fit_is_told(folder: Path, change: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        written(folder, {"for": TABLES, "requirements": [{**TEMPLATE, **change}]})
+    assert said in str(raised.value)
+    assert str(raised.value).startswith("requirements/made.yaml holds a row that cannot be read")
 
 
 @pytest.mark.parametrize(
@@ -236,7 +288,7 @@ def test_what_cannot_be_tested_is_no_requirement(folder: Path) -> None:
         ({"id": "one"}, "the ID 'one' does not read"),
         ({"id": "a..b"}, "does not read"),
         ({"statement": None}, "cannot be read"),
-        ({"source": "overview"}, "cannot be read"),
+        ({"source": "overview"}, "does not read 'page, section'"),
         ({"source": {"page": "overview"}}, "'section' is missing"),
     ],
 )
@@ -297,7 +349,7 @@ def test_what_follows_from_one_operation(folder: Path) -> None:
     found = Contract(folder).requirements
     assert {"error.getEvent.EVENT_NOT_FOUND", "limits.getEvent.event_id", "isolation.getEvent"} <= found.keys()
     assert found["limits.getEvent.event_id"].statement == (
-        "`event_id` is accepted up to its bound (pattern ^a$) and refused with BAD_ID past it."
+        "getEvent accepts `event_id` up to its bound (pattern ^a$) and answers BAD_ID past it."
     )
 
 
