@@ -1,6 +1,7 @@
 # Commands, each complete on a fresh machine with Python 3.11 or newer:
 #   make conformance   install, then judge the embedded reference server
 #   make test          install, then everything that proves the suite itself
+#   make check         lints, unit tests and the trials of what your change touches, within a minute
 #   make detect        the whole suite against every fault and variation (reports/detection.html)
 #   make remove-tests  twenty tests taken away at random: the matrix or the balance notices each
 #   make repeat        a hundred whole runs in a row: no verdict may differ
@@ -14,7 +15,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: conformance test generated-trials selftest detect detect-fast remove-tests repeat mutation bench bench-peers lint catalogue lock clean
+.PHONY: conformance test check generated-trials selftest detect detect-fast remove-tests repeat mutation bench bench-peers lint catalogue lock clean
 .DEFAULT_GOAL := conformance
 
 $(READY): lock.txt pyproject.toml
@@ -30,6 +31,12 @@ conformance: $(READY)
 
 test: $(READY) lint selftest detect-fast
 	$(BIN)/python -m pytest --report-dir reports/latest
+
+# For the time between two commits; `make test` has the last word.
+check: $(READY) lint
+	$(BIN)/python -m pytest -c selftests/pytest.ini --rootdir=selftests --confcutdir=selftests -n 2 --dist loadfile \
+	  selftests/unit selftests/balance
+	PYTHONPATH=selftests $(BIN)/python -m detection --changed --report-dir reports/check
 
 selftest: $(READY)
 	$(BIN)/python -m pytest -c selftests/pytest.ini --rootdir=selftests --confcutdir=selftests -n 2 --dist loadfile selftests

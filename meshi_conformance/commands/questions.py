@@ -22,7 +22,7 @@ a member or a rule), `operations` (IDs, or `all`, `lists` or `writes`), `questio
 `choices` (the ID of each, and what a client sees of it), `suite` (what the suite does meanwhile), and `implied` where
 the suite reads one choice out of an example: another choice is then a deviation. Then run `make catalogue`.
 
-A question that is settled becomes a requirement ([adding-a-requirement.md](adding-a-requirement.md)) and leaves its
+A question that is settled becomes a requirement ([CONTRIBUTING.md](../CONTRIBUTING.md)) and leaves its
 file.
 """
 

@@ -104,6 +104,6 @@ def _source(said: Any) -> tuple[str, str]:
     return page, section
 
 
-FORM = "docs/adding-a-requirement.md shows the form."
+FORM = "CONTRIBUTING.md shows the form."
 
 _ROW_MEMBERS = {"id", "level", "statement", "source", "operations", "needs"}

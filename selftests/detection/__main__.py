@@ -14,6 +14,7 @@ from meshi_conformance.contract.contract import root
 from meshi_reference import faults, variations
 from meshi_reference.variations import Variation
 
+from .changed import changed_files, touched
 from .matrix import write
 from .trial import ERRED, FALSE_ALARM, MISSED, Court, Result
 
@@ -27,6 +28,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m detection", description=__doc__)
     parser.add_argument("patterns", nargs="*", help="names of faults and variations, or patterns; default: all")
     parser.add_argument("--kind", choices=("fault", "variation"), help="only faults, or only variations")
+    parser.add_argument("--changed", action="store_true", help="only what the uncommitted change bears on, a sample")
     parser.add_argument("--full", action="store_true", help="the whole suite against every fault")
     parser.add_argument(
         "--every",
@@ -50,6 +52,12 @@ def main() -> int:
         for entry in known
         if not options.patterns or any(fnmatch.fnmatchcase(entry.name, one) for one in options.patterns)
     ]
+    court = Court(form)
+    if options.changed:
+        chosen = touched(chosen, changed_files(), court.contract, court.tests)
+        if not chosen:
+            print("no fault and no variation bears on the change")
+            return 0
     if options.every > 1:
         chosen = sample(chosen, options.every)
     if not chosen:
@@ -57,7 +65,7 @@ def main() -> int:
     started = time.monotonic()
     results: list[Result] = []
     # The variations that are slow come first, so that nobody waits for them at the end.
-    for result in Court(form).hold(sorted(chosen, key=lambda one: isinstance(one, faults.Fault)), options.jobs):
+    for result in court.hold(sorted(chosen, key=lambda one: isinstance(one, faults.Fault)), options.jobs):
         results.append(result)
         if result.verdict in (MISSED, FALSE_ALARM, ERRED) or (form == "full" and too_many(result)):
             tell(result)

@@ -297,7 +297,7 @@ def test_a_row_that_cannot_be_read_is_told_with_its_file(folder: Path, change: d
         written(folder, [{**GOOD, **change}])
     assert said in str(raised.value)
     assert str(raised.value).startswith("requirements/made.yaml holds a row that cannot be read")
-    assert str(raised.value).endswith("docs/adding-a-requirement.md shows the form.")
+    assert str(raised.value).endswith("CONTRIBUTING.md shows the form.")
 
 
 @pytest.mark.parametrize("member", GOOD)
