@@ -299,7 +299,7 @@ class Model:
         """An ID of ours is mapped."""
         call = Call("getIdMapping", path={"kind": kind, "partner_id": id})
         exchange = self.accepted(call, "attendees" if kind == "attendee" else f"{kind}s")
-        self._same(exchange, exchange.json, "mapped", True, "id_map.mapped", "events")
+        self._same(exchange, exchange.json, "mapped", True, f"id_map.{kind}.mapped", "events")
 
     # Runs and keys
 
