@@ -26,7 +26,9 @@ def is_correlated(exchange: Exchange) -> bool:
     found = exchange.header("x-correlation-id")
     sent = exchange.request_headers.get("x-correlation-id", "")
     return (
-        bool(found) and found == exchange["correlation_id"] and (not USABLE_CORRELATION_ID.match(sent) or found == sent)
+        len(set(exchange.header_values("x-correlation-id"))) == 1
+        and found == exchange["correlation_id"]
+        and (not USABLE_CORRELATION_ID.match(sent) or found == sent)
     )
 
 
@@ -88,6 +90,20 @@ def test_the_read_scope_covers_head_and_options(api: Api, world: World, judge: J
             exchange = api.as_key("read").request(method, path)
             with judge(f"routes.{method.lower()}.read_key"):
                 assert exchange.status not in (401, 403), f"{exchange.summary} to a key with partner:read"
+
+
+@requirement("routes.head.correlation", "routes.options.correlation")
+def test_head_and_options_carry_the_correlation_id(api: Api, given: Given, world: World, judge: Judge) -> None:
+    event = f"/events/{world.event.id}"
+    for path in ("/auth", "/events", event, f"{event}/context", f"{event}/sessions", f"{event}/attendees", "/runs"):
+        for method in ("HEAD", "OPTIONS"):
+            sent = given.name("correlation")
+            exchange = api.request(method, path, headers={"x-correlation-id": sent})
+            with judge(f"routes.{method.lower()}.correlation"):
+                if not exchange.accepted:
+                    raise CouldNotArrange(exchange.summary, f"{method} is not answered")
+                carried = exchange.header_values("x-correlation-id")
+                assert set(carried) == {sent}, f"{sent!r} was sent, the header carries {carried}: {exchange.summary}"
 
 
 @requirement("rate_limit.code", "rate_limit.retry_after", "rate_limit.lifts")

@@ -100,6 +100,10 @@ def _correlation(exchange: Exchange, body: dict[str, Any], operation: Operation)
     member = body.get("correlation_id")
     if not header:
         yield Violation(requirement, "the answer has no x-correlation-id header")
+    values = dict.fromkeys(exchange.header_values("x-correlation-id"))
+    if len(values) > 1:
+        shown = ", ".join(repr(value[:80]) for value in values)
+        yield Violation(requirement, f"the answer has the x-correlation-id header {len(values)} times: {shown}")
     if not isinstance(member, str) or not member:
         yield Violation(requirement, f"`correlation_id` in the body is {_shown(member)}")
     elif header and header != member:

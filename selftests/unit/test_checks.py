@@ -380,6 +380,16 @@ def test_a_uuid_beside_the_rows_of_a_page_crosses_nothing() -> None:
     assert broken(exchange("listEvents", 200, body)) == []
 
 
+def test_a_correlation_header_that_stands_twice_has_to_say_the_same() -> None:
+    body = example("getEvent", 200)
+    header = ("x-correlation-id", body["correlation_id"])
+    same = exchange("getEvent", 200, body, headers=[JSON, header, header])
+    assert broken(same) == []
+    other = exchange("getEvent", 200, body, headers=[JSON, header, ("X-Correlation-Id", "gw-1")])
+    assert broken(other) == ["correlation.getEvent"]
+    assert told(other)[0].endswith(f"2 times: {body['correlation_id']!r}, 'gw-1'")
+
+
 def test_requests_outside_the_operations_are_left_to_their_tests() -> None:
     assert broken(exchange(None, 404, raw=b"nothing")) == []
     assert broken(exchange("getEvent", 200, raw=b"", method="HEAD")) == []
