@@ -75,6 +75,8 @@ def malformed_ids(call: Call, twin: Call, given: Given) -> list[Call]:
         if limit.operation == call.operation and limit.code == "INVALID_PARTNER_ID":
             if limit.place == "path":
                 found.append(call.at(**{limit.name: MALFORMED}))
+            elif limit.place == "query":
+                found.append(call.but(query={**call.query, limit.name: MALFORMED}))
             elif limit.place == "body":
                 found.append(call.with_body(**{limit.name: MALFORMED}))
             else:

@@ -365,12 +365,14 @@ MERGE_REFUSALS = (
     *(f"identity.merge.{aspect}" for aspect in ("review", "ends", "leaves_event_queue", "leaves_org_queue")),
     *(f"identity.merge.{aspect}" for aspect in ("refused", "target_stays")),
     "error.resolveReview.REVIEW_NOT_FOUND",
+    "error.mergeReview.REVIEW_NOT_FOUND",
 )
 def test_a_merge_resolves_a_review(api: Api, given: Given, world: World, judge: Judge) -> None:
     part = world.merge
     event_id, review_id = part.event_id, part.reviews[0]
     pair = reading_order(api, given, event_id, review_id, part.pairs[0])
     refused = refused_merges(api, given, review_id, pair, part.stranger)
+    nowhere = api.merge_review(given.never_used(review_id), merge_of(pair))
     open_still = review_id in event_queue(given, event_id)
     with judge("identity.merge.refused"):
         assert open_still, f"{review_id} is no longer open after refused merges"
@@ -392,6 +394,9 @@ def test_a_merge_resolves_a_review(api: Api, given: Given, world: World, judge: 
             broken = given.accepted(answer).broken(f"{family}.mergeReview.200")
             assert not broken, broken[0]
     judge_refusals(judge, given, "mergeReview", refused, answer, open_still)
+    with judge("error.mergeReview.REVIEW_NOT_FOUND"):
+        assert nowhere.refusal in NO_SUCH_REVIEW, f"{nowhere.summary}; there is no such review"
+        given.accepted(answer)
     with judge("identity.merge.review"):
         given.accepted(answer)
         assert answer["review_id"] == review_id, f"{review_id} was merged, {answer['review_id']!r} is named"

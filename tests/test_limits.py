@@ -19,7 +19,7 @@ from meshi_conformance.contract.operations import Limit, describe_bounds
 from meshi_conformance.errors import CouldNotArrange
 from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.testing.arrange import Given
-from meshi_conformance.testing.marks import requirement
+from meshi_conformance.testing.marks import Judge, requirement
 from meshi_conformance.testing.shared_data import World
 from meshi_conformance.testing.shared_parts import LONGEST_ID
 from meshi_conformance.testing.valid_calls import Calls
@@ -37,6 +37,8 @@ BAD_INSIDE = ("conf id", "conf+id", "conf@id", "conf\u00e9", "\u00e9conf", "conf
 """Values that the ID pattern rules out: letters and digits of other scripts are none of its own."""
 
 NO_TEXT: Any = {"conf": "no text"}
+MISSING: Any = object()
+"""Stands for a member that is left out."""
 
 
 def non_ascii(length: int) -> str:
@@ -91,6 +93,28 @@ FORMATS: dict[str, tuple[str, str]] = {
 """By field: a value of its format, and text that is none by any reading."""
 
 
+SHORT_TEXTS = {
+    operation: [limit for limit in LIMITS if limit.operation == operation and limit.name in names]
+    for operation, names in {
+        "createEvent": ("title", "description"),
+        "updateEventContext": ("event_details", "objectives", "welcome_instructions"),
+        "createSession": ("title",),
+        "importAttendees": ("name", "title", "company"),
+    }.items()
+}
+"""Free texts by operation: one character is enough for each."""
+
+SHORTEST_ID = "c"
+"""The shortest ID that there is. In a shared org it may be taken, so nothing is ever created by that name."""
+
+SPOILT: dict[tuple[str, str], dict[str, Any]] = {
+    ("createEvent", "event_id"): {"url_slug": "x" * 129},
+    ("createSession", "session_id"): {"end_timestamp": "not a timestamp"},
+    ("importAttendees", "attendee_id"): {"company": "x" * 513},
+}
+"""By field of an ID: a mistake in a field that stands behind it, so that nothing is created."""
+
+
 @dataclass(frozen=True)
 class Sides:
     """Values within a bound and past it."""
@@ -134,11 +158,13 @@ def sides(limit: Limit, given: Given) -> Sides:
 
 
 def holding(call: Call, limit: Limit, value: Any, given: Given) -> Call:
-    """The call with a value in the limited field."""
+    """The call with a value in the limited field, or without the field for MISSING."""
     if limit.place == "body":
-        return call.with_body(**{limit.name: value})
+        return call.without(limit.name) if value is MISSING else call.with_body(**{limit.name: value})
     row = given.attendee()
     row[limit.name] = value
+    if value is MISSING:
+        del row[limit.name]
     return call.with_body(attendees=[row])
 
 
@@ -155,14 +181,15 @@ def cases(*limits: Limit) -> pytest.MarkDecorator:
 def assert_refused(exchange: Exchange, limit: Limit, value: Any) -> None:
     if limit.code is None:
         assert exchange.status == 400, f"{exchange.summary}; documented is a range, so 400"
-    elif limit.place == "row" and limit.name == "attendee_id" and value in ("", NO_TEXT):
+    elif limit.place == "row" and limit.name == "attendee_id" and value in ("", NO_TEXT, None, MISSING):
         # A row that has no ID worth the name may also be called a malformed row.
-        assert exchange.refusal in ((400, limit.code), (400, "INVALID_ATTENDEE")), exchange.summary
+        right = ((400, limit.code), (400, "INVALID_ATTENDEE"), (400, "INVALID_ATTENDEES"))
+        assert exchange.refusal in right, exchange.summary
     else:
         assert exchange.refusal == (400, limit.code), f"{exchange.summary}; documented: 400 {limit.code}"
 
 
-@cases(*(limit for limit in LIMITS if limit.place != "path" and limit.operation not in REVIEW_WRITES))
+@cases(*(limit for limit in LIMITS if limit.place in ("body", "row") and limit.operation not in REVIEW_WRITES))
 def test_a_field_is_accepted_up_to_its_bound_and_refused_past_it(
     limit: Limit, api: Api, calls: Calls, given: Given
 ) -> None:
@@ -178,9 +205,67 @@ def test_a_field_is_accepted_up_to_its_bound_and_refused_past_it(
         assert exchange.accepted, f"{exchange.summary}, though `{limit.name}` keeps to {describe_bounds(limit.schema)}"
     if not within:
         given.accepted(api.send(calls.of(limit.operation)))
-    refused = api.together(holding(calls.of(limit.operation), limit, value, given) for value in values.past)
-    for exchange, value in zip(refused, values.past, strict=True):
+    past = [*values.past, *([None, MISSING] if limit.required else [])]
+    refused = api.together(holding(calls.of(limit.operation), limit, value, given) for value in past)
+    for exchange, value in zip(refused, past, strict=True):
         assert_refused(exchange, limit, value)
+    if (limit.operation, limit.name) in SPOILT:
+        shortest = holding(calls.of(limit.operation), limit, SHORTEST_ID, given)
+        exchange = api.send(spoilt(shortest, limit))
+        assert exchange.code != limit.code, f"{exchange.summary} to the well-formed `{limit.name}` {SHORTEST_ID!r}"
+
+
+def spoilt(call: Call, limit: Limit) -> Call:
+    """The call with a mistake in another field, which alone is what it is to be refused for."""
+    mistake = SPOILT[limit.operation, limit.name]
+    if limit.place == "body":
+        return call.with_body(**mistake)
+    return call.with_body(attendees=[{**row, **mistake} for row in call.body["attendees"]])
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        pytest.param(operation, marks=requirement(*(limit.requirement for limit in limits)), id=operation)
+        for operation, limits in SHORT_TEXTS.items()
+    ],
+)
+def test_text_of_one_character_is_accepted(operation: str, api: Api, calls: Calls, given: Given, judge: Judge) -> None:
+    call = calls.of(operation)
+    limits = SHORT_TEXTS[operation]
+    if limits[0].place == "body":
+        call = call.with_body(**{limit.name: "x" for limit in limits})
+    else:
+        call = call.with_body(attendees=[given.attendee(**{limit.name: "x" for limit in limits})])
+    exchange = api.send(call)
+    if not exchange.accepted:
+        given.accepted(api.send(calls.of(operation)))
+    for limit in limits:
+        with judge(limit.requirement):
+            if exchange.code not in (limit.code, None):
+                given.accepted(exchange)
+            assert exchange.accepted, f"{exchange.summary} to a `{limit.name}` of one character"
+
+
+@cases(*(limit for limit in LIMITS if limit.place == "query"))
+def test_a_filter_is_accepted_up_to_its_bound_and_refused_past_it(
+    limit: Limit, api: Api, calls: Calls, given: Given, world: World
+) -> None:
+    call = calls.of(limit.operation)
+    within: list[Any] = list(limit.schema.get("enum", []))
+    past = ["conference", "imports", "match\n"]
+    if limit.name == "session_id":
+        longest = world.long_session.session_id
+        past = [longest + "x", *BAD_FIRST, *BAD_INSIDE]
+        well_formed = [world.sessions.ids[0], longest, SHORTEST_ID]
+        for exchange in api.together(call.but(query={limit.name: value}) for value in well_formed):
+            assert exchange.code != limit.code, f"{exchange.summary}: the `{limit.name}` is well-formed"
+    for exchange in api.together(call.but(query={limit.name: value}) for value in within):
+        if not exchange.accepted:
+            given.accepted(api.send(call))
+        assert exchange.accepted, f"{exchange.summary}, though `{limit.name}` keeps to {describe_bounds(limit.schema)}"
+    for exchange in api.together(call.but(query={limit.name: value}) for value in past):
+        assert_refused(exchange, limit, None)
 
 
 @cases(*(limit for limit in LIMITS if limit.operation in REVIEW_WRITES))
@@ -196,7 +281,7 @@ def test_a_field_of_a_decision_is_accepted_up_to_its_bound_and_refused_past_it(
         assert exchange.code != limit.code, f"{exchange.summary}: {value!r} is a good `{limit.name}`"
     # Whether a malformed source is malformed first, or first another one than the review's, is open.
     right = {(400, limit.code)} | ({(400, "REVIEW_SOURCE_MISMATCH")} if limit.name.startswith("source_") else set())
-    for refused in [*(holding(call, limit, value, given) for value in values.past), call.without(limit.name)]:
+    for refused in (holding(call, limit, value, given) for value in [*values.past, None, MISSING]):
         exchange = api.send(refused)
         assert exchange.refusal in right, f"{exchange.summary}; documented: 400 {limit.code}"
 
@@ -219,6 +304,8 @@ def test_an_id_in_a_path_is_accepted_up_to_its_bound_and_refused_past_it(
         if exchange.status not in (400, 404):
             given.accepted(api.send(call))
         assert exchange.status != 400, exchange.summary
+        exchange = api.send(call.at(kind="K"))
+        assert exchange.status < 500, exchange.summary
         past = [
             "k" * (LONGEST_KIND + 1),
             "1conf",
@@ -234,6 +321,8 @@ def test_an_id_in_a_path_is_accepted_up_to_its_bound_and_refused_past_it(
         if not exchange.accepted and exchange.refusal not in BEFORE_A_MATCH_RUN:
             given.accepted(api.send(calls.of(limit.operation)))
             raise AssertionError(f"{exchange.summary}: these IDs of {LONGEST_ID} characters are in use")
+        exchange = api.send(call.at(**{limit.name: SHORTEST_ID}))
+        assert exchange.code != limit.code, f"{exchange.summary}: `{limit.name}` may have one character"
         past = [longest_ids(call, world)[limit.name] + "x", BAD_FIRST[0], BAD_INSIDE[0]]
         if limit.operation in THOROUGH:
             past += [*BAD_FIRST[1:], *BAD_INSIDE[1:]]

@@ -278,6 +278,32 @@ def test_an_attendees_list_holds_that_attendees_matches(given: Given, world: Wor
                 assert score == listed, f"{ends(row)} scores {score} for the attendee and {listed} for the event"
 
 
+@requirement("matching.event.holds_attendees", "matching.attendee.holds_event")
+def test_the_lists_of_event_and_attendees_hold_the_same_pairs(given: Given, world: World, judge: Judge) -> None:
+    # The older run has the default `top_n`, which is more than the targets that any of its attendees has.
+    event_id, run_id = world.rematched.event_id, world.matched.run_id
+    calls = [reading("listAttendeeMatches", event_id, one, "", run_id) for one in world.people.ids]
+    of_attendees = {
+        attendee_id: {pair for row in given.listed(call) if (pair := ends(row))}
+        for attendee_id, call in zip(world.people.ids, calls, strict=True)
+    }
+    if not any(of_attendees.values()):
+        raise CouldNotArrange("no attendee's list names a pair", "matching left no matches")
+    of_event = {
+        pair for row in given.listed(reading("listEventMatches", event_id, "", "", run_id)) if (pair := ends(row))
+    }
+    with judge("matching.event.holds_attendees"):
+        # Whether a run scores both orders of a pair is open, so either order will do.
+        shown = {frozenset(pair) for pair in of_event}
+        for attendee_id, pairs in of_attendees.items():
+            missing = sorted(pair for pair in pairs if frozenset(pair) not in shown)
+            assert not missing, f"{missing} of {attendee_id}'s list are missing from the event's list of run {run_id}"
+    with judge("matching.attendee.holds_event"):
+        for pair in sorted(of_event):
+            own = of_attendees.get(pair[0], set())
+            assert pair in own or len(own) >= DEFAULT_TOP_N, f"{pair} is missing from the list of its principal"
+
+
 @requirement("matching.pair.ordered", "matching.pair.same_as_listed")
 def test_a_pair_is_read_as_it_is_listed(api: Api, given: Given, world: World, judge: Judge) -> None:
     event_id, run_id = world.rematched.event_id, world.matched.run_id
@@ -331,14 +357,15 @@ def words(name: str) -> set[str]:
 
 
 def goal_ids(value: Any, inside: str = "") -> Iterator[str]:
-    """The members of a match that identify a goal: by their name, or by a UUID inside a goal's member."""
+    """The members of a match that tell of a goal more than score and direction, or identify one anywhere else."""
     if isinstance(value, list):
         for one in value:
             yield from goal_ids(one, inside)
     if isinstance(value, dict):
         for name, member in value.items():
             path = f"{inside}.{name}".lstrip(".")
-            if words(path) & {"goal", "goals"} and words(name) & {"id", "ids", "uuid", "uuids", "guid"}:
+            identifies = words(path) & {"goal", "goals"} and words(name) & {"id", "ids", "uuid", "uuids", "guid"}
+            if identifies or (inside in GOAL_MEMBERS and name not in ("score", "direction")):
                 yield path
             elif inside in GOAL_MEMBERS and UUID.search(str(member)):
                 yield f"{path} (a UUID)"
@@ -352,4 +379,4 @@ def test_no_goal_id_is_shown(operation: str, api: Api, given: Given, world: Worl
     found = {path for match in matches_in(answer) for path in goal_ids(match)}
     if not matches_in(answer):
         raise Inconclusive(f"{answer.summary} without a match", "matching left no matches")
-    assert not found, f"members that identify a goal: {sorted(found)}"
+    assert not found, f"members that tell of a goal more than its score and direction: {sorted(found)}"

@@ -273,6 +273,25 @@ def test_progress_counts_the_attendees_of_a_run(operation: str, world: World) ->
             assert processed in (None, expected), f"the run succeeded with {processed} of {expected} processed"
 
 
+def numbers(value: Any) -> Iterator[float]:
+    """Every number inside a JSON value."""
+    if isinstance(value, dict | list):
+        for member in value.values() if isinstance(value, dict) else value:
+            yield from numbers(member)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield value
+
+
+@requirement("runs.progress.counters", "runs.progress.counts")
+def test_the_progress_of_an_enrichment_counts_something(world: World, judge: Judge) -> None:
+    for run in runs_of("createEnrichmentRun", world):
+        counts = list(numbers(run.end["progress"]))
+        with judge("runs.progress.counters"):
+            assert counts, f"the progress of an ended enrichment holds no counter: {run.end['progress']}"
+        with judge("runs.progress.counts"):
+            assert any(counts), f"an enrichment of attendees has ended and counted nothing: {run.end['progress']}"
+
+
 @requirement("runs.progress.enrichment")
 def test_an_enrichment_counts_what_the_example_counts(world: World) -> None:
     for run in runs_of("createEnrichmentRun", world):

@@ -84,9 +84,11 @@ class Contract:
     def limits(self) -> Iterator[Limit]:
         """Every bound that openapi/ and schemas/ put on what a client sends."""
         for operation in self.operations.values():
-            for parameter in operation.path_parameters():
-                if "pattern" in parameter["schema"]:
-                    yield limit_of(operation, "path", parameter["name"], parameter["schema"], True, parameter)
+            for parameter in operation.parameters:
+                place, schema = parameter["in"], parameter["schema"]
+                # Of `limit` the pages name no code and of one list alone the range: lists.* judge it.
+                if place in ("path", "query") and ("pattern" in schema or "enum" in schema):
+                    yield limit_of(operation, place, parameter["name"], schema, place == "path", parameter)
             if operation.body is None:
                 continue
             required = required_members(operation.body)

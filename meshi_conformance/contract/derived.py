@@ -60,12 +60,12 @@ def _occasions(
         ],
         "link source": [_of(operations[name]) for name in sorted(links)],
         "limit with a code": [
-            _limit(operations, one, bounds) for one, bounds in bounded if one.place != "path" and one.code
+            _limit(operations, one, bounds) for one, bounds in bounded if not _is_pattern(one) and one.code
         ],
         "limit without a code": [
-            _limit(operations, one, bounds) for one, bounds in bounded if one.place != "path" and not one.code
+            _limit(operations, one, bounds) for one, bounds in bounded if not _is_pattern(one) and not one.code
         ],
-        "pattern in the path": [_limit(operations, one, bounds) for one, bounds in bounded if one.place == "path"],
+        "pattern in path or query": [_limit(operations, one, bounds) for one, bounds in bounded if _is_pattern(one)],
     }
 
 
@@ -78,6 +78,11 @@ def _limit(operations: Mapping[str, Operation], limit: Limit, bounds: str) -> Va
     return _of(
         operations[limit.operation], field=field, name=limit.name, bounds=bounds, code=limit.code, level=limit.level
     )
+
+
+def _is_pattern(limit: Limit) -> bool:
+    """Whether a limit is one of the field patterns of identity-and-ids in a parameter."""
+    return limit.place in ("path", "query") and "pattern" in limit.schema
 
 
 def _link_sources(document: dict[str, Any]) -> Iterator[str]:

@@ -72,9 +72,9 @@ class Operation:
 
 @dataclass(frozen=True)
 class Limit:
-    """A documented bound of one field or path parameter.
+    """A documented bound of one field or parameter.
 
-    `place` is `body`, `row` (a row of an import) or `path`; `code` is what refuses a value past it,
+    `place` is `body`, `row` (a row of an import), `path` or `query`; `code` is what refuses a value past it,
     None where the documentation names none; `level` as of a requirement.
     """
 
@@ -88,7 +88,8 @@ class Limit:
 
     @property
     def requirement(self) -> str:
-        prefix = "row." if self.place == "row" else ""
+        # In these two places a name may stand that another place of the operation has too.
+        prefix = f"{self.place}." if self.place in ("row", "query") else ""
         return f"limits.{self.operation}.{prefix}{self.name}"
 
 

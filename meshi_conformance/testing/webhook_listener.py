@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from ..exchanges.exchange import Exchange
 from .arrange import Given
 
 AFTERWARDS = 0.5
@@ -54,8 +55,19 @@ def watched_webhook(given: Given) -> dict[str, Any]:
     """
     event_id = given.event()
     with listening() as listener:
-        plain = given.accepted(given.api.create_run(given.generic_run_request(webhook_url=listener.url)))
-        answer = given.api.import_attendees(event_id, given.import_request(webhook_url=listener.url))
-        given.polled(answer)
+        answers = [
+            given.accepted(given.api.create_run(given.generic_run_request(kind, webhook_url=listener.url)))
+            for kind in ("import", "enrichment", "match")
+        ]
+        api, url = given.api, listener.url
+        rows = [given.attendee(), given.attendee()]
+        starts: tuple[Callable[[], Exchange], ...] = (
+            lambda: api.import_attendees(event_id, given.import_request(rows, webhook_url=url)),
+            lambda: api.create_enrichment_run(event_id, given.run_request(webhook_url=url)),
+            lambda: api.create_match_run(event_id, given.run_request(webhook_url=url)),
+        )
+        for start in starts:
+            answers.append(start())
+            given.polled(answers[-1])
         listener.called.wait(AFTERWARDS)
-        return {"requests": listener.requests, "exchanges": [plain.id, answer.id]}
+        return {"requests": listener.requests, "exchanges": [answer.id for answer in answers]}

@@ -219,14 +219,14 @@ class Reader:
                 what = f"run_id {value[:40]!r} is no match run"
                 either: Answers = {(404, "MATCH_RUN_NOT_FOUND"), (400, None)}
                 found.faults.append(Fault(what, either, f"error.{operation.id}.MATCH_RUN_NOT_FOUND"))
+            elif name == "session_id" and not ID.fullmatch(value):
+                what, answers = f"session_id {value[:40]!r} is malformed", {(400, "INVALID_PARTNER_ID")}
+                found.faults.append(Fault(what, answers, f"error.{operation.id}.INVALID_PARTNER_ID"))
             elif name == "session_id" and (exists := self.known.has_session(value)) is not True:
                 if exists is None:
                     found.freedoms.add(EXISTENCE)
                     continue
-                answers = {(404, "SESSION_NOT_FOUND")}
-                if not ID.fullmatch(value):
-                    answers.add((400, "INVALID_PARTNER_ID"))
-                what = f"session_id {value[:40]!r} is no session"
+                what, answers = f"session_id {value[:40]!r} is no session", {(404, "SESSION_NOT_FOUND")}
                 found.faults.append(Fault(what, answers, f"error.{operation.id}.SESSION_NOT_FOUND"))
 
     # Body

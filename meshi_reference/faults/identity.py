@@ -450,3 +450,29 @@ fault(
     breaks=["identity.merge.into_itself"],
     also=[*ALSO, "codes.mergeReview"],
 )(partial(merging_itself, otherwise=lambda: ApiError("PARTNER_ID_CONFLICT", "source and target are the same")))
+
+
+def unknown_review(code: str, patch: Patch) -> None:
+    """A merge of a review that never existed earns another code; one that is resolved is not found."""
+
+    def make(inner: Handler) -> Handler:
+        async def handler(call: Call) -> Response:
+            review_id = call.params["review_id"]
+            known = call.services.storage.one("SELECT 1 FROM reviews WHERE review_id = ?", (review_id,))
+            if known is None and validation.OPAQUE_ID_PATTERN.fullmatch(review_id):
+                identity.check_merge_body(call.body)
+                raise ApiError(code, "there is nothing to merge")
+            return await inner(call)
+
+        return handler
+
+    operations.handle(patch, "mergeReview", make)
+
+
+for _code in ("MERGE_REJECTED", "PARTNER_ID_NOT_FOUND", "REVIEW_SOURCE_MISMATCH"):
+    fault(
+        f"error.mergeReview.REVIEW_NOT_FOUND.{_code.lower()}",
+        f"Merging a review that never existed is refused with {_code}.",
+        breaks=["error.mergeReview.REVIEW_NOT_FOUND"],
+        also=["isolation.mergeReview"],
+    )(partial(unknown_review, _code))

@@ -659,3 +659,59 @@ def _(patch: Patch) -> None:
         return accept_run
 
     patch.wrap(runs, "accept_run", make)
+
+
+def announced_for(kind: str, patch: Patch) -> None:
+    """Runs of one kind, made for an event or by `POST /runs`, are sent to their webhook when they are accepted."""
+
+    def make(inner: Callable[..., Any]) -> Any:
+        def accept_run(services: Services, new: runs.NewRun) -> tuple[Row, bool]:
+            found: tuple[Row, bool] = inner(services, new)
+            if new.kind == kind and (new.webhook_url or "").startswith("http://127.0.0.1:"):
+                threading.Thread(target=deliver, args=(new.webhook_url, b"{}"), daemon=True).start()
+            return found
+
+        return accept_run
+
+    patch.wrap(runs, "accept_run", make)
+
+
+for _kind in ("enrichment", "match"):
+    fault(
+        f"webhooks.not_delivered.{_kind}",
+        f"The webhook of a run of kind {_kind} is called when the run is accepted, and no other.",
+        breaks=["webhooks.not_delivered"],
+    )(partial(announced_for, _kind))
+
+
+# Counters
+
+
+def progress_as(change: Callable[[JsonObject], JsonObject], patch: Patch) -> None:
+    """The progress of an enrichment of an event is shown otherwise."""
+
+    def shown(body: JsonObject, row: Any) -> None:
+        if body["kind"] == "enrichment" and body["event_id"] is not None:
+            body["progress"] = change(body["progress"])
+
+    changes.shown(patch, runs, "serialize_run", shown)
+
+
+COUNTED: tuple[tuple[str, str, str, Callable[[JsonObject], JsonObject]], ...] = (
+    ("counters", "empty", "is always empty", lambda progress: {}),
+    ("counters", "words", "holds words in place of numbers", lambda progress: {"state": "done", "errors": []}),
+    (
+        "counts",
+        "zeros",
+        "never counts",
+        lambda progress: {name: 0 if isinstance(value, int) else value for name, value in progress.items()},
+    ),
+)
+
+for _name, _suffix, _sentence, _counted in COUNTED:
+    fault(
+        f"runs.progress.{_name}.{_suffix}",
+        f"The progress of an enrichment {_sentence}.",
+        breaks=[f"runs.progress.{_name}"],
+        also=["runs.progress.*"],
+    )(partial(progress_as, _counted))

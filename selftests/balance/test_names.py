@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from meshi_conformance.contract.contract import load
+from meshi_conformance.contract.open_questions import load_questions
 
 ROOT = Path(__file__).parents[2]
 KNOWN = load().requirements
+QUESTIONS = set(load_questions())
 FAMILIES = "|".join(sorted({one.family for one in KNOWN.values()}))
 NAME = re.compile(rf"({FAMILIES})(\.[A-Za-z0-9_*]+)+")
 FILES = sorted(
@@ -35,7 +37,7 @@ def names(tree: ast.AST) -> Iterator[str]:
             text = "".join(map(str, parts))
         elif isinstance(node, ast.Constant) and id(node) not in inside:
             text = node.value
-        if isinstance(text, str) and NAME.fullmatch(text) and text not in OTHERWISE:
+        if isinstance(text, str) and NAME.fullmatch(text) and text not in OTHERWISE | QUESTIONS:
             yield text
 
 

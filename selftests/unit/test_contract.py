@@ -107,6 +107,15 @@ def test_a_bound_says_its_code_and_its_words() -> None:
     assert CONTRACT.requirements["limits.getIdMapping.kind"].page == "identity-and-ids"
 
 
+def test_a_filter_of_a_list_has_its_bound_as_well() -> None:
+    limits = {one.requirement: one for one in CONTRACT.limits()}
+    session = limits["limits.listEventMatches.query.session_id"]
+    assert (session.place, session.required, session.code) == ("query", False, "INVALID_PARTNER_ID")
+    assert CONTRACT.requirements[session.requirement].page == "identity-and-ids"
+    assert CONTRACT.requirements["limits.listRuns.query.kind"].page == "endpoint-reference"
+    assert not [name for name in limits if name.endswith(("query.limit", "query.cursor", "query.run_id"))]
+
+
 def test_a_field_of_which_only_the_type_is_given_has_no_bound_to_test() -> None:
     assert "limits.createSession.description" not in CONTRACT.requirements
     assert describe_bounds({"type": "string"}) == ""
