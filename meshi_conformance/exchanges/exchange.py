@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import codecs
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -20,8 +22,14 @@ STORED_BODY_BYTES = 16_384
 GATEWAY_STATUSES = frozenset({502, 503, 504, *range(520, 528), 530})
 """What load balancers and content networks answer when the server behind them does not."""
 
-MOST_HEADERS, HEADER_CHARACTERS = 100, 2048
-"""How much of an answer's header is kept in a record."""
+MOST_HEADERS, HEADER_CHARACTERS, HEADERS_CHARACTERS = 100, 2048, 32_768
+"""How much of an answer's header is kept in a record: fields, characters of one, characters of all."""
+
+STORED_PATH = 8192
+"""How many characters of a path are kept in a record."""
+
+SLACK = 2048
+"""How many characters past a bound are looked at for keys before a text is cut at the bound."""
 
 
 @dataclass
@@ -163,50 +171,86 @@ class Exchange:
         return f"<{self.summary}, exchange {self.id}>"
 
     def curl(self, clean: Callable[[str], str] = str) -> str:
-        """A command line that repeats the request; keys are named by their environment variable."""
+        """Return a command line that repeats the request; keys are named by their environment variable.
+
+        A body that a shell or a page could not hold as it is goes through base64, so that the same bytes are sent.
+        """
         parts = ["curl", "-sS", "-i"]
-        if self.method != "GET":
+        if self.method == "HEAD":
+            parts.append("--head")
+        elif self.method != "GET" or self.request_body is not None:
             parts += ["-X", self.method]
         base = "$MESHI_BASE" if self.other_base is None else _double_quoted(self.other_base)
-        line = " ".join(parts) + f' "{base}{_double_quoted(self.path)}"'
+        line = " ".join(parts) + f' "{base}{_double_quoted(self._path(clean))}"'
         if self.key in KEY_VARIABLES:
             line += f' -H "Authorization: {self.scheme}${KEY_VARIABLES[self.key]}"'
         for name, value in self.request_headers.items():
-            line += " -H " + shlex.quote(f"{name}: {value}")
+            line += " -H " + shlex.quote(f"{name}: {value}" if value else f"{name};")
+        cut = [f"the path has {len(self.path)} characters"] if len(self.path) > STORED_PATH else []
         if self.request_body is not None:
-            line += " --data-binary " + shlex.quote(_text(self.request_body, clean) or "")
+            if not any(name.lower() == "content-type" for name in self.request_headers):
+                line += " -H 'Content-Type:'"  # else curl would send one of its own
+            body, encoding = _stored(self.request_body, clean)
+            if encoding is None and not body.startswith("@") and all(map(_shows_itself, body)):
+                line += " --data-binary " + shlex.quote(body)
+            else:
+                encoded = body if encoding else base64.b64encode(body.encode()).decode()
+                line = f"printf %s {encoded} | base64 -d | {line} --data-binary @-"
             if self.request_bytes > STORED_BODY_BYTES:
-                line += f"  # cut: the body has {self.request_bytes} bytes"
-        return line
+                cut.append(f"the body has {self.request_bytes} bytes")
+        return line + (f"  # cut: {', '.join(cut)}" if cut else "")
+
+    def _path(self, clean: Callable[[str], str]) -> str:
+        return clean(self.path[: STORED_PATH + SLACK])[:STORED_PATH]
 
     def record(self, redaction: Redaction) -> dict[str, Any]:
-        """The exchange as JSON-able data without any key, bodies cut to STORED_BODY_BYTES."""
+        """Return the exchange as JSON-able data without any key, of bounded size.
+
+        Bodies are cut to STORED_BODY_BYTES; one that is not UTF-8 is kept as base64, and its `…_encoding` says so.
+        """
         clean = redaction.text
-        return {
+        request_body, request_encoding = _stored(self.request_body, clean)
+        body, encoding = _stored(self.body, clean)
+        data = {
             "id": self.id,
             "operation": self.operation,
             "test": self.test,
             "method": self.method,
-            "path": clean(self.path),
+            "path": self._path(clean),
             "other_base": self.other_base,
             "key": self.key,
             "scheme": self.scheme,
-            "request_headers": redaction.apply(self.request_headers),
-            "request_body": _text(self.request_body, clean),
+            "request_headers": dict(self.request_headers),
+            "request_body": request_body,
+            "request_body_encoding": request_encoding,
             "request_bytes": self.request_bytes,
             "status": self.status,
-            "headers": redaction.apply(
-                [(name[:200], value[:HEADER_CHARACTERS]) for name, value in self.headers[:MOST_HEADERS]]
-            ),
-            "body": _text(self.body, clean),
+            "headers": list(_bounded(redaction.headers(self.headers[:MOST_HEADERS]))),
+            "body": body,
+            "body_encoding": encoding,
             "body_bytes": len(self.body),
             "started": self.started,
             "elapsed": self.elapsed,
-            "correlation_id": redaction.apply((self.correlation_id or "")[:200] or None),
-            "curl": clean(self.curl(clean)),
-            "violations": redaction.apply(self.violations),
-            "drift": redaction.apply(self.drift),
+            "correlation_id": (self.correlation_id or "")[: 200 + SLACK] or None,
+            "curl": self.curl(clean),
+            "violations": self.violations,
+            "drift": self.drift,
         }
+        found: dict[str, Any] = redaction.apply(data)
+        found["headers"] = [[name[:200], value[:HEADER_CHARACTERS]] for name, value in found["headers"]]
+        found["correlation_id"] = found["correlation_id"] and found["correlation_id"][:200]
+        return found
+
+
+def _bounded(headers: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield the first headers, as many as a record has room for."""
+    room = HEADERS_CHARACTERS
+    for name, value in headers:
+        name, value = name[: 200 + SLACK], value[: HEADER_CHARACTERS + SLACK]
+        room -= len(name) + len(value)
+        if room < 0:
+            return
+        yield name, value
 
 
 def _double_quoted(text: str) -> str:
@@ -215,8 +259,20 @@ def _double_quoted(text: str) -> str:
     return text
 
 
-def _text(body: bytes | None, clean: Callable[[str], str]) -> str | None:
+def _shows_itself(letter: str) -> bool:
+    return letter.isprintable() or letter in "\n\t"
+
+
+def _stored(body: bytes | None, clean: Callable[[str], str]) -> tuple[Any, str | None]:
+    """Return the start of a body as a record keeps it, and its encoding: None for text, `base64` for other bytes."""
     if body is None:
-        return None
+        return None, None
     # Cleaned before it is cut, so that no half of a key is left at the edge.
-    return clean(body[: STORED_BODY_BYTES + 2048].decode("utf-8", "replace"))[:STORED_BODY_BYTES]
+    start = body[: STORED_BODY_BYTES + SLACK]
+    try:
+        # A character that the cut splits is no error.
+        text = codecs.getincrementaldecoder("utf-8")().decode(start, final=len(start) == len(body))
+    except UnicodeDecodeError:
+        raw = clean(start.decode("latin-1")).encode("latin-1")[:STORED_BODY_BYTES]
+        return base64.b64encode(raw).decode(), "base64"
+    return clean(text)[:STORED_BODY_BYTES], None

@@ -80,6 +80,9 @@ def _request(one: dict[str, Any], base: str) -> dict[str, Any]:
             "mimeType": _header(one["request_headers"].items(), "content-type"),
             "text": one["request_body"],
         }
+        if one.get("request_body_encoding"):
+            # HAR has no member for it in a request, only in an answer.
+            request["postData"]["_encoding"] = one["request_body_encoding"]
     return request
 
 
@@ -94,6 +97,7 @@ def _response(one: dict[str, Any]) -> dict[str, Any]:
             "size": one["body_bytes"],
             "mimeType": _header(one["headers"], "content-type"),
             "text": one["body"] or "",
+            **({"encoding": one["body_encoding"]} if one.get("body_encoding") else {}),
         },
         "redirectURL": _header(one["headers"], "location"),
         "headersSize": -1,

@@ -6,6 +6,7 @@ policy lets nothing run or load but the page's own style and script, named by th
 
 from __future__ import annotations
 
+import base64
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -166,6 +167,8 @@ class _Exchanges:
             return head
         curl, curl_cut = _cut(record["curl"], SHOWN_BODY)
         body, body_cut = _cut(pretty(record["body"], SHOWN_BODY), SHOWN_BODY)
+        coded = record.get("body_encoding") == "base64"
+        kept = base64.b64decode(record["body"]) if coded else (record["body"] or "").encode("utf-8", "replace")
         headers = "\n".join(f"{key}: {value}" for key, value in record["headers"])[:SHOWN_BODY]
         if not self.afford(curl, body, headers):
             return head
@@ -177,7 +180,8 @@ class _Exchanges:
             "curl_cut": curl_cut,
             "headers": headers,
             "body": body,
-            "body_cut": body_cut or record["body_bytes"] > len((record["body"] or "").encode("utf-8", "replace")),
+            "body_coded": coded,
+            "body_cut": body_cut or record["body_bytes"] > len(kept),
             "body_bytes": record["body_bytes"],
         }
 
