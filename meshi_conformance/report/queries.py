@@ -79,6 +79,8 @@ def _advice(document: dict[str, Any], verdict: str, cause: str, rows: list[dict[
             yield from named
         elif document["selection"]:
             yield "Run without --requirements, or with a pattern that fits them too."
+        elif "observed" in document:
+            yield "Traffic that calls for them shows more; a run of the suite asks for them itself."
         else:
             yield "Run the whole suite to its end: no test that judges them was run."
     elif cause.startswith("transport"):

@@ -73,7 +73,7 @@ def build(
     applied = waivers.apply(verdicts, waived, target.name, target.base, datetime.fromtimestamp(started, UTC).date())
     result, reason = outcome(verdicts, problems)
     known = {one["id"] for one in exchanges}
-    rows = [_row(one, known) for one in verdicts]
+    rows = [requirement_row(one, known) for one in verdicts]
     shown = {name for row in rows for name in row["evidence"]}
     evidence = {one["id"]: one for one in events if one["type"] == "exchange" and one["id"] in shown}
     finished = time.time()
@@ -91,8 +91,8 @@ def build(
             "keys": sorted(target.keys),
             "capabilities": sorted(target.capabilities),
         },
-        "started_at": _moment(started),
-        "finished_at": _moment(finished),
+        "started_at": moment(started),
+        "finished_at": moment(finished),
         "duration_seconds": round(finished - started, 3),
         "selection": list(selection),
         "options": dict(options or {}),
@@ -127,7 +127,7 @@ def _rerun(target: Target) -> str:
 _OPT_INS = (("large", "--large"), ("rate_limit", "--rate-limit-probe"))
 
 
-def _row(verdict: Verdict, known: set[str]) -> dict[str, Any]:
+def requirement_row(verdict: Verdict, known: set[str]) -> dict[str, Any]:
     requirement = verdict.requirement
     evidence: list[str] = []
     if verdict.verdict in (FAIL, WAIVED):
@@ -184,14 +184,14 @@ def _summary(exchanges: list[dict[str, Any]], contract: Contract) -> dict[str, A
                     str(status): number
                     for status, number in sorted(Counter(one["status"] for one in by_operation[name]).items())
                 },
-                "milliseconds": _latency([one["elapsed"] * 1000 for one in by_operation[name]]),
+                "milliseconds": latency([one["elapsed"] * 1000 for one in by_operation[name]]),
             }
             for name in contract.operations
         },
     }
 
 
-def _latency(values: list[float]) -> dict[str, float] | None:
+def latency(values: Sequence[float]) -> dict[str, float] | None:
     if not values:
         return None
     ordered = sorted(values)
@@ -215,7 +215,7 @@ def _drift(exchanges: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(found.values(), key=lambda row: (row["operation"], row["member"]))
 
 
-def _moment(seconds: float) -> str:
+def moment(seconds: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 

@@ -22,7 +22,8 @@ def parts(document: dict[str, Any], events: Iterable[dict[str, Any]]) -> Iterato
     """The Markdown text, section by section."""
     target = document["target"]
     outcome = document["outcome"]
-    yield f"## {SIGNS[outcome]} Partner API conformance: {outcome}\n\n"
+    observed = "observed, " if "observed" in document else ""
+    yield f"## {SIGNS[outcome]} Partner API conformance: {observed}{outcome}\n\n"
     yield f"{MEANING[outcome]} {code(document['outcome_reason'])}\n\n"
     yield (
         f"Target {code(target['name'])} at {code(target['base'])}, {document['started_at']}, "

@@ -268,7 +268,7 @@ class Reader:
                 found.freedoms.add("dates" if name != "reason" else "blank")
 
     def _member(self, name: str, value: Any, limit: Limit, operation: Operation, found: Expectation) -> None:
-        for verdict in _judge(name, value, limit):
+        for verdict in judge_member(name, value, limit):
             if verdict in FREEDOMS:
                 found.freedoms.add(verdict)
             else:
@@ -359,7 +359,7 @@ def _refusals(limit: Limit) -> Answers:
     return {(400, code) for code in codes}
 
 
-def _judge(name: str, value: Any, limit: Limit) -> Iterator[str]:
+def judge_member(name: str, value: Any, limit: Limit) -> Iterator[str]:
     """What is wrong with a value: freedoms by their name, else words for a fault; nothing where it is right."""
     schema = limit.schema
     if name == "attendees":

@@ -1,0 +1,100 @@
+"""Judge recorded traffic: HAR files of browsers and proxies, and spool files of this suite.
+
+FILE is a recording; several are judged together, in the order in which their exchanges ended. Nothing is sent. What
+a recording does not show is not judged: the outcome is at best `partial` (docs/traffic.md).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..contract import contract
+from ..errors import UsageError
+from ..report import write_all
+from ..report.text import counted, one_line
+from ..verdicts import gate, waivers
+from ..watching.recording import survey
+from ..watching.report import document
+from ..watching.watcher import Watcher
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("files", metavar="FILE", type=Path, nargs="+", help="a HAR file, or a spool file of a run")
+    parser.add_argument("--base", metavar="URL", help="the API's base URL, where its path is not the documented one")
+    parser.add_argument(
+        "--complete",
+        action="store_true",
+        help="the recording lacks no request to its orgs between its beginning and its end: judge by that too",
+    )
+    parser.add_argument(
+        "--one-org", action="store_true", help="all requests whose key the recording does not show are one org's"
+    )
+    parser.add_argument(
+        "--report-dir", metavar="DIR", type=Path, default=Path("reports") / "judged", help="folder of the report"
+    )
+    parser.add_argument("--waivers", metavar="FILE", type=Path, help="known failures, as of a run")
+    parser.add_argument(
+        "--fail-on",
+        metavar="WHAT",
+        action="append",
+        default=[],
+        choices=gate.FAIL_ON,
+        help="as of a run: " + ", ".join(gate.FAIL_ON),
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Judge the files, write the report and return the exit code of its gate."""
+    waived = waivers.load(options.waivers) if options.waivers else []
+    base = options.base.rstrip("/") if options.base else None
+    found = survey(options.files, base)
+    watcher = Watcher(contract.load(), complete=options.complete, one_org=options.one_org)
+    for exchange, coverage in found.exchanges():
+        watcher.see(exchange, coverage)
+    watcher.tally.unjudged.update(found.unjudged)
+    names = [one.path.name for one in found.files]
+    keys = {name: key for key, name in found.keys.items()}
+    made = document(watcher, found.base, names, keys=keys, notes=found.notes, waived=waived)
+    decision = gate.decide(made, options.fail_on)
+    made["gate"] = gate.section(made["gate"]["waivers"], options.fail_on, decision)
+    try:
+        unwritten = write_all(options.report_dir, made, evidence(made))
+    except OSError as problem:
+        raise UsageError(f"The report cannot be written to {options.report_dir}: {problem.strerror}.") from None
+    tell(made, unwritten, options.report_dir)
+    return decision.exit_code
+
+
+LISTED = 20
+"""Failures, deviations and reasons that are printed each; the report holds all."""
+
+
+def evidence(made: dict[str, Any]) -> list[dict[str, Any]]:
+    """The exchanges of a document as events of a spool."""
+    return [{"type": "exchange", **one} for one in made["evidence"].values()]
+
+
+def tell(made: dict[str, Any], unwritten: Sequence[str], folder: Path) -> None:
+    """Print the outcome, what failed, what could not be judged, and where the report is."""
+    for note in made["observed"]["notes"]:
+        print(f"note      {one_line(note)}")
+    print(f"outcome   {made['outcome']}: {one_line(made['outcome_reason'])}")
+    for level, word in (("documented", "FAILED"), ("implied", "deviation")):
+        rows = [row for row in made["requirements"] if row["level"] == level and row["verdict"] == "fail"]
+        for row in rows[:LISTED]:
+            print(f"{word:<9} {row['id']}: {one_line(row['reason'])}")
+        if len(rows) > LISTED:
+            print(f"          and {len(rows) - LISTED} more, all in the report")
+    held = sum(1 for row in made["requirements"] if row["verdict"] == "pass")
+    print(f"held      {counted(held, 'requirement')} of {len(made['requirements'])}")
+    for reason, count in list(made["observed"]["unjudged"].items())[:LISTED]:
+        print(f"unjudged  {counted(count, 'time')}: {one_line(reason)}")
+    for reason in made["gate"]["reasons"]:
+        print(f"exit {made['gate']['exit_code']}    {one_line(reason)}")
+    for said in unwritten:
+        print(f"report    not written: {one_line(said)}")
+    print(f"report    {folder}")

@@ -1,0 +1,51 @@
+"""What the rules of the watcher have in common."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from ..contract.contract import Contract
+from ..contract.operations import Limit
+from .expectation import judge_member
+from .memory import Memory
+from .observation import Observation, Trace
+from .tally import Tally
+
+
+class Rule:
+    """Looks at each exchange once, and says what holds and what is broken."""
+
+    def __init__(self, contract: Contract, memory: Memory, tally: Tally) -> None:
+        self.contract = contract
+        self.memory = memory
+        self.tally = tally
+
+    def see(self, seen: Observation) -> None:
+        """Judge an exchange, and remember what later ones are judged by."""
+        raise NotImplementedError
+
+    def judge(self, holds: bool, requirement: str, seen: Observation, message: str, *earlier: Trace) -> None:
+        """Count that a requirement held in an exchange, or fail it."""
+        self.tally.judge(holds, requirement, seen.exchange.id, message, *earlier)
+
+    def known(self, requirement: str) -> bool:
+        """Whether the contract has the requirement: some families leave operations out."""
+        return requirement in self.contract.requirements
+
+
+def shown(value: object) -> str:
+    """A value for people, short."""
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:90]}… ({len(text)} characters)"
+
+
+@cache
+def _limits(contract: Contract) -> dict[tuple[str, str, str], Limit]:
+    return {(one.operation, one.place, one.name): one for one in contract.limits()}
+
+
+def comparable(contract: Contract, operation: str, name: str, sent: Any, place: str = "body") -> bool:
+    """Whether the pages leave no freedom about a text that was sent, so that it is read as it was sent."""
+    limit = _limits(contract).get((operation, place, name))
+    return isinstance(sent, str) and limit is not None and not list(judge_member(name, sent, limit))
