@@ -10,12 +10,12 @@ from meshi_conformance.client.api import Api
 from meshi_conformance.client.call import Call
 from meshi_conformance.contract.contract import load
 from meshi_conformance.errors import CouldNotArrange
+from meshi_conformance.exchanges.timestamps import instant
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.list_walk import member, walked
 from meshi_conformance.testing.marks import Judge, requirement
 from meshi_conformance.testing.sample_texts import BEYOND_ASCII, OUTSIDE_THE_BASIC_PLANE
 from meshi_conformance.testing.shared_data import World
-from meshi_conformance.testing.timestamps import instant
 
 DETAILS = ("event_id", "title", "description", "start_date", "end_date", "timezone", "visibility", "url_slug")
 LONGEST = {

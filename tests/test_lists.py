@@ -18,11 +18,11 @@ from meshi_conformance.client.api import Api
 from meshi_conformance.client.call import Call
 from meshi_conformance.errors import CouldNotArrange, Inconclusive
 from meshi_conformance.exchanges.strict_json import JsonObject
+from meshi_conformance.exchanges.timestamps import instant
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.list_walk import created, member, pair, score, walked, whole
 from meshi_conformance.testing.marks import Judge, requirement
 from meshi_conformance.testing.shared_data import World
-from meshi_conformance.testing.timestamps import instant
 
 TRIES = 5
 """How often a walk through a list of the whole org is begun anew because the list moved under it."""

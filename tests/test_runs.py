@@ -18,11 +18,11 @@ from meshi_conformance.client.pagination import rows, walk
 from meshi_conformance.client.polling import TERMINAL, poll_to_end
 from meshi_conformance.errors import CouldNotArrange, EndedOtherwise
 from meshi_conformance.exchanges.strict_json import JsonObject
+from meshi_conformance.exchanges.timestamps import after, instant
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.marks import Judge, requirement
 from meshi_conformance.testing.shared_data import World
 from meshi_conformance.testing.shared_parts import WEBHOOK
-from meshi_conformance.testing.timestamps import after, instant
 from meshi_conformance.testing.valid_calls import Calls
 
 KINDS = {"importAttendees": "import", "createEnrichmentRun": "enrichment", "createMatchRun": "match"}

@@ -10,12 +10,12 @@ from meshi_conformance.client.api import Api
 from meshi_conformance.client.call import Call
 from meshi_conformance.contract.contract import load
 from meshi_conformance.errors import CouldNotArrange
+from meshi_conformance.exchanges.timestamps import instant
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.list_walk import walked
 from meshi_conformance.testing.marks import requirement
 from meshi_conformance.testing.sample_texts import BEYOND_ASCII
 from meshi_conformance.testing.shared_data import World
-from meshi_conformance.testing.timestamps import instant
 
 WRITTEN = ("session_id", "title", "description", "start_timestamp", "end_timestamp")
 SHOWN = (*WRITTEN, "event_id")

@@ -16,8 +16,8 @@ from ..client.call import Call
 from ..client.polling import TERMINAL, poll_to_end
 from ..contract.contract import Contract
 from ..exchanges.exchange import Exchange
+from ..exchanges.timestamps import instant
 from ..testing.arrange import Given
-from ..testing.timestamps import instant
 from ..testing.valid_calls import Calls, check_baseline_call
 from ..watching.expectation import ID
 from .budget import Meter

@@ -16,7 +16,7 @@ from ..client.pagination import steps
 from ..errors import CouldNotArrange, Inconclusive
 from ..exchanges.exchange import Exchange
 from ..exchanges.strict_json import JsonObject
-from .timestamps import instant
+from ..exchanges.timestamps import instant
 
 MOST_EMPTY = 100
 """Empty pages in a row after which a walk through a list without a filter leads nowhere."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..testing.timestamps import after, instant
+from ..exchanges.timestamps import after, instant
 from .expectation import ID
 from .memory import EventRow, SessionRow
 from .observation import Observation, Trace

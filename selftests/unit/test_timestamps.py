@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from meshi_conformance.testing.timestamps import after, instant
+from meshi_conformance.exchanges.timestamps import after, instant
 
 NOON = "2031-03-10T12:00:00Z"
 
