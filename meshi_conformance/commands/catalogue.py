@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from ..clients.judging import SHOWN_IN
 from ..contract import contract
 from ..contract.contract import Contract
 from ..contract.requirements import LEVELS, NEEDS, Requirement
@@ -70,7 +71,8 @@ def catalogue(known: Contract, tests: Mapping[str, Sequence[str]]) -> str:
     families: dict[str, list[Requirement]] = {}
     for one in known.requirements.values():
         families.setdefault(one.family, []).append(one)
-    return "\n".join([INTRODUCTION, *_summary(families, tests), *_needs(), *_families(families, tests)]) + "\n"
+    parts = [INTRODUCTION, *_summary(families, tests), *_needs(), *_families(families, tests), *_duties(known)]
+    return "\n".join(parts) + "\n"
 
 
 def _summary(families: Mapping[str, Sequence[Requirement]], tests: Mapping[str, Sequence[str]]) -> Iterator[str]:
@@ -101,6 +103,18 @@ def _families(families: Mapping[str, Sequence[Requirement]], tests: Mapping[str,
             cited = "<br>".join(_functions(tests.get(one.id, ()))) or "none"
             yield f"| `{one.id}` | {one.level} | {_cell(one.statement)} | {_cell(one.source)} | {needs} | {cited} |"
         yield ""
+
+
+def _duties(known: Contract) -> Iterator[str]:
+    """The duties of the client, with the scenarios that show each."""
+    yield "## Duties of the client\n"
+    yield "`meshi-conformance client` judges these (`docs/judge-a-client.md`); a run against a server does not.\n"
+    yield "| ID | Level | Statement | Source | Scenarios that show it |"
+    yield "|---|---|---|---|---|"
+    for one in known.duties.values():
+        shown = ", ".join(f"`{name}`" for name in SHOWN_IN[one.id])
+        yield f"| `{one.id}` | {one.level} | {_cell(one.statement)} | {_cell(one.source)} | {shown} |"
+    yield ""
 
 
 def _functions(nodes: Sequence[str]) -> Iterator[str]:

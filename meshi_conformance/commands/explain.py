@@ -10,9 +10,10 @@ import difflib
 import textwrap
 from collections.abc import Sequence
 
+from ..clients.judging import SHOWN_IN
 from ..contract import contract
 from ..contract.contract import Contract
-from ..contract.requirements import NEEDS, Requirement
+from ..contract.requirements import CLIENT, NEEDS, SUBJECTS, Requirement
 from ..errors import UsageError
 from ..plugin import launch as suite
 
@@ -38,9 +39,9 @@ def run(options: argparse.Namespace) -> int:
 
 def fitting(catalogue: Contract, pattern: str) -> list[Requirement]:
     """The requirements that a pattern means. Raises UsageError, with near IDs, where there is none."""
-    found = catalogue.matching(pattern)
+    found = [one for subject in SUBJECTS for one in catalogue.matching(pattern, subject)]
     if not found:
-        near = difflib.get_close_matches(pattern, catalogue.requirements, n=3, cutoff=0.5)
+        near = difflib.get_close_matches(pattern, [*catalogue.requirements, *catalogue.duties], n=3, cutoff=0.5)
         hint = f" Did you mean {', '.join(near)}?" if near else " docs/requirements.md lists them."
         raise UsageError(f"{pattern!r} fits no requirement.{hint}")
     return found
@@ -54,14 +55,27 @@ def described(one: Requirement, tests: Sequence[str], catalogue: Contract) -> st
     if len(operations) == len(catalogue.operations):
         operations = [f"all {len(operations)}"]
     more = [f"... and {len(tests) - SHOWN_TESTS} more"] if len(tests) > SHOWN_TESTS else []
+    if one.subject == CLIENT:
+        judged = [
+            ("shown in", [f"the scenario {name}" for name in SHOWN_IN[one.id]]),
+            ("judge it", [f"meshi-conformance client --scenario {SHOWN_IN[one.id][0]} -- COMMAND"]),
+        ]
+    else:
+        judged = [
+            (
+                "needs",
+                [f"{need} (not run where {NEEDS[need]})" for need in one.needs] or ["nothing beside the main key"],
+            ),
+            ("stands in", ["openapi/ (derived)" if one.derived else "requirements/"]),
+            ("tests", [*tests[:SHOWN_TESTS], *more] or ["none"]),
+            ("judge it", [f"meshi-conformance run --requirements '{one.id}'"]),
+        ]
     rows = [
+        ("binds", [one.subject]),
         ("level", [one.level]),
         ("source", [one.source]),
         ("operations", operations),
-        ("needs", [f"{need} (not run where {NEEDS[need]})" for need in one.needs] or ["nothing beside the main key"]),
-        ("stands in", ["openapi/ (derived)" if one.derived else "requirements/"]),
-        ("tests", [*tests[:SHOWN_TESTS], *more] or ["none"]),
-        ("judge it", [f"meshi-conformance run --requirements '{one.id}'"]),
+        *judged,
     ]
     lines = [one.id, *textwrap.wrap(one.statement, WIDTH, initial_indent="  ", subsequent_indent="  ")]
     for label, values in rows:

@@ -17,7 +17,7 @@ import yaml
 from ..errors import UsageError
 from . import derived
 from .operations import Limit, Operation, inline, limit_of, load_yaml, read_operations
-from .requirements import FORM, Requirement, read_requirement, unreadable
+from .requirements import FORM, SERVER, Requirement, read_requirement, unreadable
 from .schemas import items_of, properties_of, required_members
 from .templates import expand
 
@@ -44,10 +44,15 @@ class Contract:
         }
         self.untestable: list[dict[str, Any]] = []
         self.requirements: dict[str, Requirement] = {}
+        self.duties: dict[str, Requirement] = {}
         for requirement in [*self._derived(), *self._written()]:
-            if requirement.id in self.requirements:
+            if requirement.id in self.requirements or requirement.id in self.duties:
                 raise UsageError(f"Two requirements are called {requirement.id}; rename one of them.")
-            self.requirements[requirement.id] = requirement
+            self.of(requirement.subject)[requirement.id] = requirement
+
+    def of(self, subject: str) -> dict[str, Requirement]:
+        """Return the requirements that bind the server, or the duties of the client, by ID."""
+        return self.requirements if subject == SERVER else self.duties
 
     def _derived(self) -> Iterator[Requirement]:
         rows = self._file(self.folder / "requirements" / derived.FILE)["requirements"]
@@ -100,9 +105,9 @@ class Contract:
                     for row_name, row_schema in properties_of(rows).items():
                         yield limit_of(operation, "row", row_name, row_schema, row_name in needed, row_schema)
 
-    def matching(self, pattern: str) -> list[Requirement]:
-        """The requirements whose ID equals a pattern or fits it (`runs.*`)."""
-        return [one for name, one in self.requirements.items() if fnmatch.fnmatchcase(name, pattern)]
+    def matching(self, pattern: str, subject: str = SERVER) -> list[Requirement]:
+        """The requirements of a subject whose ID equals a pattern or fits it (`runs.*`)."""
+        return [one for name, one in self.of(subject).items() if fnmatch.fnmatchcase(name, pattern)]
 
     def select(self, patterns: list[str]) -> list[str]:
         """Return the IDs that the patterns of `--requirements` choose, or all IDs if there are none.

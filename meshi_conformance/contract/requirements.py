@@ -12,6 +12,10 @@ from ..errors import UsageError
 LEVELS = ("documented", "implied")
 
 
+SERVER, CLIENT = "server", "client"
+SUBJECTS = (SERVER, CLIENT)
+"""Whom a requirement binds. One that binds the client is a duty."""
+
 NEEDS = {
     "read": "MESHI_READ_KEY is not set",
     "other": "MESHI_OTHER_KEY is not set",
@@ -32,7 +36,7 @@ class Requirement:
 
     `level` is `documented` or `implied`; `source` names page and section; `operations` are operationIds;
     `needs` names keys (`other`) and capabilities (`large`) without which it cannot be judged; `family` is
-    the first part of the ID, `derived` says whether the OpenAPI file implies it.
+    the first part of the ID, `derived` says whether the OpenAPI file implies it. `subject` is `server` or `client`.
     """
 
     id: str
@@ -43,6 +47,7 @@ class Requirement:
     operations: tuple[str, ...]
     needs: tuple[str, ...] = ()
     derived: bool = False
+    subject: str = SERVER
 
     @property
     def family(self) -> str:
@@ -67,6 +72,9 @@ def read_requirement(
             raise ValueError(f"unknown operations {unknown}")
         if row["level"] not in LEVELS:
             raise ValueError(f"unknown level {row['level']!r}")
+        subject = row.get("subject", SERVER)
+        if subject not in SUBJECTS:
+            raise ValueError(f"unknown subject {subject!r}")
         if set(row) - _ROW_MEMBERS:
             raise ValueError(f"unknown members {sorted(map(str, set(row) - _ROW_MEMBERS))}")
         if not isinstance(needs, list) or set(needs) - set(NEEDS):
@@ -83,6 +91,7 @@ def read_requirement(
             operations=tuple(bound),
             needs=tuple(needs),
             derived=derived,
+            subject=subject,
         )
     except (AttributeError, KeyError, TypeError, ValueError) as problem:
         raise unreadable(file, row, problem) from problem
@@ -106,4 +115,4 @@ def _source(said: Any) -> tuple[str, str]:
 
 FORM = "CONTRIBUTING.md shows the form."
 
-_ROW_MEMBERS = {"id", "level", "statement", "source", "operations", "needs"}
+_ROW_MEMBERS = {"id", "level", "statement", "source", "operations", "needs", "subject"}

@@ -98,6 +98,10 @@ class Recorder:
         if self._keeps:
             self._write("exchange", exchange.record(self._redaction))
 
+    def keep(self, record: dict[str, Any]) -> None:
+        """Keep the record of an exchange that passed elsewhere and that no check is made of."""
+        self._write("exchange", record)
+
     def sending(self, id: str, rows: Iterable[Row]) -> None:
         """Notes before it is sent what the request of an exchange will create if it is accepted."""
         self._write("sending", {"id": id, "rows": [asdict(row) for row in rows], "test": self.test})

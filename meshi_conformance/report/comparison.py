@@ -128,7 +128,15 @@ def target_of(document: Document) -> str:
 
 def compare(before: Document, after: Document) -> dict[str, Any]:
     """What changed from one run to the next, as JSON-able data; `worse` holds a sentence for each kind of
-    change for the worse and is empty where there is none."""
+    change for the worse and is empty where there is none.
+
+    Raises UsageError where one run judges a server and the other a client.
+    """
+    if before["subject"] != after["subject"]:
+        raise UsageError(
+            f"The first report judges a {before['subject']} and the second a {after['subject']}: they share no "
+            "requirement. Compare two reports of one kind."
+        )
     old = {row["id"]: row for row in before["requirements"]}
     new = {row["id"]: row for row in after["requirements"]}
     both = [name for name in new if name in old]

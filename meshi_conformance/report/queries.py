@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
+from ..contract.requirements import CLIENT
 from ..verdicts import gate
 
 DOCUMENTED, IMPLIED = "documented", "implied"
@@ -36,8 +37,16 @@ def failed(document: dict[str, Any], level: str) -> list[dict[str, Any]]:
     return [row for row in document["requirements"] if row["level"] == level and row["verdict"] == "fail"]
 
 
+ANY_SCENARIO = "SCENARIO"
+"""Stands in the command of a client run for the scenario that shows a failure."""
+
+
 def rerun(document: dict[str, Any], requirement: str) -> str:
     """The command that judges one requirement again on the same target; generated calls from the same seed."""
+    if document["subject"] == CLIENT:
+        row = next(row for row in document["requirements"] if row["id"] == requirement)
+        scenario = next((one["test"].partition(" ")[2] for one in row["failures"]), "plain")
+        return str(document["rerun"]).replace(ANY_SCENARIO, scenario, 1)
     words = [shlex.quote(requirement)]
     if requirement.startswith("generated."):
         for name, value in document["options"].items():

@@ -17,14 +17,14 @@ from typing import Any
 
 from .. import __version__
 from ..contract.contract import Contract
-from ..contract.requirements import LEVELS
+from ..contract.requirements import LEVELS, SERVER
 from ..exchanges import created_rows as ledger
 from ..exchanges.redaction import Redaction
 from ..target.target import Preflight, Target
 from ..verdicts import gate, waivers
 from ..verdicts.verdicts import DESELECTED, FAIL, INVALID, VERDICTS, WAIVED, Judgement, Verdict, causes, judge, outcome
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 EVIDENCE = 3
 """How many exchanges are kept as evidence with a requirement that does not pass."""
 
@@ -42,8 +42,9 @@ def build(
     selection: Sequence[str] = (),
     waived: Sequence[waivers.Waiver] = (),
     options: Mapping[str, Any] | None = None,
+    subject: str = SERVER,
 ) -> dict[str, Any]:
-    """The document of a run from what its tests and its exchanges said.
+    """The document of a run from what its tests and its exchanges said of the requirements that bind a subject.
 
     `events` is gone through several times, so that of 20,000 exchanges only those that are evidence are held whole.
     Texts that tests took from answers may carry a key that the server echoed: it is taken out here.
@@ -62,10 +63,11 @@ def build(
     exchanges = sorted(by_type["exchange"], key=lambda one: one["started"])
     violations = [(name, one["id"], message) for one in exchanges for name, message in one["violations"]]
     violations += [(one["requirement"], one["exchange"], one["message"]) for one in by_type["violation"]]
-    chosen = {one.id for pattern in selection for one in contract.matching(pattern)}
-    unselected = {name: DESELECTED for name in contract.requirements if selection and name not in chosen}
+    catalogue = contract.of(subject)
+    chosen = {one.id for pattern in selection for one in contract.matching(pattern, subject)}
+    unselected = {name: DESELECTED for name in catalogue if selection and name not in chosen}
     verdicts = judge(
-        contract.requirements.values(),
+        catalogue.values(),
         [one for one in judgements if one.requirement not in unselected],
         violations,
         unselected,
@@ -80,6 +82,7 @@ def build(
     return {
         "schema_version": SCHEMA_VERSION,
         "suite": {"name": "meshi-conformance", "version": __version__, "python": platform.python_version()},
+        "subject": subject,
         "outcome": result,
         "outcome_reason": reason,
         "problems": list(problems),

@@ -35,7 +35,12 @@ def test_every_requirement_stands_in_it_once_with_its_tests() -> None:
         assert text.count(f"| `{name}` |") == 1
     row = next(line for line in text.splitlines() if line.startswith("| `status.getAuth.200` |"))
     assert row.endswith("| `test_a::test_it` [2] |")
-    assert all(line.count(" | ") == 5 for line in text.splitlines() if line.startswith("| `"))
+    servers, _, clients = text.partition("## Duties of the client")
+    assert all(line.count(" | ") == 5 for line in servers.splitlines() if line.startswith("| `"))
+    assert all(line.count(" | ") == 4 for line in clients.splitlines() if line.startswith("| `"))
+    for name in known.duties:
+        assert clients.count(f"| `{name}` |") == 1
+        assert f"`{name}`" not in servers
 
 
 def test_a_stale_file_is_told(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def summary(results: list[Result], form: str, seconds: float, problems: list[str
     variations = [one for one in results if one.kind == "variation"]
     unrelated = [len(one.unrelated) for one in faults]
     return {
-        "schema_version": "1.0",
+        "schema_version": "1.1",
         "form": form,
         "seconds": round(seconds, 1),
         "problems": problems,
