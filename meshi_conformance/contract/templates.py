@@ -7,7 +7,7 @@ from string import Formatter
 from typing import Any
 
 Values = Mapping[str, Any]
-"""What fills a placeholder: `operation` and the phrases of one value, such as its `section`."""
+"""What fills a placeholder: `operation` or `operations`, and the phrases of one value, such as its `section`."""
 
 
 def expand(row: Mapping[str, Any], tables: Mapping[str, Mapping[str, Values]]) -> Iterator[dict[str, Any]]:
@@ -29,9 +29,12 @@ def expand(row: Mapping[str, Any], tables: Mapping[str, Mapping[str, Values]]) -
 
 
 def fill(row: Mapping[str, Any], values: Values) -> dict[str, Any]:
-    """Return a row with its texts filled in; it binds the operation of the values unless it names its own."""
+    """Return a row with its texts filled in; it binds the operations of the values unless it names its own."""
     texts = {name: text.format_map(values) for name, text in row.items() if isinstance(text, str)}
-    return {"operations": [values["operation"]], **row, **texts}
+    if "operations" in row:
+        return {**row, **texts}
+    bound = values["operations"] if "operations" in values else [values["operation"]]
+    return {"operations": bound, **row, **texts}
 
 
 def _level(row: Mapping[str, Any], value: str) -> Any:
