@@ -403,26 +403,6 @@ def test_a_blank_beside_an_id_spoils_it(api: Api, calls: Calls, given: Given) ->
         assert exchange.refusal == (400, "INVALID_PARTNER_ID"), exchange.summary
 
 
-@pytest.mark.parametrize(
-    "text", [b'{"progress": {"share": %s}}' % word for word in (b"NaN", b"Infinity", b"-Infinity")]
-)
-@requirement("limits.json.constants")
-def test_what_javascript_alone_can_read_is_no_json(text: bytes, api: Api, calls: Calls, given: Given) -> None:
-    assert_no_json(text, api, calls, given)
-
-
-@requirement("limits.json.empty")
-def test_an_empty_body_is_no_json(api: Api, calls: Calls, given: Given) -> None:
-    assert_no_json(b"", api, calls, given)
-
-
-def assert_no_json(text: bytes, api: Api, calls: Calls, given: Given) -> None:
-    for operation in ("createEvent", "createRun"):
-        given.accepted(api.send(calls.of(operation)))
-        exchange = api.send(calls.of(operation).but(content=text))
-        assert exchange.refusal == (400, "INVALID_JSON"), exchange.summary
-
-
 @requirement("limits.ids.path_like")
 def test_an_id_is_decoded_once(api: Api, given: Given, world: World) -> None:
     event_id = world.event.id

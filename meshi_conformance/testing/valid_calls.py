@@ -30,6 +30,14 @@ class Calls:
             return self._found.call(operation)
         return BUILDERS[operation](self._given, self._world)
 
+    def done(self, operation: str) -> Call:
+        """Return a valid write that was accepted before, or changes nothing but a text: sent again it creates nothing.
+
+        It conflicts or is a replay; a decision is a valid one on an open review. Raises CouldNotArrange where the
+        world lacks what it needs.
+        """
+        return DONE[operation](self._world) if operation in DONE else self.of(operation)
+
 
 def _event(operation: str) -> Callable[[Given, World], Call]:
     return lambda given, world: Call(operation, path={"event_id": world.event.id})
@@ -97,6 +105,14 @@ def _merge(given: Given, world: World) -> Call:
     return Call("mergeReview", path={"review_id": refusals.reviews[0]}, body=body)
 
 
+def _spent(operation: str) -> Callable[[World], Call]:
+    def build(world: World) -> Call:
+        request = world.spent.runs[operation]["request"]
+        return Call(operation, path={"event_id": world.spent.event_id}, body=request)
+
+    return build
+
+
 BUILDERS: dict[str, Callable[[Given, World], Call]] = {
     "getAuth": lambda given, world: Call("getAuth"),
     "getIdMapping": lambda given, world: Call("getIdMapping", path={"kind": "event", "partner_id": world.event.id}),
@@ -160,3 +176,14 @@ def check_baseline_call(api: Api, calls: Calls, operation: str) -> None:
             f"a plain call is refused as well: {exchange.summary}",
             f"{operation} answered {exchange.status} {exchange.code or ''}".strip(),
         )
+
+
+DONE: dict[str, Callable[[World], Call]] = {
+    "createEvent": lambda world: Call("createEvent", body=world.event.request),
+    "createSession": lambda world: Call(
+        "createSession", path={"event_id": world.sessions.event_id}, body=world.sessions.requests[0]
+    ),
+    **{name: _spent(name) for name in ("importAttendees", "createEnrichmentRun", "createMatchRun")},
+    "createRun": lambda world: Call("createRun", body=world.plain_run.request),
+}
+"""Writes that the world was prepared with."""
