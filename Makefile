@@ -36,37 +36,37 @@ test: $(READY) lint selftest detect-fast
 check: $(READY) lint
 	$(BIN)/python -m pytest -c selftests/pytest.ini --rootdir=selftests --confcutdir=selftests -n 2 --dist loadfile \
 	  selftests/unit selftests/balance
-	PYTHONPATH=selftests $(BIN)/python -m detection --changed --report-dir reports/check
+	$(BIN)/python -m selftests.detection --changed --report-dir reports/check
 
 selftest: $(READY)
 	$(BIN)/python -m pytest -c selftests/pytest.ini --rootdir=selftests --confcutdir=selftests -n 2 --dist loadfile selftests
 
 # Generated tests: twenty seeds against every right server, and the faults that only they find.
 generated-trials: $(READY)
-	PYTHONPATH=selftests $(BIN)/python -m generation seeds
-	PYTHONPATH=selftests $(BIN)/python -m generation hidden
+	$(BIN)/python -m selftests.generation seeds
+	$(BIN)/python -m selftests.generation hidden
 
 # The whole suite against faults and variations. Of the faults that repeat per operation or field each EVERYth
 # is tried, so that it ends within 40 minutes on two cores; EVERY=1 tries them all.
 EVERY ?= 6
 detect: $(READY)
-	PYTHONPATH=selftests $(BIN)/python -m detection --full --every $(EVERY)
+	$(BIN)/python -m selftests.detection --full --every $(EVERY)
 
 # Of each fault only the tests that cite what it breaks; every variation whole.
 detect-fast: $(READY)
-	PYTHONPATH=selftests $(BIN)/python -m detection
+	$(BIN)/python -m selftests.detection
 
 # Takes tests away, picked at random, and shows that the balance or the matrix notices each: REMOVED="--seed 1".
 remove-tests: $(READY)
-	PYTHONPATH=selftests $(BIN)/python -m detection.removal $(REMOVED)
+	$(BIN)/python -m selftests.detection.removal $(REMOVED)
 
 # A hundred whole runs, each in another order, with another seed and 0 to 4 workers: no verdict may differ.
 repeat: $(READY)
-	PYTHONPATH=selftests $(BIN)/python -m repeat $(REPEAT)
+	$(BIN)/python -m selftests.repeat $(REPEAT)
 
 # Every small change of what judges has to be noticed by a unit test, or explained (docs/mutation-testing.md).
 mutation: $(READY)
-	PYTHONPATH=selftests $(BIN)/python -m mutation
+	$(BIN)/python -m selftests.mutation
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.bench $(BENCH)

@@ -9,11 +9,12 @@ import subprocess
 from dataclasses import replace
 
 import pytest
-from answers import exchange
-from hostile import answer, refusal, says, serving
 
 from meshi_conformance.exchanges.redaction import Redaction
 from meshi_conformance.report import har
+
+from ..network.hostile import answer, refusal, says, serving
+from ..unit.answers import exchange
 
 BODIES = [
     b'{"title": "plain"}',

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from samples import BASE, exchange
-from spellings import SPELLINGS, leak
 
 from meshi_conformance.contract import contract as contracts
 from meshi_conformance.exchanges.exchange import HEADER_CHARACTERS, SLACK, STORED_BODY_BYTES, STORED_PATH, Exchange
@@ -19,6 +17,9 @@ from meshi_conformance.exchanges.spool import Spool
 from meshi_conformance.report import FILES, results, write_all
 from meshi_conformance.target.target import Preflight, Target
 from meshi_conformance.verdicts.verdicts import Judgement
+
+from ..report.samples import BASE, exchange
+from .spellings import SPELLINGS, leak
 
 KEY = "mk_live/8Kq+Zt3&x=W5rB<7uJ>2fYp"
 CORRELATION = ("x-correlation-id", "corr-00000001")

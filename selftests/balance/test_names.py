@@ -31,7 +31,7 @@ def names(tree: ast.AST) -> Iterator[str]:
     """The texts of a module that read like a requirement's ID, with `*` for what is filled in."""
     inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
     for node in ast.walk(tree):
-        text = None
+        text: object = None
         if isinstance(node, ast.JoinedStr):
             parts = (part.value if isinstance(part, ast.Constant) else "*" for part in node.values)
             text = "".join(map(str, parts))

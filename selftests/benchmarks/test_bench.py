@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ def test_a_replay_gets_the_same_answers(recorded: running.Run, way: str) -> None
 
 
 def test_what_the_server_made_up_is_read_anew() -> None:
-    common = {
+    common: dict[str, Any] = {
         "headers": {},
         "key": "main",
         "scheme": "Bearer ",

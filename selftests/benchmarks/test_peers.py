@@ -14,6 +14,7 @@ import pytest
 from benchmarks.peers import arranged, description, page, trial
 from benchmarks.peers.tools import TOOLS, Case, DoesNotRun, Failures, Tool
 from meshi_reference import faults, server, variations
+from meshi_reference.variations import Variation
 
 SCHEMAS = {
     "correlated": {
@@ -114,7 +115,10 @@ def test_what_is_arranged_gives_tools_matches_and_reviews_to_name() -> None:
 
 
 def test_a_trial_tells_failures_requests_and_time_and_is_kept(bench: trial.Bench) -> None:
-    entries = [variations.load()["default"], faults.load()["status.getEvent.200.is_201"]]
+    entries: list[faults.Fault | Variation] = [
+        variations.load()["default"],
+        faults.load()["status.getEvent.200.is_201"],
+    ]
     held = {one.server: one for one in bench.hold(READER, entries)}
     assert held["default"].failures == {}
     assert held["default"].requests == 1

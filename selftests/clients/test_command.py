@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,9 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "client" / "integrate.py"
 
 
-def judged(folder: Path, *arguments: str, seconds: float = 120) -> tuple[subprocess.CompletedProcess[str], dict]:
+def judged(
+    folder: Path, *arguments: str, seconds: float = 120
+) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
     """Run the command; return how it ended and the document that it wrote."""
     done = subprocess.run(
         [sys.executable, "-m", "meshi_conformance", "client", "--report-dir", str(folder), *arguments],

@@ -1,4 +1,4 @@
-"""`python -m detection.removal`: every test is needed. Takes tests away one by one and looks who notices.
+"""`python -m selftests.detection.removal`: every test is needed. Takes tests away one by one and looks who notices.
 
 Without a test either a requirement has no test left (the balance, selftests/balance), or a fault that breaks what the
 test judges is missed by those that remain (the matrix). 0 only if each removal is noticed.
@@ -22,7 +22,7 @@ TESTS = 20
 
 def main() -> int:
     """Removes tests picked at random and says for each who noticed."""
-    parser = argparse.ArgumentParser(prog="python -m detection.removal", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m selftests.detection.removal", description=__doc__)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32), help="picks the same tests again")
     parser.add_argument("--tests", type=int, default=TESTS, metavar="N", help=f"how many (default: {TESTS})")
     parser.add_argument(

@@ -7,11 +7,12 @@ import pytest
 from meshi_conformance.contract.contract import load
 from meshi_reference import faults, variations
 from meshi_reference.faults import Fault
+from meshi_reference.variations import Variation
 
 from .changed import MOST, touched
 
 CONTRACT = load()
-ENTRIES = [*faults.load().values(), *variations.load().values()]
+ENTRIES: list[Fault | Variation] = [*faults.load().values(), *variations.load().values()]
 TESTS = {"events.create.once": ["tests/test_events.py::test_it"]}
 
 

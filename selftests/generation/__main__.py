@@ -1,4 +1,4 @@
-"""`python -m generation`: long trials of the generated tests.
+"""`python -m selftests.generation`: long trials of the generated tests.
 
 `seeds`: runs with different seeds against the reference and each of its variations; nobody may be blamed.
 `hidden`: faults that the scripted tests miss and the generated ones find, as a table for docs/generated-tests.md.
@@ -14,20 +14,19 @@ import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 
-from detection.trial import PASSED, Court
-
 from meshi_conformance.contract.contract import load
 from meshi_conformance.generation.budget import Plan
 from meshi_conformance.generation.cases import drafts
 from meshi_reference import variations
 
+from ..detection.trial import PASSED, Court
 from .faults import HIDDEN
 from .searches import SEARCHES, seeds_until_found
 
 
 def main() -> int:
     """0 only if no right server was blamed, and each hidden fault was found by what is generated and nothing else."""
-    parser = argparse.ArgumentParser(prog="python -m generation", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m selftests.generation", description=__doc__)
     parser.add_argument("what", choices=("seeds", "hidden"))
     parser.add_argument("patterns", nargs="*", help="names of variations or hidden faults, or patterns; default: all")
     parser.add_argument("--seeds", type=int, default=20, metavar="N", help="how many seeds (default: 20)")

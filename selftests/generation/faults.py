@@ -10,22 +10,24 @@ import asyncio
 import dataclasses
 import json
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 from meshi_reference import paging
 from meshi_reference.errors import ApiError
 from meshi_reference.faults import Fault, Patch
 from meshi_reference.http import Response
+from meshi_reference.patching.patch import Apply
 from meshi_reference.resources import enrichment, events, importing, matching, runs, sessions
 from meshi_reference.services import Call
 
 HIDDEN: dict[str, Fault] = {}
 
 
-def hidden(name: str, sentence: str, *breaks: str) -> Any:
-    """Keeps a function that makes a fault, with the requirements that break."""
+def hidden(name: str, sentence: str, *breaks: str) -> Callable[[Apply], Apply]:
+    """Keep a function that makes a fault, with the requirements that break."""
 
-    def keep(apply: Any) -> Any:
+    def keep(apply: Apply) -> Apply:
         HIDDEN[name] = Fault(name, sentence, breaks, apply)
         return apply
 

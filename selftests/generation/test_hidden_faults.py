@@ -1,4 +1,7 @@
-"""What is known of the hidden faults, and how a finding is told. That each is found, `python -m generation` shows."""
+"""What is known of the hidden faults, and how a finding is told.
+
+That each is found, `python -m selftests.generation hidden` shows.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m mutation`: does a unit test notice every small change of what judges?
+"""`python -m selftests.mutation`: does a unit test notice every small change of what judges?
 
 A mutant that no test notices has to stand in survivors.yaml with the reason why no test can. Ends with 0 only
 where every mutant was killed or is explained, and everything that is explained survives.
@@ -36,7 +36,7 @@ TESTS = {
 
 def main() -> int:
     """Tries every mutant of the modules that were asked for, and compares what survives with the table."""
-    parser = argparse.ArgumentParser(prog="python -m mutation", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m selftests.mutation", description=__doc__)
     short = {name.rpartition(".")[2]: name for name in TESTS}
     parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"of {', '.join(short)}; default: all")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at a time")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mutation.__main__ import SURVIVORS, TESTS, explained, judged
-from mutation.mutants import Mutant, mutants
-from mutation.trial import ERRED, KILLED, SURVIVED, source_of, tried
+from .__main__ import SURVIVORS, TESTS, explained, judged
+from .mutants import Mutant, mutants
+from .trial import ERRED, KILLED, SURVIVED, source_of, tried
 
 SOURCE = '''
 """A module."""

@@ -61,7 +61,8 @@ def _ended(running: dict[int, Mutant]) -> tuple[Mutant, str]:
 def _told(status: int) -> str:
     if os.WIFSIGNALED(status):
         return KILLED if os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGALRM) else ERRED
-    return {pytest.ExitCode.OK: SURVIVED, pytest.ExitCode.TESTS_FAILED: KILLED}.get(os.WEXITSTATUS(status), ERRED)
+    said: dict[int, str] = {pytest.ExitCode.OK: SURVIVED, pytest.ExitCode.TESTS_FAILED: KILLED}
+    return said.get(os.WEXITSTATUS(status), ERRED)
 
 
 def _judged(module: str, case: Mutant, arguments: Sequence[str]) -> None:

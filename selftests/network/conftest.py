@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile import KEY, Connect
 
 from meshi_conformance.client import transport as client
 from meshi_conformance.client.api import Api
@@ -20,6 +19,8 @@ from meshi_conformance.exchanges.spool import Spool
 from meshi_conformance.target.target import Target
 from meshi_reference.server import Address, running
 from meshi_reference.settings import Settings
+
+from .hostile import KEY, Connect
 
 
 @pytest.fixture

@@ -10,10 +10,11 @@ import tracemalloc
 import zlib
 
 import pytest
-from hostile import Connect, Events, Request, Script, answer, auth, raw, refusal, reset, says, serving
 
 from meshi_conformance.client.network import ANSWER_BYTES, decoded
 from meshi_conformance.errors import TransportTrouble
+
+from .hostile import Connect, Events, Request, Script, answer, auth, raw, refusal, reset, says, serving
 
 MIB = 1024 * 1024
 

@@ -6,10 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hostile import Server, answer, refusal, says
-from suite import Run, run
 
 from meshi_reference.server import Address
+
+from .hostile import Server, answer, refusal, says
+from .suite import Run, run
 
 TARGETS = """
 [targets.typo]

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile import Connect, Events, Request, answer, serving
 
 from meshi_conformance.client import pagination as paging
 from meshi_conformance.client.api import Api
@@ -17,6 +16,8 @@ from meshi_conformance.client.pagination import walk
 from meshi_conformance.client.polling import poll_to_end
 from meshi_conformance.errors import DeadlinePassed, Inconclusive
 from meshi_conformance.plugin.progress import Progress
+
+from .hostile import Connect, Events, Request, answer, serving
 
 
 def pages(connect_to: str, connect: Connect, most: int) -> list[Any]:

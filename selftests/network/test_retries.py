@@ -8,10 +8,10 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hostile import Connect, Events, Proxy, Request, Script, answer, auth, raw, refusal, reset, says, serving
 
 from meshi_conformance.client import transport as client
 from meshi_conformance.client.rate_limiter import Limiter
@@ -19,6 +19,8 @@ from meshi_conformance.errors import CeilingReached, NotPermitted, TransportTrou
 from meshi_conformance.exchanges.created_rows import listed
 from meshi_conformance.exchanges.redaction import Redaction
 from meshi_reference.server import Address
+
+from .hostile import Connect, Events, Proxy, Request, Script, answer, auth, raw, refusal, reset, says, serving
 
 EVENT = {"event_id": "e", "title": "T"}
 RUN = {"idempotency_key": "k"}
@@ -98,7 +100,7 @@ def unused_port() -> int:
         return int(taken.getsockname()[1])
 
 
-UNREACHABLE = {
+UNREACHABLE: dict[str, Callable[[], str]] = {
     "refused": lambda: f"http://127.0.0.1:{unused_port()}/api",
     "no such host": lambda: "http://conf-no-such-host.invalid/api",
     "a host name that is too long": lambda: f"http://{'a' * 70}.invalid/api",
@@ -297,12 +299,13 @@ def test_a_read_only_run_sends_no_write(connect: Connect) -> None:
     with serving(says(answer(auth()), keep=True)) as server:
         api = connect(server.base, read_only=True, read_only_reason="it needs writes")
         assert api.get_auth().accepted
-        for write in (
+        writes: list[Callable[[], object]] = [
             lambda: api.create_event(EVENT),
             lambda: api.as_key(None).create_event(EVENT),
             lambda: api.request("DELETE", "/events/e"),
             lambda: api.request("post", "/nowhere"),
-        ):
+        ]
+        for write in writes:
             with pytest.raises(NotPermitted):
                 write()
         assert [one.method for one in server.requests] == ["GET"]

@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hostile import Proxy, Request, answer, raw, serving
-from suite import Run, ended, run, start
-from test_answers import CHUNKED, LONG, bomb
 
 from meshi_reference.server import Address
+
+from .hostile import Proxy, Request, answer, raw, serving
+from .suite import Run, ended, run, start
+from .test_answers import CHUNKED, LONG, bomb
 
 MIB = 1024 * 1024
 HALF_GIGABYTE = bomb(512 * MIB)

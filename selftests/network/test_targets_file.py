@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-from suite import ROOT
 
 from meshi_conformance.contract.contract import load as contract
 from meshi_conformance.errors import UsageError
@@ -14,6 +13,8 @@ from meshi_conformance.plugin.estimates import FILE, expected, group
 from meshi_conformance.plugin.preflight import announcement
 from meshi_conformance.target.target import Preflight, Target, resolve, restricted
 from meshi_conformance.target.targets_file import load
+
+from .suite import ROOT
 
 BASE = "https://api.example.com/api/v0/partner"
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from reference_api import Api
 
 from meshi_reference import server
 from meshi_reference.settings import Settings
+
+from .reference_api import Api
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from reference_api import Api, person, unique
 
 from meshi_reference import server
 from meshi_reference.settings import Settings
+
+from .reference_api import Api, person, unique
 
 
 def looking_alike(api: Api, *rows: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
@@ -250,7 +251,7 @@ def test_progress_is_seen_to_grow() -> None:
         event = api.event()
         body = {"idempotency_key": "k", "attendees": [person(f"a{n}") for n in range(8)]}
         answer = api.call("PUT", f"/events/{event}/attendees:import", body)
-        seen = []
+        seen: list[dict[str, Any]] = []
         while not seen or seen[-1]["terminal_at"] is None:
             seen.append(api.get(f"/runs/{answer.json()['run_id']}").json())
             time.sleep(0.01)

@@ -15,12 +15,13 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from reference_api import Api, person, unique
 
 from meshi_reference import server, settings
 from meshi_reference.__main__ import main
 from meshi_reference.resources import importing
 from meshi_reference.settings import RateLimit, Settings
+
+from .reference_api import Api, person, unique
 
 ROOT = Path(__file__).parents[2]
 
@@ -290,6 +291,7 @@ def test_bad_arguments_end_with_one_message(tmp_path: Path, capsys: pytest.Captu
             ["--unknown"],
         ]
         for command in commands:
+            status: object
             try:
                 status = main(command)
             except SystemExit as end:

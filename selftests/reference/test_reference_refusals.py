@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from reference_api import Api, person, unique
 
 from meshi_reference.errors import STATUS
+
+from .reference_api import Api, person, unique
 
 LONG_ID = "x" * 129
 

@@ -1,4 +1,4 @@
-"""`python -m repeat`: run the whole suite again and again, each time otherwise; 0 only if no verdict ever differs.
+"""`python -m selftests.repeat`: run the whole suite again and again, each time otherwise; 0 if no verdict differs.
 
 Every run has a random order of the tests, a random seed of the generated calls and 0 to 4 workers, against a
 reference server of its own.
@@ -25,7 +25,7 @@ LONGEST_SECONDS = 600
 
 def main() -> int:
     """Runs, compares with the first run, and says what differed and how to see it again."""
-    parser = argparse.ArgumentParser(prog="python -m repeat", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m selftests.repeat", description=__doc__)
     parser.add_argument("--runs", type=int, default=100, metavar="N", help="how many runs (default: 100)")
     options = parser.parse_args()
     first: dict[str, str] = {}

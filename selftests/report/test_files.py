@@ -14,13 +14,14 @@ from typing import Any
 
 import jsonschema
 import pytest
-from samples import BASE, HOSTILE, KEY, forms, hostile_run, plain_run
 
 from meshi_conformance import report
 from meshi_conformance.contract import contract as contracts
 from meshi_conformance.exchanges.exchange import STORED_BODY_BYTES
 from meshi_conformance.report import badge, har, html, junit, results, summary
 from meshi_conformance.report.text import pretty, visible
+
+from .samples import BASE, HOSTILE, KEY, forms, hostile_run, plain_run
 
 SCHEMA = json.loads((Path(results.__file__).parent / "results.schema.json").read_text())
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from samples import HOSTILE, KEY, forms
 
 from meshi_conformance import report
+
+from .samples import HOSTILE, KEY, forms
 
 ROOT = Path(__file__).parents[2]
 

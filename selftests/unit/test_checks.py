@@ -8,13 +8,14 @@ from email.utils import formatdate
 from typing import Any
 
 import pytest
-from answers import CORRELATION, JSON, example, exchange, refusal
 
 from meshi_conformance.contract.contract import load
 from meshi_conformance.contract.operations import BOUNDARY_OPERATIONS
 from meshi_conformance.exchanges import checks
 from meshi_conformance.exchanges.checks import check, retry_after_is_valid, retry_after_seconds
 from meshi_conformance.exchanges.exchange import Exchange
+
+from .answers import CORRELATION, JSON, example, exchange, refusal
 
 CONTRACT = load()
 ANSWERS = [(one.id, status) for one in CONTRACT.operations.values() for status in one.responses]

@@ -8,11 +8,12 @@ from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
-from answers import exchange, refusal
 
 from meshi_conformance.errors import MissingMember, Unreadable
 from meshi_conformance.exchanges.exchange import STORED_BODY_BYTES
 from meshi_conformance.exchanges.redaction import Redaction
+
+from .answers import exchange, refusal
 
 KEY = "mk_live/Secret+Key=0123456789"
 

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from answers import Scripted, exchange, refusal
 
 from meshi_conformance.client.call import Call
 from meshi_conformance.errors import CouldNotArrange, Inconclusive
 from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.testing.arrange import Given
+
+from .answers import Scripted, exchange, refusal
 
 
 def given(*answers: Exchange, **by_operation: Exchange | list[Exchange]) -> Given:

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from answers import Scripted, exchange, refusal
 
 from meshi_conformance.client.call import Call
 from meshi_conformance.errors import CouldNotArrange
@@ -15,6 +14,8 @@ from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.testing import large_import as largest
 from meshi_conformance.testing.arrange import Given, plain_rows
 from meshi_conformance.testing.large_import import largest_list
+
+from .answers import Scripted, exchange, refusal
 
 ROWS = 6
 IDS = [row["attendee_id"] for row in plain_rows("row", ROWS + 1)]

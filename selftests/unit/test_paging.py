@@ -7,12 +7,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from answers import exchange, refusal
 
 from meshi_conformance.client import pagination as paging
 from meshi_conformance.client.pagination import MOST_PAGES, rows, steps, walk
 from meshi_conformance.errors import Inconclusive, MissingMember, Unreadable
 from meshi_conformance.exchanges.exchange import Exchange
+
+from .answers import exchange, refusal
 
 MIB = 1024 * 1024
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from answers import example
 
 import meshi_conformance.plugin.hooks  # noqa: F401 - once, and not anew for each tiny suite
 from meshi_conformance.contract.contract import root
+
+from .answers import example
 
 pytest_plugins = ["pytester"]
 

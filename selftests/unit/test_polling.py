@@ -7,12 +7,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from answers import exchange, refusal
 
 from meshi_conformance.client import polling
 from meshi_conformance.client.polling import poll_to_end, states
 from meshi_conformance.errors import CouldNotArrange, DeadlinePassed, EndedOtherwise, MissingMember, Unreadable
 from meshi_conformance.exchanges.exchange import Exchange
+
+from .answers import exchange, refusal
 
 START = 5_000.0
 

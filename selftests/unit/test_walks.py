@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from answers import Scripted, exchange, refusal
 
 from meshi_conformance.client.call import Call
 from meshi_conformance.errors import CouldNotArrange, Inconclusive, TransportTrouble
 from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.exchanges.strict_json import JsonObject
 from meshi_conformance.testing.list_walk import Walked, created, member, pair, score, walked, whole
+
+from .answers import Scripted, exchange, refusal
 
 
 def row(**members: Any) -> JsonObject:
@@ -100,7 +101,8 @@ def test_a_walk_that_the_network_stops_leaves_open_what_was_not_seen() -> None:
     trouble = TransportTrouble("no answer", "network")
     found = walked(Scripted(broken_at(2, trouble)), Call("listEvents"), 1)
     found.check_once_each(["e0", "e1"], member("event_id"))
-    for check in (found.check_end, lambda: found.check_once_each(["e2"], member("event_id"))):
+    checks: list[Callable[[], object]] = [found.check_end, lambda: found.check_once_each(["e2"], member("event_id"))]
+    for check in checks:
         with pytest.raises(TransportTrouble):
             check()
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from answers import Scripted, exchange, refusal
 
 from meshi_conformance.client.call import Call
 from meshi_conformance.contract.contract import load
@@ -19,6 +18,8 @@ from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.shared_data import World
 from meshi_conformance.testing.shared_parts import GENERATED_PARTS, NEEDS, PARTS
 from meshi_conformance.testing.valid_calls import BUILDERS, Calls
+
+from .answers import Scripted, exchange, refusal
 
 Builder = Callable[[Given, World], dict[str, Any]]
 

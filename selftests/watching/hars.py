@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from answers import CORRELATION, example
-
 from meshi_conformance.contract.contract import load
+
+from ..unit.answers import CORRELATION, example
 
 BASE = "https://api.staging.meshi.io/api/v0/partner"
 KEY = "msk_a_key_that_is_never_shown"

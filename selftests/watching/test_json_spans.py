@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,7 @@ def test_what_is_no_archive_is_said_to_be_none(content: bytes) -> None:
 
 @pytest.mark.parametrize("rest", [b"", b",", b', {"b', b', {"b": [1,', b" 2", b', {"b": tru'])
 def test_the_entries_before_a_cut_are_found(rest: bytes) -> None:
-    found = []
+    found: list[Any] = []
     entries = json_spans.entries(io.BytesIO(b'{"log": {"entries": [{"a": 1}' + rest))
     with pytest.raises(json_spans.Cut, match="byte"):
         found += (one.value for one in entries)

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hars import BASE, KEY, created, entry, event, refused, write
 
 from meshi_conformance.__main__ import main
+
+from .hars import BASE, KEY, created, entry, event, refused, write
 
 Read = dict[str, Any]
 

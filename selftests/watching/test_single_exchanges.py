@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hars import created, entry, event, refused, write
-from test_recordings import failed, held, judged
+
+from .hars import created, entry, event, refused, write
+from .test_recordings import failed, held, judged
 
 
 def test_a_bad_call_that_is_accepted_breaks_the_bound(tmp_path: Path) -> None:
@@ -42,7 +44,7 @@ def test_a_good_call_may_be_refused_for_what_is_not_in_it(status: int, code: str
 @pytest.mark.parametrize(
     "members", [{"description": ""}, {"url_slug": "Föö Bär"}, {"x": 1}, {"start_date": "1.9.2026"}]
 )
-def test_what_the_pages_leave_open_is_not_judged(members: dict[str, object], tmp_path: Path) -> None:
+def test_what_the_pages_leave_open_is_not_judged(members: dict[str, Any], tmp_path: Path) -> None:
     request = event(**members)
     for one in (
         refused("createEvent", 400, "INVALID_TITLE", request=request),

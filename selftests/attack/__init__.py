@@ -1,0 +1,1 @@
+"""Hostile answers, secrets in every spelling, signals and full disks."""

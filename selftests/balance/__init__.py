@@ -1,0 +1,1 @@
+"""The books of requirements, tests, faults and variations balance."""

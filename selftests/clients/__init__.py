@@ -1,0 +1,1 @@
+"""Clients judged: scenarios, duties, good clients and bad ones."""

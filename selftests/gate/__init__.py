@@ -1,0 +1,1 @@
+"""Gate, waivers, history, trend and merging."""

@@ -1,0 +1,1 @@
+"""The suite against servers and networks that misbehave."""

@@ -1,0 +1,1 @@
+"""The files of a report, also in a real browser."""

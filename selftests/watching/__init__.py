@@ -1,0 +1,1 @@
+"""Recorded traffic judged: HAR files of many tools, streams, single exchanges and sequences."""
