@@ -7,7 +7,7 @@ a recording does not show is not judged: the outcome is at best `partial` (docs/
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,19 +53,43 @@ def run(options: argparse.Namespace) -> int:
     base = options.base.rstrip("/") if options.base else None
     found = survey(options.files, base)
     watcher = Watcher(contract.load(), complete=options.complete, one_org=options.one_org)
+    for method in found.unanswered:
+        watcher.unanswered(method)
     for exchange, coverage in found.exchanges():
         watcher.see(exchange, coverage)
     watcher.tally.unjudged.update(found.unjudged)
-    names = [one.path.name for one in found.files]
-    keys = {name: key for key, name in found.keys.items()}
-    made = document(watcher, found.base, names, keys=keys, notes=found.notes, waived=waived)
-    decision = gate.decide(made, options.fail_on)
-    made["gate"] = gate.section(made["gate"]["waivers"], options.fail_on, decision)
+    return concluded(
+        watcher,
+        found.base,
+        [one.path.name for one in found.files],
+        keys={name: key for key, name in found.keys.items()},
+        notes=found.notes,
+        waived=waived,
+        fail_on=options.fail_on,
+        folder=options.report_dir,
+    )
+
+
+def concluded(
+    watcher: Watcher,
+    base: str,
+    sources: Sequence[str],
+    *,
+    keys: Mapping[str, str],
+    notes: Sequence[str],
+    waived: Sequence[waivers.Waiver],
+    fail_on: Sequence[str],
+    folder: Path,
+) -> int:
+    """Write the report on what a watcher saw, print its summary and return the exit code of its gate."""
+    made = document(watcher, base, sources, keys=keys, notes=notes, waived=waived)
+    decision = gate.decide(made, fail_on)
+    made["gate"] = gate.section(made["gate"]["waivers"], fail_on, decision)
     try:
-        unwritten = write_all(options.report_dir, made, evidence(made))
+        unwritten = write_all(folder, made, evidence(made))
     except OSError as problem:
-        raise UsageError(f"The report cannot be written to {options.report_dir}: {problem.strerror}.") from None
-    tell(made, unwritten, options.report_dir)
+        raise UsageError(f"The report cannot be written to {folder}: {problem.strerror}.") from None
+    tell(made, unwritten, folder)
     return decision.exit_code
 
 

@@ -7,8 +7,8 @@ environment variables.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -27,12 +27,12 @@ def parts(document: dict[str, Any], events: Iterable[dict[str, Any]]) -> Iterato
     separator = ""
     for event in events:
         if event["type"] == "exchange":
-            yield separator + json.dumps(_entry(event, document["target"]["base"]))
+            yield separator + json.dumps(entry(event, document["target"]["base"]))
             separator = ",\n"
     yield "\n]}}\n"
 
 
-def _entry(one: dict[str, Any], base: str) -> dict[str, Any]:
+def entry(one: dict[str, Any], base: str) -> dict[str, Any]:
     milliseconds = round(one["elapsed"] * 1000, 3)
     entry = {
         "startedDateTime": _moment(one["started"]),
@@ -110,5 +110,5 @@ def _header(headers: Iterable[Any], name: str) -> str:
 
 
 def _moment(seconds: float) -> str:
-    whole, part = divmod(seconds, 1)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{int(part * 1000):03d}Z"
+    # To the microsecond: what happened before what is judged by it.
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -100,13 +100,9 @@ def exchange(entry: dict[str, Any], *, name: str, where: str, base: str) -> tupl
     `name` becomes the exchange's ID, `where` says for people in which file it stands. `base` is the part of the
     URL that the path follows.
     """
-    request, response = entry.get("request"), entry.get("response")
-    if not isinstance(request, dict) or not isinstance(response, dict):
-        raise Unusable("no answer was recorded")
-    status = response.get("status")
-    if not isinstance(status, int) or not 200 <= status < 600:
-        raise Unusable("no answer was recorded")
-    if _came_from_cache(entry, status):
+    request, response = entry["request"], entry["response"]
+    status = response["status"]
+    if _came_from_cache(entry):
         raise Unusable("the answer came from a cache")
     when = moment(entry)
     sent, received = _headers(request), _headers(response)
@@ -119,7 +115,7 @@ def exchange(entry: dict[str, Any], *, name: str, where: str, base: str) -> tupl
         id=name,
         operation=None,
         test=where,
-        method=str(request.get("method", "")).upper(),
+        method=method(entry),
         path=address(entry)[len(base) :] or "/",
         key=key,
         request_headers=_lower_correlation(kept),
@@ -140,7 +136,20 @@ def _lower_correlation(headers: dict[str, str]) -> dict[str, str]:
     return {"x-correlation-id" if name.lower() == "x-correlation-id" else name: one for name, one in headers.items()}
 
 
-def _came_from_cache(entry: dict[str, Any], status: int) -> bool:
+def answered(entry: dict[str, Any]) -> bool:
+    """Whether an answer was recorded; the other parts of the entry can then be read."""
+    request, response = entry.get("request"), entry.get("response")
+    status = response.get("status") if isinstance(response, dict) else None
+    return isinstance(request, dict) and isinstance(status, int) and 200 <= status < 600
+
+
+def method(entry: dict[str, Any]) -> str:
+    """The request's method in capitals; empty where there is none."""
+    request = entry.get("request")
+    return str(request.get("method", "")).upper() if isinstance(request, dict) else ""
+
+
+def _came_from_cache(entry: dict[str, Any]) -> bool:
     """Whether the server did not give this answer now: a browser's cache or a worker in the page did."""
     return bool(entry.get("_fromCache") or entry.get("_fetchedViaServiceWorker") or entry.get("_was_fulfilled_locally"))
 

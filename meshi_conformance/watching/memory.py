@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,6 +52,8 @@ class RunRow:
     shown: tuple[dict[str, Any], Trace] | None = None
     ended: tuple[dict[str, Any], Trace] | None = None
     left_queue: Trace | None = None
+    odd: list[Trace] = field(default_factory=list)
+    read_by: list[tuple[str, Trace]] = field(default_factory=list)
 
 
 @dataclass
@@ -62,6 +65,11 @@ class KeyUse:
     body: Any
     run_id: str
     trace: Trace
+
+
+FOREVER = float("inf")
+
+MOST_CHANGES = 5_000
 
 
 class Memory:
@@ -77,4 +85,20 @@ class Memory:
         self.attendees: Bounded[tuple[str, str, str], AttendeeRow] = Bounded(60_000)
         self.runs: Bounded[tuple[str, str], RunRow] = Bounded(10_000)
         self.keys: Bounded[tuple[str, str], list[KeyUse]] = Bounded(20_000)
+        self.changes: Bounded[Hashable, list[tuple[float, float, str]]] = Bounded(5_000)
+        self.imports: Bounded[tuple[str, str], list[tuple[str, set[str], Trace]]] = Bounded(2_000)
         self.match_runs: Bounded[tuple[str, str], list[str]] = Bounded(5_000)
+
+    def change(self, scope: Hashable, began: float, ended: float, run_id: str = "") -> None:
+        """Remember that a list changed at some time between two moments; for a run's work until it is seen ended."""
+        self.changes.put(scope, [*(self.changes.get(scope) or [])[-MOST_CHANGES:], (began, ended, run_id)])
+
+    def run_ended(self, scope: Hashable, run_id: str, ended: float) -> None:
+        """The work of a run was over at a moment."""
+        known = self.changes.get(scope)
+        if known is not None:
+            known[:] = [(a, min(b, ended) if id == run_id else b, id) for a, b, id in known]
+
+    def changed(self, scope: Hashable, began: float, ended: float) -> bool:
+        """Whether a list may have changed between two moments, as far as was seen."""
+        return any(a <= ended and began <= b for a, b, _ in self.changes.get(scope) or ())

@@ -51,6 +51,7 @@ class Recording:
     entries: int = 0
     elsewhere: int = 0
     unjudged: Counter[str] = field(default_factory=Counter)
+    unanswered: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -158,6 +159,9 @@ def _survey(
                 continue
             bases[below] += 1
             _note_key(entry, file, found)
+            if not har_entry.answered(entry):
+                found.unanswered.append(har_entry.method(entry))
+                continue
         file.offsets.append(span.offset)
         file.lengths.append(span.length)
         file.ends.append(end)
@@ -179,9 +183,10 @@ def _spans(stream: BinaryIO, file: _File, found: Recording) -> Iterator[Span]:
     stream.seek(0)
     if not start.strip():
         raise UsageError(f"{file.path} is empty. Give a HAR file, or a spool file of a run of this suite.")
-    if _is_spool(start):
-        file.spool = True
-        yield from _lines(stream)
+    kind = _kind_of_lines(start)
+    if kind:
+        file.spool = kind == "spool"
+        yield from _lines(stream, file.spool)
         return
     try:
         yield from entries(stream)
@@ -196,23 +201,29 @@ def _spans(stream: BinaryIO, file: _File, found: Recording) -> Iterator[Span]:
         found.notes.append(f"{file.path.name} is cut short: {problem}. The entries before that were judged.")
 
 
-def _is_spool(start: bytes) -> bool:
-    line, ended, _ = start.partition(b"\n")
+def _kind_of_lines(start: bytes) -> str:
+    """`spool` for a file of this suite, `entries` for one with a HAR entry a line; empty for a whole archive."""
+    line = start.partition(b"\n")[0].strip()
     try:
-        event = json.loads(line) if ended or len(start) < 65_536 else None
+        first = json.loads(line)
     except ValueError:
-        return line.startswith(b'{"type": "') and b'"at": ' in line[:80]
-    return isinstance(event, dict) and "type" in event and "at" in event
+        # The first line may be longer than what was read.
+        return (
+            "spool" if line.startswith(b'{"type": "') else "entries" if line.startswith(b'{"startedDateTime"') else ""
+        )
+    if not isinstance(first, dict):
+        return ""
+    return "spool" if "type" in first and "at" in first else "entries" if "startedDateTime" in first else ""
 
 
-def _lines(stream: BinaryIO) -> Iterator[Span]:
+def _lines(stream: BinaryIO, spool: bool) -> Iterator[Span]:
     offset = 0
     for line in stream:
         try:
             event = json.loads(line)
         except ValueError:
             event = None  # a last line that a crash cut
-        if isinstance(event, dict) and event.get("type") == "exchange":
+        if isinstance(event, dict) and (not spool or event.get("type") == "exchange"):
             yield Span(offset, len(line), event)
         offset += len(line)
 

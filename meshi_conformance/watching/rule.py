@@ -25,6 +25,9 @@ class Rule:
         """Judge an exchange, and remember what later ones are judged by."""
         raise NotImplementedError
 
+    def settle(self) -> None:
+        """Judge what could not be judged before every exchange of the same time was seen."""
+
     def judge(self, holds: bool, requirement: str, seen: Observation, message: str, *earlier: Trace) -> None:
         """Count that a requirement held in an exchange, or fail it."""
         self.tally.judge(holds, requirement, seen.exchange.id, message, *earlier)

@@ -11,13 +11,20 @@ from ..contract.contract import Contract
 from ..exchanges.exchange import Exchange
 from ..verdicts.verdicts import FAIL, NOT_RUN, PASS, Judgement, Verdict
 from .access import Access
+from .attendees import Attendees
 from .bounded import Bounded
+from .changes import Changes
 from .contexts import Contexts
 from .deserved import Deserved
+from .keys import Keys
+from .lists import Lists
+from .matches import Matches
 from .memory import Memory
 from .observation import READ_ONLY_METHODS, WHOLE, Coverage, Observation, Router, Trace
+from .reviews import Reviews
 from .rows import CreatedRows
 from .rule import Rule
+from .runs import Runs
 from .single import CorrelationIds, SingleExchange, UnnamedRoutes
 from .tally import Tally, Violation
 
@@ -29,6 +36,13 @@ RULES: tuple[type[Rule], ...] = (
     Deserved,
     CreatedRows,
     Contexts,
+    Changes,
+    Keys,
+    Runs,
+    Attendees,
+    Matches,
+    Reviews,
+    Lists,
 )
 """What judges each exchange, in this order: rules about rows ask what the call deserved."""
 
@@ -108,8 +122,16 @@ class Watcher:
             self._drift(exchange, member)
         return new
 
+    def unanswered(self, method: str) -> None:
+        """Take note of a request that got no answer: whether a write took effect is then unknown."""
+        self.tally.leave("no answer was recorded")
+        if method.upper() not in READ_ONLY_METHODS:
+            self._memory.complete = False
+
     def verdicts(self) -> list[Verdict]:
         """The verdict of every requirement: fail, pass with how often it held, or not_run where it was not at stake."""
+        for rule in self._rules:
+            rule.settle()
         return [self._verdict(name) for name in self.contract.requirements]
 
     def _verdict(self, name: str) -> Verdict:

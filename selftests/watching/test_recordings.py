@@ -7,9 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from meshi_conformance.__main__ import main
+from meshi_reference import server
+from meshi_reference.app import Application
+from meshi_reference.settings import Settings
 
 from .hars import BASE, KEY, created, entry, event, refused, write
 
@@ -216,6 +220,37 @@ def test_the_same_file_twice_is_read_once(tmp_path: Path) -> None:
     file = write(tmp_path, *traffic())
     code, document = judged(tmp_path, file, tmp_path / "." / file.name)
     assert (code, document["exchanges"]["count"]) == (0, 4)
+
+
+def test_a_file_with_an_entry_a_line_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "sample.jsonl"
+    file.write_text(
+        "".join(json.dumps(one) + "\n" for one in traffic()) + '{"startedDateTime": "2026', encoding="utf-8"
+    )
+    code, document = judged(tmp_path, file)
+    assert (code, failed(document), document["exchanges"]["count"]) == (0, [], 4)
+
+
+def documented_middleware() -> Any:
+    """The class that docs/traffic.md shows."""
+    text = (Path(__file__).parents[2] / "docs" / "traffic.md").read_text(encoding="utf-8")
+    names: Read = {}
+    exec(text.split("```python\n")[1].split("```")[0], names)
+    return names["Record"]
+
+
+def test_the_documented_middleware_records_what_can_be_judged(tmp_path: Path) -> None:
+    file = tmp_path / "entries.jsonl"
+    recorded = lambda services: documented_middleware()(Application(services), file, share=1)  # noqa: E731
+    with server.running(Settings(), recorded) as address:
+        headers = {"Authorization": f"Bearer {address.env['MESHI_KEY']}"}
+        with httpx.Client(base_url=address.base, headers=headers) as client:
+            assert client.post("/events", json=event()).status_code == 201
+            assert client.get("/events/summit-2026").status_code == 200
+            assert client.get("/events?limit=5").status_code == 200
+    code, document = judged(tmp_path, file)
+    assert (code, failed(document), document["exchanges"]["count"]) == (0, [], 3)
+    assert held(document)["events.read_back.title"] == 2
 
 
 def test_traffic_of_other_hosts_is_left_out(tmp_path: Path) -> None:

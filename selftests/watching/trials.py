@@ -1,0 +1,171 @@
+"""`python -m watching.trials`: what the watcher finds from the recording of a run alone, and that it blames nobody.
+
+Each fault and variation gets a run of the suite, as in `python -m detection`; then the run's spool is judged again by
+the watcher, once as it is and once with --complete. 0 only if no variation is blamed and enough faults are found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import json
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from detection.__main__ import sample
+from detection.trial import FOUND, Court, Result, fits
+
+from meshi_conformance.contract.contract import load, root
+from meshi_conformance.verdicts.verdicts import FAIL
+from meshi_conformance.watching.recording import survey
+from meshi_conformance.watching.watcher import Watcher
+from meshi_reference import faults
+from meshi_reference.faults import Fault
+from meshi_reference.variations import VARIATIONS, Variation
+
+ENOUGH = 0.7
+"""The share of the faults without a special arrangement that has to be found from the recording alone."""
+
+WAYS = {"as it is": False, "--complete": True}
+
+
+@dataclass
+class Seen:
+    """What a recording showed, each way of judging it."""
+
+    result: Result
+    failed: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def found(self, way: str) -> bool:
+        """Whether a requirement fails that the fault breaks."""
+        return any(fits(name, self.result.breaks) for name in self.failed.get(way, ()))
+
+
+class Watching(Court):
+    """Judges the spool of each trial before its folder is deleted."""
+
+    def __init__(self, form: str) -> None:
+        super().__init__(form)
+        self.failed: dict[str, dict[str, dict[str, str]]] = {}
+
+    def _result(self, entry: Fault | Variation, folder: Path, seconds: float, status: int) -> Result:
+        self.failed[entry.name] = {way: judged(folder / "spool", complete) for way, complete in WAYS.items()}
+        return super()._result(entry, folder, seconds, status)
+
+
+def judged(spool: Path, complete: bool) -> dict[str, str]:
+    """The requirements that fail in the recording of a run, with the reason."""
+    files = [file for file in sorted(spool.glob("*.jsonl")) if file.stat().st_size]
+    if not files:
+        return {}
+    watcher = Watcher(load(), complete=complete)
+    for exchange, coverage in survey(files, None).exchanges():
+        watcher.see(exchange, coverage)
+    return {one.requirement.id: one.reason for one in watcher.verdicts() if one.verdict == FAIL}
+
+
+def arranged(fault: Fault) -> bool:
+    """Whether it takes a special arrangement to see a fault: another key, an opt-in, a listener, the old base."""
+    requirements = [one for pattern in fault.breaks for one in load().matching(pattern)]
+    return bool(fault.sees) or all(one.needs for one in requirements)
+
+
+def main() -> int:
+    """Run the trials that were asked for and print the table by family."""
+    parser = argparse.ArgumentParser(prog="python -m watching.trials", description=__doc__)
+    parser.add_argument("patterns", nargs="*", help="names of faults and variations, or patterns; default: all")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="of faults that repeat only each Nth")
+    parser.add_argument("--kind", choices=("fault", "variation"), help="only faults, or only variations")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--report-dir", type=Path, default=root() / "reports", help="where watching.json is written")
+    options = parser.parse_args()
+    known: list[Fault | Variation] = []
+    known += faults.load().values() if options.kind != "variation" else ()
+    known += VARIATIONS.values() if options.kind != "fault" else ()
+    chosen = [
+        one
+        for one in known
+        if not options.patterns or any(fnmatch.fnmatchcase(one.name, name) for name in options.patterns)
+    ]
+    chosen = sample(chosen, options.every) if options.every > 1 else chosen
+    court = Watching("fast")
+    special = {one.name for one in chosen if isinstance(one, Fault) and arranged(one)}
+    started = time.monotonic()
+    seen: list[Seen] = []
+    for result in court.hold(sorted(chosen, key=lambda one: isinstance(one, Fault)), options.jobs):
+        seen.append(Seen(result, court.failed.pop(result.name)))
+        tell(seen[-1])
+    problems = [*blamed(seen), *table(seen, special)]
+    options.report_dir.mkdir(parents=True, exist_ok=True)
+    rows = [
+        {"name": one.result.name, "kind": one.result.kind, "verdict": one.result.verdict, "breaks": one.result.breaks}
+        | {"arranged": one.result.name in special, "failed": {way: sorted(found) for way, found in one.failed.items()}}
+        for one in seen
+    ]
+    (options.report_dir / "watching.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    print(f"{len(seen)} trials in {time.monotonic() - started:.0f} s: {'; '.join(problems) or 'as it should be'}")
+    return 1 if problems else 0
+
+
+def tell(seen: Seen) -> None:
+    """What went wrong in one trial, as it comes."""
+    result = seen.result
+    for way, failed in seen.failed.items():
+        wrong = {
+            name: reason
+            for name, reason in failed.items()
+            if not fits(name, [*result.breaks, *_allowed(result.name, result.kind)])
+        }
+        for name, reason in list(wrong.items())[:6]:
+            print(f"{result.kind} {result.name} ({way}) blames {name}: {' '.join(reason.split())[:300]}", flush=True)
+
+
+def _allowed(name: str, kind: str) -> Sequence[str]:
+    """What may fail besides: consequences of a fault, deviations that a variation names."""
+    return faults.load()[name].also if kind == "fault" else VARIATIONS[name].deviates
+
+
+def blamed(seen: Sequence[Seen]) -> list[str]:
+    """Variations that a recording gives an alarm on."""
+    found = []
+    for one in seen:
+        if one.result.kind == "variation":
+            wrong = {name for failed in one.failed.values() for name in failed}
+            wrong -= {name for name in wrong if fits(name, VARIATIONS[one.result.name].deviates)}
+            if wrong:
+                found.append(f"{one.result.name} is blamed for {', '.join(sorted(wrong)[:3])}")
+    return found
+
+
+def table(seen: Sequence[Seen], special: set[str]) -> list[str]:
+    """Print what was found by family; return what is wrong with it."""
+    columns = ("by the run", *WAYS)
+    counts: dict[str, Counter[str]] = {}
+    for one in seen:
+        if one.result.kind != "fault" or one.result.verdict != FOUND:
+            continue
+        family = one.result.name.split(".")[0] + (" (arranged)" if one.result.name in special else "")
+        row = counts.setdefault(family, Counter())
+        row["by the run"] += 1
+        for way in WAYS:
+            row[way] += one.found(way)
+    if not counts:
+        return []
+    plain = [row for family, row in counts.items() if not family.endswith("(arranged)")]
+    total = sum(plain, Counter())
+    print("{:<28} {:>12} {:>12} {:>12}".format("family", *columns))
+    for family, row in sorted(counts.items()):
+        print("{:<28} {:>12} {:>12} {:>12}".format(family, *(row[column] for column in columns)))
+    print("{:<28} {:>12} {:>12} {:>12}".format("all without arrangement", *(total[column] for column in columns)))
+    share = total["--complete"] / max(1, total["by the run"])
+    print(f"{share:.0%} of the faults without a special arrangement are found from the recording alone")
+    return [] if share >= ENOUGH else [f"{share:.0%} is less than {ENOUGH:.0%}"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
