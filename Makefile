@@ -4,6 +4,7 @@
 #   make check         lints, unit tests and the trials of what your change touches, within a minute
 #   make detect        the whole suite against every fault and variation (reports/detection.html)
 #   make remove-tests  twenty tests taken away at random: the matrix or the balance notices each
+#   make watch-trials  what recordings of runs show without the runs (reports/watching.json)
 #   make repeat        a hundred whole runs in a row: no verdict may differ
 #   make bench         where the time of a run goes, against bare httpx (reports/bench.json)
 #   make bench-peers   what other tools find on the same servers (docs/benchmarks.md; needs Node.js and Java)
@@ -15,7 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: conformance test check generated-trials selftest detect detect-fast remove-tests repeat mutation bench bench-peers lint catalogue lock clean
+.PHONY: conformance test check generated-trials selftest detect detect-fast remove-tests watch-trials repeat mutation bench bench-peers lint catalogue lock clean
 .DEFAULT_GOAL := conformance
 
 $(READY): lock.txt pyproject.toml
@@ -25,11 +26,18 @@ $(READY): lock.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $(READY)
 
+# mitmproxy in an environment of its own: what it pins does not fit what the suite pins.
+PROXY_READY := .venv-proxy/.ready
+$(PROXY_READY): selftests/watching/proxy.lock.txt
+	"$(PYTHON)" -m venv .venv-proxy
+	.venv-proxy/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
 # Two workers: a fifth less time on two cores, and more where the target takes its time.
 conformance: $(READY)
 	$(BIN)/python -m pytest -n 2
 
-test: $(READY) lint selftest detect-fast
+test: $(READY) $(PROXY_READY) lint selftest detect-fast
 	$(BIN)/python -m pytest --report-dir reports/latest
 
 # For the time between two commits; `make test` has the last word.
@@ -38,7 +46,7 @@ check: $(READY) lint
 	  selftests/unit selftests/balance
 	$(BIN)/python -m selftests.detection --changed --report-dir reports/check
 
-selftest: $(READY)
+selftest: $(READY) $(PROXY_READY)
 	$(BIN)/python -m pytest -c selftests/pytest.ini --rootdir=selftests --confcutdir=selftests -n 2 --dist loadfile selftests
 
 # Generated tests: twenty seeds against every right server, and the faults that only they find.
@@ -59,6 +67,10 @@ detect-fast: $(READY)
 # Takes tests away, picked at random, and shows that the balance or the matrix notices each: REMOVED="--seed 1".
 remove-tests: $(READY)
 	$(BIN)/python -m selftests.detection.removal $(REMOVED)
+
+# What the watcher finds from the recording of a run alone, fault by fault, and that it blames no variation.
+watch-trials: $(READY)
+	$(BIN)/python -m selftests.watching.trials $(WATCH)
 
 # A hundred whole runs, each in another order, with another seed and 0 to 4 workers: no verdict may differ.
 repeat: $(READY)
@@ -97,8 +109,10 @@ catalogue: $(READY)
 
 # Writes lock.txt from pyproject.toml: versions and hashes, no index. Pinned versions stay; LOCK=--upgrade renews them.
 lock: $(READY)
+	$(BIN)/uv pip compile selftests/watching/proxy.in --universal --python-version 3.11 --generate-hashes --no-header \
+	  --quiet --upgrade --output-file selftests/watching/proxy.lock.txt
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --no-header --quiet $(LOCK) --output-file lock.txt
 
 clean:
-	rm -rf $(VENV) build dist reports/latest
+	rm -rf $(VENV) .venv-proxy build dist reports/latest

@@ -128,6 +128,18 @@ def resolve(
     return replace(target, **entry.waits)
 
 
+def base_of(chosen: str, entries: Mapping[str, Entry] | None = None) -> str:
+    """The base URL of a server that is only looked at: `staging`, a name of the targets file, or a URL.
+
+    Raises UsageError for a name that is none of these. No key is needed.
+    """
+    known = {**{one: Entry(one, base) for one, base in HOSTED.items()}, **(entries or {})}
+    entry = known.get(chosen) or Entry("", chosen)
+    base = entry.base.rstrip("/")
+    _check_base(base, chosen, sorted(known))
+    return base
+
+
 def restricted(
     target: Target,
     *,

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hars import created, entry, event, refused, write
-from test_recordings import failed, held, judged
+
+from .hars import created, entry, event, refused, write
+from .test_recordings import failed, held, judged
 
 Entry = dict[str, Any]
 
-RUN = {
+RUN: Entry = {
     "run_id": "run_1",
     "kind": "import",
     "status": "queued",
@@ -29,7 +30,7 @@ RUN = {
     "started_at": None,
     "terminal_at": None,
 }
-DONE = {
+DONE: Entry = {
     **RUN,
     "status": "succeeded",
     "progress": {"total": 1, "processed": 1},
@@ -37,7 +38,7 @@ DONE = {
     "updated_at": "2026-09-10T10:00:03Z",
     "terminal_at": "2026-09-10T10:00:03Z",
 }
-IMPORT = {"idempotency_key": "key-1", "attendees": [{"attendee_id": "att-1", "name": "Jordan Lee"}]}
+IMPORT: Entry = {"idempotency_key": "key-1", "attendees": [{"attendee_id": "att-1", "name": "Jordan Lee"}]}
 PLACE = "/events/summit-2026"
 
 

@@ -1,7 +1,8 @@
-"""`python -m watching.trials`: what the watcher finds from the recording of a run alone, and that it blames nobody.
+"""`python -m selftests.watching.trials`: what the watcher finds from recordings of runs alone; it blames nobody.
 
-Each fault and variation gets a run of the suite, as in `python -m detection`; then the run's spool is judged again by
-the watcher, once as it is and once with --complete. 0 only if no variation is blamed and enough faults are found.
+Each fault and variation gets a run of the suite, as in `python -m selftests.detection`; then the run's spool is judged
+again by the watcher, once as it is and once with --complete. 0 only if no variation is blamed and enough faults are
+found.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from detection.__main__ import sample
-from detection.trial import FOUND, Court, Result, fits
-
 from meshi_conformance.contract.contract import load, root
 from meshi_conformance.verdicts.verdicts import FAIL
 from meshi_conformance.watching.recording import survey
 from meshi_conformance.watching.watcher import Watcher
-from meshi_reference import faults
+from meshi_reference import faults, variations
 from meshi_reference.faults import Fault
-from meshi_reference.variations import VARIATIONS, Variation
+from meshi_reference.variations import Variation
+
+from ..detection.__main__ import sample
+from ..detection.trial import FOUND, Court, Result, fits
 
 ENOUGH = 0.7
 """The share of the faults without a special arrangement that has to be found from the recording alone."""
@@ -77,7 +78,7 @@ def arranged(fault: Fault) -> bool:
 
 def main() -> int:
     """Run the trials that were asked for and print the table by family."""
-    parser = argparse.ArgumentParser(prog="python -m watching.trials", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m selftests.watching.trials", description=__doc__)
     parser.add_argument("patterns", nargs="*", help="names of faults and variations, or patterns; default: all")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="of faults that repeat only each Nth")
     parser.add_argument("--kind", choices=("fault", "variation"), help="only faults, or only variations")
@@ -86,7 +87,7 @@ def main() -> int:
     options = parser.parse_args()
     known: list[Fault | Variation] = []
     known += faults.load().values() if options.kind != "variation" else ()
-    known += VARIATIONS.values() if options.kind != "fault" else ()
+    known += variations.load().values() if options.kind != "fault" else ()
     chosen = [
         one
         for one in known
@@ -127,7 +128,7 @@ def tell(seen: Seen) -> None:
 
 def _allowed(name: str, kind: str) -> Sequence[str]:
     """What may fail besides: consequences of a fault, deviations that a variation names."""
-    return faults.load()[name].also if kind == "fault" else VARIATIONS[name].deviates
+    return faults.load()[name].also if kind == "fault" else variations.load()[name].deviates
 
 
 def blamed(seen: Sequence[Seen]) -> list[str]:
@@ -136,7 +137,7 @@ def blamed(seen: Sequence[Seen]) -> list[str]:
     for one in seen:
         if one.result.kind == "variation":
             wrong = {name for failed in one.failed.values() for name in failed}
-            wrong -= {name for name in wrong if fits(name, VARIATIONS[one.result.name].deviates)}
+            wrong -= {name for name in wrong if fits(name, variations.load()[one.result.name].deviates)}
             if wrong:
                 found.append(f"{one.result.name} is blamed for {', '.join(sorted(wrong)[:3])}")
     return found
