@@ -15,12 +15,14 @@ INTRODUCTION = """\
 
 Written by `make catalogue` (`meshi-conformance questions`) from `requirements/open_questions/`; a self-test keeps it
 current. In these places the pages neither say nor imply what a server does, or leave it to a reading. A server is free
-here, and no test depends on one choice.
+here: no test depends on one choice, and the report tells which one a target made (`behaviours` in `results.json`).
 
 To add a question, add a row to a file of `requirements/open_questions/`: `id` (topic and thing), `place` (an operation,
 a member or a rule), `operations` (IDs, or `all`, `lists` or `writes`), `question` (one sentence that can be answered),
 `choices` (the ID of each, and what a client sees of it), `suite` (what the suite does meanwhile), and `implied` where
-the suite reads one choice out of an example: another choice is then a deviation. Then run `make catalogue`.
+the suite reads one choice out of an example: another choice is then a deviation. The balance self-test asks for a
+variation of the reference server that makes each choice (`makes` in `meshi_reference/variations/`), and for an observer
+of the question (`meshi_conformance/behaviours/`). Then run `make catalogue`.
 
 A question that is settled becomes a requirement ([CONTRIBUTING.md](../CONTRIBUTING.md)) and leaves its
 file.

@@ -20,7 +20,9 @@ class Variation:
 
     `settings` differ from the defaults; `apply` patches the server; `background` works on it, in a thread of
     its own, until the event is set. `unjudged` names requirements (patterns) that it cannot be judged by, and
-    `deviates` those that are only implied and that it does not keep; why stands in the sentence.
+    `deviates` those that are only implied and that it does not keep; why stands in the sentence. `makes` names the
+    choices of open questions that it makes, as `question=choice`; in all other questions it chooses as the default
+    server does. A variation that makes none names the documented freedom that it uses in `freedom`.
     """
 
     name: str
@@ -30,6 +32,8 @@ class Variation:
     background: Background | None = None
     unjudged: tuple[str, ...] = ()
     deviates: tuple[str, ...] = ()
+    makes: tuple[str, ...] = ()
+    freedom: str = ""
 
     def applied(self) -> AbstractContextManager[None]:
         """The server is this variation for as long as the block lasts."""
@@ -63,8 +67,10 @@ def variation(
     background: Background | None = None,
     unjudged: tuple[str, ...] = (),
     deviates: tuple[str, ...] = (),
+    makes: tuple[str, ...] = (),
+    freedom: str = "",
 ) -> None:
     """Registers a variation. Raises ValueError for a name that is taken."""
     if name in VARIATIONS:
         raise ValueError(f"two variations are called {name}")
-    VARIATIONS[name] = Variation(name, sentence, settings or {}, apply, background, unjudged, deviates)
+    VARIATIONS[name] = Variation(name, sentence, settings or {}, apply, background, unjudged, deviates, makes, freedom)
