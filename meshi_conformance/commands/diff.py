@@ -1,4 +1,4 @@
-"""Compare two runs: what fails now, what was repaired, what is judged no longer, drift and latency.
+"""Compare two runs: what fails now, what was repaired, what is judged no longer, behaviours, drift and latency.
 
 A and B are report folders or results.json files, the older one first. The exit code is 0 where nothing is
 worse, 1 where something is, and 4 where a file is refused.
@@ -123,6 +123,13 @@ def _tables(found: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     """What is no change of a verdict: title and lines, where there are any."""
     drift = found["drift"]
     tables = (
+        (
+            "Changed behaviours",
+            [
+                f"{one['question']}: {', '.join(one['before'])} → {', '.join(one['after'])}"
+                for one in found["behaviours"]
+            ],
+        ),
         ("Changed levels", [f"{one['id']}: {one['before']} → {one['after']}" for one in found["levels"]]),
         ("Undocumented members that appeared", [f"{one['operation']}: {one['member']}" for one in drift["appeared"]]),
         (

@@ -14,7 +14,7 @@ from ..report import comparison as history
 from ..report import write_all
 from ..report.merging import merged
 from ..report.text import one_line
-from ..verdicts.gate import FAIL_ON
+from ..verdicts.gate import BEHAVIOURS, FAIL_ON
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -29,11 +29,21 @@ def options(parser: argparse.ArgumentParser) -> None:
         choices=FAIL_ON,
         help="as of a run: " + ", ".join(FAIL_ON),
     )
+    parser.add_argument("--compare-with", metavar="REPORT", type=Path, help="as of a run: an older report")
+
+
+def _compared(options: argparse.Namespace) -> history.Document | None:
+    if options.compare_with is not None:
+        return history.load(options.compare_with)
+    if BEHAVIOURS in options.fail_on:
+        raise UsageError("--fail-on behaviours needs an older report to compare with: name it with --compare-with.")
+    return None
 
 
 def run(options: argparse.Namespace) -> int:
     """Writes the joined report and returns the exit code of its gate."""
-    document = merged([(str(part), history.load(part)) for part in options.parts], options.fail_on)
+    older = _compared(options)
+    document = merged([(str(part), history.load(part)) for part in options.parts], options.fail_on, older)
     evidence = [{"type": "exchange", **one} for one in document["evidence"].values()]
     try:
         problems = write_all(options.out, document, evidence)

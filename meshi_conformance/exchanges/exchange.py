@@ -203,6 +203,18 @@ class Exchange:
     def _path(self, clean: Callable[[str], str]) -> str:
         return clean(self.path[: STORED_PATH + SLACK])[:STORED_PATH]
 
+    def _page(self) -> dict[str, Any] | None:
+        """Return what a cut body would no longer tell of a page: how many rows it has, and its cursor."""
+        try:
+            value = self.parsed
+        except NotJson:
+            return None
+        rows = value.get("items") if isinstance(value, dict) else None
+        if not isinstance(rows, list):
+            return None
+        cursor = value.get("next_cursor")
+        return {"rows": len(rows), "next_cursor": cursor if isinstance(cursor, str | int | float) else None}
+
     def record(self, redaction: Redaction) -> dict[str, Any]:
         """Return the exchange as JSON-able data without any key, of bounded size.
 
@@ -229,6 +241,7 @@ class Exchange:
             "body": body,
             "body_encoding": encoding,
             "body_bytes": len(self.body),
+            "page": redaction.apply(self._page()),
             "started": self.started,
             "elapsed": self.elapsed,
             "correlation_id": (self.correlation_id or "")[: 200 + SLACK] or None,

@@ -64,8 +64,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="WHAT",
         action="append",
         default=[],
-        type=_value(_one_of(FAIL_ON), " or ".join(FAIL_ON)),
-        help="also fail the run on deviations (implied requirements) or on unjudged documented requirements",
+        type=_value(_one_of(FAIL_ON), ", ".join(FAIL_ON)),
+        help="also fail the run on deviations (implied requirements), on unjudged documented requirements, or on "
+        "behaviours that differ from the run of --compare-with",
+    )
+    group.addoption(
+        "--compare-with",
+        metavar="REPORT",
+        help="an older report folder or results.json: tell which behaviours changed since (docs/reports.md)",
     )
     group.addoption("--waivers", metavar="FILE", help="known failures that do not fail the run for now (docs/ci.md)")
     group.addoption("--large", action="store_true", help="also send the very large requests")

@@ -16,7 +16,7 @@ import pytest
 from ..contract import contract as contracts
 from ..errors import UsageError
 from ..exchanges.spool import Spool
-from ..report import results, write_all
+from ..report import comparison, results, write_all
 from ..report.text import visible
 from ..target import targets_file
 from ..target.reference_process import Embedded
@@ -51,6 +51,8 @@ class Controller:
         self._embedded: Embedded | None = None
         self.folder = _report_folder(config)
         self._spool = self.folder / "spool"
+        self.older: comparison.Document | None = None
+        unusable_older = self._read_older()  # before the report folder is emptied: it may be the older report
         try:
             shutil.rmtree(self._spool, ignore_errors=True)
             self._spool.mkdir(parents=True)
@@ -61,7 +63,7 @@ class Controller:
                 "Give another one with --report-dir."
             ) from None
         try:
-            wrong = unusable(self.config.option)
+            wrong = unusable(self.config.option) or unusable_older
             if wrong:
                 raise UsageError(wrong)
             self.selected = contract.select(self.config.option.requirements)
@@ -79,6 +81,19 @@ class Controller:
             # A CI system ends a job with SIGTERM: what was measured so far is to be kept.
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._signals[number] = signal.signal(number, self._interrupt)
+
+    def _read_older(self) -> str | None:
+        """Read the report that the run is compared with. Return why it cannot be used; None where it can."""
+        file = self.config.option.compare_with
+        if file is None:
+            if gate.BEHAVIOURS in self.config.option.fail_on:
+                return "--fail-on behaviours needs an older report to compare with: name it with --compare-with."
+            return None
+        try:
+            self.older = comparison.load(Path(file))
+        except UsageError as problem:
+            return f"--compare-with: {problem}"
+        return None
 
     def _interrupt(self, number: int, frame: Any) -> None:
         # Noted before it is raised: an exception that strikes inside a callback can be swallowed.
@@ -165,6 +180,8 @@ class Controller:
             waived=self.waivers,
             options={name: getattr(self.config.option, name) for name in ("profile", "budget", "seed")},
         )
+        if self.older is not None:
+            self.document["compared"] = comparison.compared(self.older, self.document)
         fail_on = self.config.option.fail_on
         decision = gate.decide(self.document, fail_on, exitstatus)
         self.document["gate"] = gate.section(self.document["gate"]["waivers"], fail_on, decision)

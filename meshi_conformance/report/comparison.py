@@ -171,6 +171,7 @@ def compare(before: Document, after: Document) -> dict[str, Any]:
             if old[name]["level"] != new[name]["level"]
         ],
         "drift": _drift(before, after),
+        "behaviours": changed_behaviours(before, after),
         "latency": _latency(before, after),
     }
     found["worse"] = _worse(found)
@@ -231,6 +232,30 @@ def _drift(before: Document, after: Document) -> dict[str, list[dict[str, str]]]
         return [{"operation": operation, "member": member} for operation, member in sorted(found)]
 
     return {"appeared": rows(new - old), "disappeared": rows(old - new)}
+
+
+def changed_behaviours(before: Document, after: Document) -> list[dict[str, Any]]:
+    """Return the open questions of which both runs saw a choice, and not the same ones."""
+    old, new = _choices(before), _choices(after)
+    return [
+        {"question": name, "before": old[name], "after": choices}
+        for name, choices in new.items()
+        if choices and old.get(name, choices) not in ([], choices)
+    ]
+
+
+def compared(before: Document, after: Document) -> dict[str, Any]:
+    """Return the `compared` member of a document: the older run, and the behaviours that changed since."""
+    return {
+        "base": before["target"]["base"],
+        "started_at": before["started_at"],
+        "behaviours": changed_behaviours(before, after),
+    }
+
+
+def _choices(document: Document) -> dict[str, list[str]]:
+    """Return the choices that a run saw, by question; none of a run of a suite that did not look."""
+    return {row["question"]: sorted(one["choice"] for one in row["seen"]) for row in document.get("behaviours", [])}
 
 
 def _latency(before: Document, after: Document) -> list[dict[str, Any]]:

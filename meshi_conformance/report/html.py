@@ -15,7 +15,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from .page_assets import asset, environment, source
-from .queries import DOCUMENTED, IMPLIED, MEANING, failed, rerun, unjudged
+from .queries import DOCUMENTED, IMPLIED, MEANING, behaviour_line, behaviours, failed, rerun, unjudged
 from .text import counted, pretty, visible
 
 SHOWN_BODY = 6_000
@@ -104,6 +104,8 @@ def _view(document: dict[str, Any]) -> dict[str, Any]:
         "families": sorted({row["family"] for row in rows}),
         "operations": list(document["exchanges"]["by_operation"]),
         "shown_counts": Counter(row["shown"] for row in rows),
+        "behaviours": behaviours(document),
+        "behaviour_line": behaviour_line(document),
         "latency": _latency(document),
         "made_up": _made_up(document),
         "created": _created(document),

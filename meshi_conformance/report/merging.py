@@ -25,7 +25,7 @@ from ..verdicts.verdicts import (
     outcome,
     violation_reason,
 )
-from .comparison import Document, target_of
+from .comparison import Document, compared, target_of
 from .results import EVIDENCE, counts
 
 Row = dict[str, Any]
@@ -34,7 +34,9 @@ JOINED = ("generated", "created", "waits", "trouble")
 """Lists of the document whose rows simply follow each other."""
 
 
-def merged(parts: Sequence[tuple[str, Document]], fail_on: Sequence[str] = ()) -> Document:
+def merged(
+    parts: Sequence[tuple[str, Document]], fail_on: Sequence[str] = (), older: Document | None = None
+) -> Document:
     """One document from named parts of a run, judged by the rule of a single run.
 
     A requirement that one part left out has the verdict of the parts that did not. The waivers of the parts
@@ -83,9 +85,13 @@ def merged(parts: Sequence[tuple[str, Document]], fail_on: Sequence[str] = ()) -
         "evidence": {name: record for one in documents for name, record in one["evidence"].items()},
         "tests": _tests(test for one in documents for test in one["tests"]),
         "drift": _drift(row for one in documents for row in one["drift"]),
+        "behaviours": _behaviours(documents),
+        "compared": None,
         **{name: [row for one in documents for row in one[name]] for name in JOINED},
         "gate": gate.section(applied, fail_on),
     }
+    if older is not None:
+        document["compared"] = compared(older, document)
     document["gate"] = gate.section(applied, fail_on, gate.decide(document, fail_on))
     return document
 
@@ -115,6 +121,10 @@ def _renamed(document: Document, prefix: str) -> Document:
         **document,
         "evidence": {prefix + name: {**one, "id": prefix + name} for name, one in document["evidence"].items()},
         "drift": [{**one, "exchange": prefix + one["exchange"]} for one in document["drift"]],
+        "behaviours": [
+            {**row, "seen": [{**one, "exchange": prefix + one["exchange"]} for one in row["seen"]]}
+            for row in document.get("behaviours", [])
+        ],
         "requirements": [
             {
                 **row,
@@ -252,3 +262,18 @@ def _drift(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         count = row["count"] + (before["count"] if before else 0)
         found[row["operation"], row["member"]] = {**(before or row), "count": count}
     return [found[key] for key in sorted(found)]
+
+
+def _behaviours(documents: Sequence[Document]) -> list[dict[str, Any]]:
+    """Each question once: the choices that any part saw, with the exchange of the first part that saw each."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in (row for document in documents for row in document["behaviours"]):
+        seen = found.setdefault(row["question"], {})
+        for one in row["seen"]:
+            first = seen.setdefault(one["choice"], {**one, "count": 0, "operations": []})
+            first["count"] += one["count"]
+            first["operations"] = sorted({*first["operations"], *one["operations"]})
+    return [
+        {"question": name, "seen": sorted(seen.values(), key=lambda one: (-one["count"], one["choice"]))}
+        for name, seen in found.items()
+    ]

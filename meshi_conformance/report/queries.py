@@ -98,6 +98,34 @@ def _advice(document: dict[str, Any], verdict: str, cause: str, rows: list[dict[
         yield "Read the cause: an arrangement on the target did not come about. Repair that first, then run again."
 
 
+def behaviours(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the open questions with the choices that were seen, in the order of the document.
+
+    A row has `question`, `seen`, and `before`: the choices of the compared run where they differ, else None.
+    """
+    changes = {row["question"]: row["before"] for row in changed_behaviours(document)}
+    return [{**row, "before": changes.get(row["question"])} for row in document.get("behaviours", []) if row["seen"]]
+
+
+def changed_behaviours(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the behaviours that differ from the run that `--compare-with` named."""
+    found: list[dict[str, Any]] = (document.get("compared") or {}).get("behaviours", [])
+    return found
+
+
+def behaviour_line(document: dict[str, Any]) -> str:
+    """Return in one line how many open questions showed a choice; empty where the run looked for none."""
+    rows = document.get("behaviours", [])
+    if not rows:
+        return ""
+    line = f"{len(behaviours(document))} of {len(rows)} open questions show a choice"
+    if document.get("compared") is None:
+        return line
+    changed = [row["question"] for row in changed_behaviours(document)]
+    said = f"{len(changed)} differ from the run of {document['compared']['started_at']}"
+    return f"{line}; {said}{': ' if changed else ''}{', '.join(changed[:5])}"
+
+
 def gated(document: dict[str, Any], row: dict[str, Any]) -> bool:
     """Whether the verdict of a requirement fails the gate that this run was given."""
     if row["verdict"] == "fail":

@@ -9,14 +9,16 @@ import platform
 import shlex
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..behaviours.behaviours import observe
 from ..contract.contract import Contract
+from ..contract.open_questions import load_questions
 from ..contract.requirements import LEVELS, SERVER
 from ..exchanges import created_rows as ledger
 from ..exchanges.redaction import Redaction
@@ -108,11 +110,23 @@ def build(
         "evidence": {name: evidence[name] for name in sorted(evidence)},
         "tests": tests,
         "drift": _drift(exchanges),
+        "behaviours": observe(_scripted(events, tests), contract, load_questions()),
+        "compared": None,
         "created": ledger.listed(events, redaction),
         "generated": [{name: value for name, value in one.items() if name != "type"} for one in by_type["generated"]],
         "waits": by_type["wait"],
         "trouble": [one["what"] for one in by_type["trouble"]],
     }
+
+
+def _scripted(events: Iterable[dict[str, Any]], tests: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Return the exchanges that no generated test made: what chance sends differs from run to run."""
+    made_up = {
+        test["nodeid"]
+        for test in tests
+        if test["requirements"] and all(name.startswith("generated.") for name in test["requirements"])
+    }
+    return (one for one in events if one["type"] == "exchange" and one["test"] not in made_up)
 
 
 _SUMMARIZED = ("id", "operation", "status", "started", "elapsed", "violations", "drift")

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .queries import DOCUMENTED, IMPLIED, MEANING, failed, rerun, unjudged
+from .queries import DOCUMENTED, IMPLIED, MEANING, behaviour_line, failed, rerun, unjudged
 from .text import counted, one_line
 
 LISTED = 20
@@ -31,6 +31,9 @@ def parts(document: dict[str, Any], events: Iterable[dict[str, Any]]) -> Iterato
         f"suite {document['suite']['version']}\n\n"
     )
     yield from _counts(document)
+    line = behaviour_line(document)
+    if line:
+        yield f"Behaviours: {code(line)}\n\n"
     yield from _problems(document)
     yield from _failed(document, "Failures", failed(document, DOCUMENTED))
     yield from _failed(document, "Deviations", failed(document, IMPLIED))

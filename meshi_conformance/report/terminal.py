@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .queries import behaviour_line
 from .text import visible
 
 COLORS = {"conformant": "green", "partial": "yellow", "nonconformant": "red", "invalid": "red"}
@@ -37,6 +38,9 @@ def write(reporter: Any, document: dict[str, Any], folder: Path, unwritten: Sequ
     _rows(reporter, document, "documented", "FAILED", "red")
     _rows(reporter, document, "implied", "deviation", "yellow")
     _unjudged(reporter, document)
+    line = behaviour_line(document)
+    if line:
+        reporter.write_line(visible(f"behaviour {line}"))
     for reason in document["gate"]["reasons"]:
         reporter.write_line(visible(f"exit {document['gate']['exit_code']}    {reason}"), red=True)
     for problem in unwritten:

@@ -17,9 +17,11 @@ EXIT_USAGE = 4
 EXIT_NOTHING_JUDGED = 5
 EXIT_GATE = 6
 
-DEVIATIONS, UNJUDGED = "deviations", "unjudged"
-FAIL_ON = (DEVIATIONS, UNJUDGED)
+DEVIATIONS, UNJUDGED, BEHAVIOURS = "deviations", "unjudged", "behaviours"
+FAIL_ON = (DEVIATIONS, UNJUDGED, BEHAVIOURS)
 """What `--fail-on` can name beside failed documented requirements, which always fail a run."""
+
+SHOWN_BEHAVIOURS = 5
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,13 @@ def _crossed(document: Mapping[str, Any], fail_on: Sequence[str]) -> list[str]:
         found.append(
             f"--fail-on unjudged: of the documented requirements {unjudged[INCONCLUSIVE]} are inconclusive and "
             f"{unjudged[NOT_RUN]} were not run."
+        )
+    changed = (document.get("compared") or {}).get("behaviours", [])
+    if BEHAVIOURS in fail_on and changed:
+        shown = [f"{one['question']} ({', '.join(one['before'])}, now {', '.join(one['after'])})" for one in changed]
+        found.append(
+            f"--fail-on behaviours: {len(changed)} differ from the run of {document['compared']['started_at']}: "
+            f"{'; '.join(shown[:SHOWN_BEHAVIOURS])}{'; and more' if len(shown) > SHOWN_BEHAVIOURS else ''}."
         )
     return found
 

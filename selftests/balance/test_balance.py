@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from meshi_conformance.behaviours.behaviours import OBSERVERS
 from meshi_conformance.contract.contract import load
+from meshi_conformance.contract.open_questions import load_questions
 from meshi_conformance.contract.requirements import LEVELS, NEEDS
-from meshi_reference import faults
+from meshi_reference import faults, variations
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = load()
@@ -90,3 +92,66 @@ def test_what_cannot_be_tested_says_why(number: int) -> None:
     assert row["source"]["page"] in PAGES
     assert row["promise"].endswith(".")
     assert len(row["reason"]) > 30
+
+
+# Open questions
+
+QUESTIONS = load_questions()
+CHOICES = {f"{name}={choice}" for name, one in QUESTIONS.items() for choice in one.choices}
+AWAITED = (
+    "attendees.earlier=replaced",
+    "attendees.no_object=attendees",
+    "formats.event_dates=date_time",
+    "formats.linkedin_url=profile",
+    "formats.longest_email=shorter",
+    "ids.unknown_kind=invalid",
+    "lists.cursor_change=same",
+    "lists.cursor_type=number",
+    "lists.inserts=shifted",
+    "lists.lag=later",
+    "matches.pair_unknown_run=match",
+    "matches.unknown_run=empty_page",
+    "reviews.opened=settled",
+    "reviews.reason_null=refused",
+    "reviews.resolved_again=recorded",
+    "runs.key_in_flight=refused",
+    "sessions.inside_event=inside",
+    "sessions.members=others",
+    "sessions.text_length=shorter",
+)
+WITHOUT_VARIATION = dict.fromkeys(AWAITED, "its variation is being written")
+"""Choices that no variation makes, and why."""
+
+
+def test_every_choice_has_a_variation_that_makes_it() -> None:
+    made = {choice for one in variations.load().values() for choice in one.makes}
+    assert sorted(CHOICES - made - set(WITHOUT_VARIATION)) == []
+    assert sorted(made & set(WITHOUT_VARIATION)) == [], "a variation makes what is excepted: drop the exception"
+    assert sorted(made - CHOICES) == [], "a variation makes a choice that requirements/open_questions/ does not name"
+
+
+def test_the_default_server_makes_a_choice_in_every_question() -> None:
+    made = [choice.partition("=")[0] for choice in variations.load()["default"].makes]
+    assert sorted(made) == sorted(QUESTIONS)
+
+
+@pytest.mark.parametrize("name", sorted(variations.load()))
+def test_a_variation_makes_a_choice_or_names_the_freedom_that_it_uses(name: str) -> None:
+    one = variations.load()[name]
+    questions = [choice.partition("=")[0] for choice in one.makes]
+    assert bool(one.makes) != bool(one.freedom), "name the choices in `makes`, or else what permits it in `freedom`"
+    assert len(set(questions)) == len(questions), "a variation makes one choice of a question"
+    assert not one.freedom or one.freedom.endswith(".")
+
+
+def test_every_question_has_an_observer() -> None:
+    assert sorted(set(QUESTIONS) ^ set(OBSERVERS)) == []
+
+
+@pytest.mark.parametrize("name", sorted(name for name, one in QUESTIONS.items() if one.implied))
+def test_a_choice_that_is_not_implied_deviates(name: str) -> None:
+    question = QUESTIONS[name]
+    for one in variations.load().values():
+        for choice in set(question.choices) - {question.implied}:
+            if f"{name}={choice}" in one.makes:
+                assert one.deviates or one.unjudged, f"{one.name} makes {choice} and declares no deviation"

@@ -16,7 +16,7 @@ from meshi_reference.variations import Variation
 
 from .changed import changed_files, touched
 from .matrix import write
-from .trial import ERRED, FALSE_ALARM, MISSED, Court, Result
+from .trial import ERRED, FALSE_ALARM, MISREAD, MISSED, Court, Result
 
 MOST_MEDIAN_UNRELATED = 0
 MOST_UNRELATED = 3
@@ -67,7 +67,7 @@ def main() -> int:
     # The variations that are slow come first, so that nobody waits for them at the end.
     for result in court.hold(sorted(chosen, key=lambda one: isinstance(one, faults.Fault)), options.jobs):
         results.append(result)
-        if result.verdict in (MISSED, FALSE_ALARM, ERRED) or (form == "full" and too_many(result)):
+        if result.verdict in (MISSED, FALSE_ALARM, MISREAD, ERRED) or (form == "full" and too_many(result)):
             tell(result)
         if sys.stderr.isatty():
             print(f"\r{len(results)} of {len(chosen)}", end="", file=sys.stderr, flush=True)
@@ -116,7 +116,7 @@ def judge(results: list[Result], form: str) -> list[str]:
     """What is wrong with the judge: faults missed, false alarms, bad diagnosis."""
     found = [
         f"{count} {what}"
-        for what in (MISSED, FALSE_ALARM, ERRED)
+        for what in (MISSED, FALSE_ALARM, MISREAD, ERRED)
         if (count := sum(one.verdict == what for one in results))
     ]
     unrelated = [len(one.unrelated) for one in results if one.kind == "fault"]
@@ -137,6 +137,8 @@ def tell(result: Result) -> None:
         print(f"    unrelated: {name}")
     for name, reason in list(result.reasons.items())[:12]:
         print(f"    {name}: {' '.join(reason.split())[:240]}")
+    for said in result.misread:
+        print(f"    {said}")
     for problem in result.problems:
         print(f"    {problem}")
     sys.stdout.flush()

@@ -28,7 +28,11 @@ from meshi_reference.faults import Fault
 from meshi_reference.settings import Settings
 from meshi_reference.variations.registry import Variation
 
+from .behaviours import misread
+
 FOUND, MISSED, PASSED, FALSE_ALARM, ERRED = "found", "missed", "passed", "false alarm", "erred"
+MISREAD = "misread"
+"""The verdict on a variation that passes and whose report names other choices than it makes."""
 
 LONGEST_SECONDS = 400
 """How long one trial may take before it is stopped and counts as erred."""
@@ -53,7 +57,8 @@ class Result:
     """What a trial showed.
 
     `by` are the named requirements that failed; `unrelated` the others that did, `consequences` those of them
-    that the fault says it breaks as well; `inconclusive` counts what the server left unjudged.
+    that the fault says it breaks as well; `inconclusive` counts what the server left unjudged. `misread` says of which
+    open questions the report names another choice than the variation makes.
     """
 
     name: str
@@ -65,6 +70,7 @@ class Result:
     unrelated: list[str] = field(default_factory=list)
     consequences: list[str] = field(default_factory=list)
     inconclusive: int = 0
+    misread: list[str] = field(default_factory=list)
     reasons: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     requests: int = 0
@@ -203,7 +209,8 @@ class Court:
             found.consequences = [name for name in failed if name in self.implied and fits(name, entry.deviates)]
             found.unrelated = [*(name for name in failed if name not in found.consequences), *unexpected]
             found.reasons = {name: text[:300] for name, text in ({**open_ones, **failed}).items()}
-            found.verdict = FALSE_ALARM if found.unrelated else PASSED
+            found.misread = misread(entry, document["behaviours"])
+            found.verdict = FALSE_ALARM if found.unrelated else MISREAD if found.misread else PASSED
         if found.problems:
             found.verdict = ERRED
         return found
