@@ -2,48 +2,82 @@
 
 from __future__ import annotations
 
+from .vocabulary import CauseClass, Verdict
+
 
 class Inconclusive(Exception):
-    """A requirement could not be judged. The message says why; `cause` groups equal reasons in a report.
+    """A requirement could not be judged. The message says why.
 
-    `verdict` is what the requirement gets: `inconclusive`, or `not_run` where the check was never to be made.
+    `cause` is the same text for everything that one origin holds up, so that a report names it once;
+    `cause_class` says what kind of origin it is: each subclass has its own, and only subclasses are raised.
     """
 
-    verdict = "inconclusive"
+    verdict = Verdict.INCONCLUSIVE
+    cause_class: CauseClass | None = None
 
     def __init__(self, message: str, cause: str | None = None) -> None:
         super().__init__(message)
         self.cause = cause or message
+        if self.verdict == Verdict.INCONCLUSIVE and self.cause_class is None:
+            raise TypeError("raise a subclass of Inconclusive: it says what class of cause this is")
 
 
 class CouldNotArrange(Inconclusive):
-    """A set-up call was not answered as the check needs it; the check itself was never made."""
+    """The target refused or broke a precondition of the check; the check itself was never made."""
+
+    cause_class = CauseClass.SETUP
 
 
 class TransportTrouble(Inconclusive):
     """No usable HTTP answer came: a network fault, a gateway's page, a rate limit that did not lift."""
 
+    cause_class = CauseClass.TRANSPORT
+
 
 class DeadlinePassed(Inconclusive):
     """A condition that was waited for did not come true in time."""
 
+    cause_class = CauseClass.DEADLINE
+
 
 class CeilingReached(Inconclusive):
-    """The run has sent as many requests, or created as many rows, as it was allowed to."""
+    """A ceiling of the run (`--max-requests`, `--max-created`, `--budget`) or of the suite came first."""
+
+    cause_class = CauseClass.LIMIT
+
+
+class NothingThere(Inconclusive):
+    """The target legally holds nothing to judge: no review appeared, matching left no pair, a list has no row."""
+
+    cause_class = CauseClass.ABSENT
+
+
+class KeyRefused(Inconclusive):
+    """The target refuses a key that it should accept."""
+
+    cause_class = CauseClass.CREDENTIALS
+
+
+BY_CLASS: dict[CauseClass, type[Inconclusive]] = {
+    kind.cause_class: kind
+    for kind in (CouldNotArrange, TransportTrouble, DeadlinePassed, CeilingReached, NothingThere, KeyRefused)
+    if kind.cause_class
+}
+"""The exception of each cause class; the suite's own errors have none."""
 
 
 class NotPermitted(Inconclusive):
     """The check needs something that must not be done to this target, such as a write; nothing was sent."""
 
-    verdict = "not_run"
+    verdict = Verdict.NOT_RUN
 
 
 class EndedOtherwise(CouldNotArrange):
-    """A run says when it ended and has none of the three statuses in which a run can have ended."""
+    """A run has a `terminal_at` but no terminal status."""
 
 
-class Unreadable(Inconclusive):
-    """An answer is no JSON object. The checks on that exchange charge it, once; no other check can read it."""
+class Unreadable(CouldNotArrange):
+    """The body is not a JSON object. checks.py reports this once; a test that reads the body is inconclusive."""
 
 
 class MissingMember(AssertionError):

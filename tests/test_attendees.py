@@ -6,7 +6,7 @@ from typing import Any
 
 from meshi_conformance.client.api import Api
 from meshi_conformance.client.call import Call
-from meshi_conformance.errors import CouldNotArrange
+from meshi_conformance.errors import CouldNotArrange, NothingThere
 from meshi_conformance.exchanges.strict_json import JsonObject
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.list_walk import walked
@@ -66,7 +66,7 @@ def test_a_row_shows_what_was_imported(given: Given, world: World, judge: Judge)
 def test_who_needs_no_review_is_shown_so(given: Given, world: World) -> None:
     people = world.people
     if given.open_reviews(people.event_id, at_least=0):
-        raise CouldNotArrange("people who are unlike each other have open reviews", "unlike attendees have reviews")
+        raise NothingThere("people who are unlike each other have open reviews", "unlike attendees have reviews")
     for row in rows_of(given, people.event_id):
         identity: Any = row["identity"]
         assert isinstance(identity, JsonObject), f"`identity` is no object: {identity!r}"

@@ -6,7 +6,7 @@ import pytest
 
 from meshi_conformance.client.api import Api
 from meshi_conformance.contract.contract import Contract, load
-from meshi_conformance.errors import Inconclusive
+from meshi_conformance.errors import CeilingReached
 from meshi_conformance.generation.budget import Plan
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.marks import Judge, requirement
@@ -40,4 +40,4 @@ def test_made_up_calls_are_answered_as_documented(
         with judge(name):
             assert name not in findings, findings[name]
             if not number:
-                raise Inconclusive(f"{what} of {campaign.requests} ({campaign.record()['kinds']})", what)
+                raise CeilingReached(f"{what} of {campaign.requests} ({campaign.record()['kinds']})", what)

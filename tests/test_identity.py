@@ -14,7 +14,7 @@ from meshi_conformance.client.api import Api
 from meshi_conformance.client.call import Call
 from meshi_conformance.client.pagination import steps
 from meshi_conformance.contract.contract import load
-from meshi_conformance.errors import CouldNotArrange, Inconclusive
+from meshi_conformance.errors import CouldNotArrange, Inconclusive, NothingThere
 from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.exchanges.strict_json import JsonObject
 from meshi_conformance.testing.arrange import Given
@@ -203,7 +203,7 @@ def an_open_review(given: Given, event_id: str, done: set[str]) -> str:
     for review_id in given.open_reviews(event_id):
         if review_id not in done:
             return review_id
-    raise CouldNotArrange(f"no further review of {event_id} is open", "too few reviews for every decision")
+    raise NothingThere(f"no further review of {event_id} is open", "too few reviews for every decision")
 
 
 def refused_decisions(api: Api, review_id: str) -> dict[str, list[Exchange]]:
@@ -223,7 +223,7 @@ def pair_of(attendee_id: Any, pairs: list[list[str]]) -> tuple[str, str]:
     for one, other in pairs:
         if attendee_id in (one, other):
             return attendee_id, other if attendee_id == one else one
-    raise CouldNotArrange(f"the review is about {attendee_id!r}, who is no look-alike", "reviews about somebody else")
+    raise NothingThere(f"the review is about {attendee_id!r}, who is no look-alike", "reviews about somebody else")
 
 
 def page_before(api: Api, given: Given, review_id: str) -> int | None:
@@ -473,7 +473,7 @@ def test_a_merge_that_makes_no_sense_is_rejected(api: Api, given: Given, world: 
         if not any(answer.refusal == (400, "MERGE_REJECTED") for answer in answers):
             done = [answer.summary for answer in answers if answer.accepted]
             assert not done, f"{done[0]}: a merge into itself or into an event; documented: 400 MERGE_REJECTED"
-            raise CouldNotArrange(
+            raise NothingThere(
                 "neither a merge into itself nor one into an event earned MERGE_REJECTED: "
                 + "; ".join(answer.summary for answer in answers),
                 "what MERGE_REJECTED covers is not documented",

@@ -7,7 +7,7 @@ from typing import Any
 
 from meshi_conformance.client.api import Api
 from meshi_conformance.client.call import Call, Padded
-from meshi_conformance.errors import Inconclusive
+from meshi_conformance.errors import CeilingReached, NothingThere
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.large_import import MOST_ROWS
 from meshi_conformance.testing.marks import Judge, requirement
@@ -43,7 +43,7 @@ def test_an_import_takes_fifty_thousand_rows_and_not_one_more(world: World, judg
 def taken(answer: dict[str, Any]) -> bool:
     """Whether an import of the most rows was accepted. Raises Inconclusive where its bytes were too many first."""
     if tuple(answer["refusal"]) == TOO_LARGE:
-        raise Inconclusive(f"{MOST_ROWS} of the shortest rows are too many bytes", "the body limit comes first")
+        raise NothingThere(f"{MOST_ROWS} of the shortest rows are too many bytes", "the body limit comes first")
     return bool(answer["accepted"])
 
 
@@ -57,7 +57,7 @@ def test_a_body_over_the_byte_limit_is_refused(api: Api, given: Given, world: Wo
         if exchange.status == 413:
             assert exchange.refusal == TOO_LARGE, exchange.summary
             return
-    raise Inconclusive(
+    raise CeilingReached(
         f"bodies up to {BODY_SIZES[-1] // MIB} MiB are not too large; the last: {exchange.summary}",
         "no body limit was met",
     )

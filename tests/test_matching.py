@@ -16,7 +16,7 @@ import pytest
 
 from meshi_conformance.client.api import Api
 from meshi_conformance.client.call import Call
-from meshi_conformance.errors import CouldNotArrange, Inconclusive
+from meshi_conformance.errors import Inconclusive, NothingThere
 from meshi_conformance.exchanges.checks import UUID
 from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.exchanges.strict_json import JsonObject
@@ -77,7 +77,7 @@ def matches(given: Given, event_id: str, run_id: str, attendee_id: str | None = 
     call = reading(operation, event_id, attendee_id or "", "", run_id)
     found = [row for row in given.listed(call.but(query={"run_id": run_id})) if ends(row)]
     if not found:
-        raise CouldNotArrange(f"run {run_id} left no listed match that names its pair", "matching left no matches")
+        raise NothingThere(f"run {run_id} left no listed match that names its pair", "matching left no matches")
     return found
 
 
@@ -288,7 +288,7 @@ def test_the_lists_of_event_and_attendees_hold_the_same_pairs(given: Given, worl
         for attendee_id, call in zip(world.people.ids, calls, strict=True)
     }
     if not any(of_attendees.values()):
-        raise CouldNotArrange("no attendee's list names a pair", "matching left no matches")
+        raise NothingThere("no attendee's list names a pair", "matching left no matches")
     of_event = {
         pair for row in given.listed(reading("listEventMatches", event_id, "", "", run_id)) if (pair := ends(row))
     }
@@ -378,5 +378,5 @@ def test_no_goal_id_is_shown(operation: str, api: Api, given: Given, world: Worl
     answer = given.accepted(api.send(of_somebody(operation, world)))
     found = {path for match in matches_in(answer) for path in goal_ids(match)}
     if not matches_in(answer):
-        raise Inconclusive(f"{answer.summary} without a match", "matching left no matches")
+        raise NothingThere(f"{answer.summary} without a match", "matching left no matches")
     assert not found, f"members that tell of a goal more than its score and direction: {sorted(found)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from meshi_conformance.client.api import Api
 from meshi_conformance.contract.contract import Contract, load
-from meshi_conformance.errors import Inconclusive
+from meshi_conformance.errors import CeilingReached
 from meshi_conformance.generation.budget import Plan
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.marks import Judge, requirement
@@ -40,6 +40,6 @@ def test_whatever_was_called_before_the_server_answers_as_the_model(
         with judge(name):
             assert name not in findings, findings[name]
             if name not in outcome.checked:
-                trouble = outcome.trouble or Inconclusive("no walk came to it", "the budget ended before")
+                trouble = outcome.trouble or CeilingReached("no walk came to it", "the budget ended before")
                 raise trouble
     assert not findings, "\n\n".join(findings.values())

@@ -10,7 +10,7 @@ import pytest
 
 from meshi_conformance.client.api import Api
 from meshi_conformance.client.call import Call
-from meshi_conformance.errors import CouldNotArrange, Inconclusive
+from meshi_conformance.errors import CouldNotArrange, NothingThere
 from meshi_conformance.exchanges.strict_json import JsonObject
 from meshi_conformance.exchanges.timestamps import instant
 from meshi_conformance.testing.arrange import Given
@@ -83,7 +83,7 @@ def many_matches(api: Api, given: Given, world: World) -> Call:
     matched = world.matched
     call = Call("listEventMatches", path={"event_id": matched.event_id}, query={"run_id": matched.run_id})
     if len(given.listed(call)) <= DEFAULT_SIZE:
-        raise CouldNotArrange("matching left no more than a page", "matching left too few matches for a second page")
+        raise NothingThere("matching left no more than a page", "matching left too few matches for a second page")
     return call
 
 
@@ -216,7 +216,7 @@ def test_attendees_with_lower_ids_do_not_disturb_a_walk(api: Api, given: Given) 
         listed = {row.get("attendee_id") for row in given.listed(call)}
         if not listed >= set(ours):
             message = "attendees left the event when others were imported"
-            raise CouldNotArrange(message, "an import takes earlier attendees away") from None
+            raise NothingThere(message, "an import takes earlier attendees away") from None
         raise
 
 
@@ -257,7 +257,7 @@ def test_later_reviews_come_first_and_do_not_disturb_a_walk(api: Api, given: Giv
         given.enriched(waves.event_id)
         now = given.open_reviews(waves.event_id, at_least=len(older) + 1)
         if not set(older) <= set(now):
-            raise CouldNotArrange("earlier reviews were replaced", "an enrichment replaces open reviews")
+            raise NothingThere("earlier reviews were replaced", "an enrichment replaces open reviews")
         later.extend(one for one in now if one not in older)
 
     def walk_org() -> None:
@@ -284,7 +284,7 @@ def test_later_reviews_come_first_and_do_not_disturb_a_walk(api: Api, given: Giv
                 # a second lies between the two, so that no clock takes them for equal.
                 queue.check_order(lambda row: key(row) in later if key(row) in [*older, *later] else None, True)
             else:
-                raise Inconclusive("the rows show no time", "the rows of a review queue do not show their order")
+                raise NothingThere("the rows show no time", "the rows of a review queue do not show their order")
 
 
 # Filters
@@ -355,7 +355,7 @@ def test_an_event_lists_no_match_of_another(given: Given, world: World) -> None:
     for event_id, ours in ((world.rematched.event_id, world.people.ids), (world.second.event_id, world.second.ids)):
         rows = given.listed(Call("listEventMatches", path={"event_id": event_id}))
         if not rows and event_id == world.rematched.event_id:
-            raise CouldNotArrange("the event has no matches", "matching left no matches")
+            raise NothingThere("the event has no matches", "matching left no matches")
         strangers = {str(row[side]) for row in rows for side in sides if side in row} - set(ours)
         assert not strangers, f"the matches of event {event_id} are about {sorted(strangers)}, none of its attendees"
 

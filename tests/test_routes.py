@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from meshi_conformance.client.api import Api
 from meshi_conformance.contract.contract import load
-from meshi_conformance.errors import CouldNotArrange, Inconclusive
+from meshi_conformance.errors import CeilingReached, CouldNotArrange
 from meshi_conformance.exchanges.checks import USABLE_CORRELATION_ID, retry_after_is_valid
 from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.testing.arrange import Given
@@ -119,10 +119,10 @@ def test_an_exhausted_window_is_refused_until_it_opens_again(world: World, judge
             assert retry_after_is_valid(wait), f"{one['summary']} has Retry-After {wait!r}: neither seconds nor a date"
     with judge("rate_limit.lifts"):
         if told is None:
-            raise Inconclusive(
+            raise CouldNotArrange(
                 f"{later['summary']} without a usable Retry-After", "a 429 does not say how long to wait"
             )
         if later["status"] == 429 and told > LONGEST_WAIT:
-            raise Inconclusive(f"Retry-After asks for {told:.0f} s", "the rate limit's wait is too long")
+            raise CeilingReached(f"Retry-After asks for {told:.0f} s", "the rate limit's wait is too long")
         accepted = 200 <= later["status"] < 300
         assert accepted, f"{later['summary']} after waiting {HONOURED_WAITS} times as Retry-After said"

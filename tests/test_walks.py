@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from meshi_conformance.client.api import Api
 from meshi_conformance.contract.contract import Contract, load
-from meshi_conformance.errors import Inconclusive
+from meshi_conformance.errors import NothingThere
 from meshi_conformance.generation.budget import Plan
 from meshi_conformance.generation.links import Walk, summary
 from meshi_conformance.testing.arrange import Given
@@ -29,4 +29,4 @@ def test_what_an_answer_names_is_known_where_its_links_lead(
             with judge(name):
                 assert name not in broken, f"{broken[name]} ({plan.repeat})"
                 if name not in followed:
-                    raise Inconclusive("no answer named anything to follow", "no link could be followed")
+                    raise NothingThere("no answer named anything to follow", "no link could be followed")

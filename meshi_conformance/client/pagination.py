@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ..errors import Inconclusive
+from ..errors import CeilingReached
 from ..exchanges.exchange import Exchange
 from ..exchanges.strict_json import JsonObject
 
@@ -26,7 +26,7 @@ def steps(
     """Fetches page after page until a null cursor, each cursor sent back verbatim.
 
     A refused page or a cursor that comes back a second time fails the calling check; a list longer than
-    `most_pages`, or past what one walk may take, raises Inconclusive. Between two pages the caller may do what it
+    `most_pages`, or past what one walk may take, raises CeilingReached. Between two pages the caller may do what it
     likes.
     """
     cursors: set[str] = set()
@@ -45,12 +45,12 @@ def steps(
         cursors.add(cursor)
         asked["cursor"] = cursor
         if size > MOST_BYTES or time.monotonic() - started > MOST_SECONDS:
-            raise Inconclusive(
+            raise CeilingReached(
                 f"the list goes on after {number} pages with {size >> 20} MiB, {time.monotonic() - started:.0f} s; "
                 f"{page.summary}",
                 "a list too long to walk",
             )
-    raise Inconclusive(f"the list goes on after {most_pages} pages; {page.summary}", "a list too long to walk")
+    raise CeilingReached(f"the list goes on after {most_pages} pages; {page.summary}", "a list too long to walk")
 
 
 def walk(

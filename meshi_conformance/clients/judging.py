@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..contract.contract import Contract
-from ..verdicts.verdicts import FAIL, INCONCLUSIVE, NOT_RUN, Judgement
+from ..verdicts.verdicts import Judgement
+from ..vocabulary import CauseClass, Verdict
 from .duties import JUDGES, watch
 from .duties.judge import Finding, Watch
 
@@ -26,10 +27,12 @@ def findings(watched: Sequence[Watch]) -> Findings:
     found = {one.scenario: watch(one) for one in watched}
     plain, grown = found.get("plain", {}), found.get("grown", {})
     duty = "client.answers.undocumented_members"
-    ended_badly = plain.get("client.exit_code", Finding()).verdict == FAIL
-    if ended_badly and grown.get(duty, Finding()).verdict == FAIL:
+    ended_badly = plain.get("client.exit_code", Finding()).verdict == Verdict.FAIL
+    if ended_badly and grown.get(duty, Finding()).verdict == Verdict.FAIL:
         # It does not get through where answers are as the pages show them either.
-        grown[duty] = Finding(INCONCLUSIVE, "the client ends with an error in the scenario plain too", "setup")
+        grown[duty] = Finding(
+            Verdict.INCONCLUSIVE, "the client ends with an error in the scenario plain too", CauseClass.SETUP
+        )
     return found
 
 
@@ -42,10 +45,16 @@ def judgements(contract: Contract, found: Findings) -> Iterator[Judgement]:
             if finding.verdict is not None:
                 seen += 1
                 yield Judgement(
-                    duty, test_name(scenario), finding.verdict, finding.reason, finding.cause, finding.exchanges
+                    duty,
+                    test_name(scenario),
+                    finding.verdict,
+                    finding.reason,
+                    finding.reason if finding.cause_class else "",
+                    finding.cause_class,
+                    finding.exchanges,
                 )
         if not seen:
-            yield Judgement(duty, "no scenario", NOT_RUN, _why_not(duty, found))
+            yield Judgement(duty, "no scenario", Verdict.NOT_RUN, _why_not(duty, found))
 
 
 def _why_not(duty: str, found: Findings) -> str:

@@ -22,8 +22,8 @@ from ..report import results
 from ..report.queries import ANY_SCENARIO
 from ..report.text import one_line
 from ..target.target import CURRENT_BASE, Preflight, Target
-from ..verdicts.verdicts import FAIL, INCONCLUSIVE, NOT_RUN, PASS
 from ..verdicts.waivers import Waiver
+from ..vocabulary import Verdict, worst
 from . import command
 from .duties.judge import Watch
 from .judging import findings, judgements, test_name
@@ -190,7 +190,7 @@ class Run:
             tests.append(
                 {
                     "nodeid": name,
-                    "verdict": _worst([judgement.verdict for judgement in mine]),
+                    "verdict": worst([judgement.verdict for judgement in mine] or [Verdict.NOT_RUN]),
                     "seconds": round(one.seconds, 3),
                     "requirements": [judgement.requirement for judgement in mine],
                 }
@@ -248,10 +248,6 @@ class Run:
                 "It must send to the URL in MESHI_BASE."
             )
         return "The client ended without a request to the sandbox: it must send to the URL in MESHI_BASE."
-
-
-def _worst(verdicts: Sequence[str]) -> str:
-    return next((one for one in (FAIL, INCONCLUSIVE, PASS) if one in verdicts), NOT_RUN)
 
 
 def _line(outcome: Outcome) -> str:

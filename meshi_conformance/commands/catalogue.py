@@ -10,9 +10,10 @@ from pathlib import Path
 from ..clients.judging import SHOWN_IN
 from ..contract import contract
 from ..contract.contract import Contract
-from ..contract.requirements import LEVELS, NEEDS, Requirement
+from ..contract.requirements import NEEDS, Requirement
 from ..errors import UsageError
 from ..plugin import launch as suite
+from ..vocabulary import Level
 
 INTRODUCTION = """\
 # Requirements
@@ -76,11 +77,11 @@ def catalogue(known: Contract, tests: Mapping[str, Sequence[str]]) -> str:
 
 
 def _summary(families: Mapping[str, Sequence[Requirement]], tests: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    yield "| Family | " + " | ".join(LEVELS) + " | with a test |"
-    yield "|---|" + "---:|" * (len(LEVELS) + 1)
+    yield "| Family | " + " | ".join(Level) + " | with a test |"
+    yield "|---|" + "---:|" * (len(Level) + 1)
     everything = [one for rows in families.values() for one in rows]
     for name, rows in [*sorted(families.items()), ("**all**", everything)]:
-        levels = (sum(1 for one in rows if one.level == level) for level in LEVELS)
+        levels = (sum(1 for one in rows if one.level == level) for level in Level)
         covered = sum(1 for one in rows if tests.get(one.id))
         link = name if rows is everything else f"[{name}](#{name})"
         yield f"| {link} | {' | '.join(map(str, levels))} | {covered} of {len(rows)} |"

@@ -25,6 +25,7 @@ KINDS = (
     ("new_deviations", "New deviations"),
     ("vanished", "Vanished requirements"),
     ("newly_unjudged", "No longer judged"),
+    ("newly_undecided", "Kept from being judged by the target"),
     ("fixed", "Fixed"),
     ("newly_judged", "Judged for the first time"),
     ("newly_waived", "Newly waived"),
@@ -110,6 +111,8 @@ def _cell(text: str) -> str:
 
 def _verdicts(row: Mapping[str, Any]) -> str:
     before, after = (row[name].replace("_", " ") if row[name] else None for name in ("before", "after"))
+    if row["cause_class"]:
+        after = f"{after} ({row['cause_class']})"
     if before is None:
         return f"new, {after}"
     return f"{before}, now gone" if after is None else f"{before} → {after}"

@@ -70,7 +70,7 @@ def described(one: Requirement, tests: Sequence[str], catalogue: Contract) -> st
             ("tests", [*tests[:SHOWN_TESTS], *more] or ["none"]),
             ("judge it", [f"meshi-conformance run --requirements '{one.id}'"]),
         ]
-    rows = [
+    rows: list[tuple[str, list[str]]] = [
         ("binds", [one.subject]),
         ("level", [one.level]),
         ("source", [one.source]),

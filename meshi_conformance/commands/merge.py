@@ -22,6 +22,9 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", metavar="OUT", type=Path, help="folder of the joined report")
     parser.add_argument("parts", metavar="A B", type=Path, nargs="+", help="the reports to join")
     parser.add_argument(
+        "--allow-undecided", metavar="N", type=int, default=0, help="as of a run: how many may stay undecided"
+    )
+    parser.add_argument(
         "--fail-on",
         metavar="WHAT",
         action="append",
@@ -43,7 +46,8 @@ def _compared(options: argparse.Namespace) -> history.Document | None:
 def run(options: argparse.Namespace) -> int:
     """Writes the joined report and returns the exit code of its gate."""
     older = _compared(options)
-    document = merged([(str(part), history.load(part)) for part in options.parts], options.fail_on, older)
+    parts = [(str(part), history.load(part)) for part in options.parts]
+    document = merged(parts, options.fail_on, older, options.allow_undecided)
     evidence = [{"type": "exchange", **one} for one in document["evidence"].values()]
     try:
         problems = write_all(options.out, document, evidence)

@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import UsageError
 from ..report import trends
 from ..report.text import one_line
-from ..verdicts.verdicts import FAIL, INCONCLUSIVE, NOT_RUN, PASS, WAIVED
+from ..vocabulary import Verdict
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +48,9 @@ def as_text(targets: Sequence[dict[str, Any]]) -> Iterator[str]:
         yield one_line(target["base"])
         yield COLUMNS.format("started", "outcome", "pass", "fail", "inconclusive", "not run", "waived", "deviations")
         for run in target["runs"]:
-            counts = (run["documented"][verdict] for verdict in (PASS, FAIL, INCONCLUSIVE, NOT_RUN, WAIVED))
+            counts = (
+                run["documented"][verdict]
+                for verdict in (Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_RUN, Verdict.WAIVED)
+            )
             yield COLUMNS.format(one_line(run["started"]), run["outcome"], *counts, run["deviations"])
         yield ""

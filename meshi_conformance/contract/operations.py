@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from ..vocabulary import Level
 from .schemas import Schema, properties_of
 
 COMMON_CODES = frozenset(
@@ -84,7 +85,7 @@ class Limit:
     schema: dict[str, Any]
     required: bool
     code: str | None
-    level: str
+    level: Level
 
     @property
     def requirement(self) -> str:
@@ -97,7 +98,7 @@ def limit_of(
     operation: Operation, place: str, name: str, schema: dict[str, Any], required: bool, said: dict[str, Any]
 ) -> Limit:
     code = said.get("x-error-code") or schema.get("x-error-code")
-    level = "implied" if "implied" in (said.get("x-level"), schema.get("x-level")) else "documented"
+    level = Level.IMPLIED if Level.IMPLIED in (said.get("x-level"), schema.get("x-level")) else Level.DOCUMENTED
     return Limit(operation.id, place, name, schema, required, code, level)
 
 

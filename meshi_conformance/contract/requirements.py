@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UsageError
-
-LEVELS = ("documented", "implied")
-
+from ..vocabulary import Level
 
 SERVER, CLIENT = "server", "client"
 SUBJECTS = (SERVER, CLIENT)
@@ -40,7 +38,7 @@ class Requirement:
     """
 
     id: str
-    level: str
+    level: Level
     statement: str
     page: str
     section: str
@@ -70,7 +68,7 @@ def read_requirement(
         needs = row.get("needs", [])
         if unknown:
             raise ValueError(f"unknown operations {unknown}")
-        if row["level"] not in LEVELS:
+        if row["level"] not in list(Level):
             raise ValueError(f"unknown level {row['level']!r}")
         subject = row.get("subject", SERVER)
         if subject not in SUBJECTS:
@@ -84,7 +82,7 @@ def read_requirement(
         page, section = _source(row["source"])
         return Requirement(
             id=row["id"],
-            level=row["level"],
+            level=Level(row["level"]),
             statement=" ".join(row["statement"].split()),
             page=page,
             section=section,

@@ -10,6 +10,8 @@ from typing import Any
 import jsonschema
 import jsonschema_rs
 
+from ..vocabulary import Level
+
 
 class Schema:
     """A response schema that tells a documented violation from an implied one."""
@@ -27,9 +29,9 @@ class Schema:
     @cached_property
     def has_implied(self) -> bool:
         """Whether any part of it is implied rather than documented."""
-        return any(node.get("x-level") == "implied" for node in _objects(self.document))
+        return any(node.get("x-level") == Level.IMPLIED for node in _objects(self.document))
 
-    def violations(self, value: Any) -> list[tuple[str, str]]:
+    def violations(self, value: Any) -> list[tuple[Level, str]]:
         """What is wrong with a value: (level, message) pairs, none when it fits."""
         if self._fast.is_valid(value):
             return []
@@ -42,16 +44,16 @@ class Schema:
             for error in self._fast.iter_errors(value)
         ]
 
-    def _level(self, path: list[Any]) -> str:
+    def _level(self, path: list[Any]) -> Level:
         node: Any = self.document
         for step in path:
-            if isinstance(node, dict) and node.get("x-level") == "implied":
-                return "implied"
+            if isinstance(node, dict) and node.get("x-level") == Level.IMPLIED:
+                return Level.IMPLIED
             try:
                 node = node[step]
             except (KeyError, IndexError, TypeError):
                 break
-        return "implied" if isinstance(node, dict) and node.get("x-level") == "implied" else "documented"
+        return Level.IMPLIED if isinstance(node, dict) and node.get("x-level") == Level.IMPLIED else Level.DOCUMENTED
 
     @cached_property
     def _members(self) -> Members:

@@ -20,7 +20,7 @@ from typing import Any
 from ..client.api import Api
 from ..client.call import Call
 from ..client.polling import TERMINAL, poll_to_end
-from ..errors import CouldNotArrange
+from ..errors import CouldNotArrange, Inconclusive, NothingThere
 from ..exchanges.exchange import Exchange
 from ..testing.arrange import Given
 from .budget import Meter, Plan
@@ -84,7 +84,7 @@ class Histories:
         self._meter = Meter(plan.profile.histories, plan.profile.seconds)
         self.illegal: list[Illegal] = []
         self.judged: set[str] = set()
-        self.trouble: dict[str, CouldNotArrange] = {}
+        self.trouble: dict[str, Inconclusive] = {}
         self.made = 0
 
     @property
@@ -112,7 +112,7 @@ class Histories:
         self.made += 1
         try:
             history()
-        except CouldNotArrange as problem:
+        except (CouldNotArrange, NothingThere) as problem:
             self.trouble[history.__name__] = problem
             self._meter.count(5)
 

@@ -15,7 +15,7 @@ import pytest
 from ..contract.contract import Contract
 from ..contract.requirements import Requirement
 from ..exchanges.exchange import Exchange
-from ..verdicts.verdicts import FAIL, INCONCLUSIVE, NOT_RUN
+from ..vocabulary import Verdict
 
 DOCUMENTATION = "documentation"
 """Type of the links. Their addresses are `page#section`; --allure-link-pattern puts the site before them."""
@@ -69,9 +69,9 @@ def conclude(
     if result is None or verdict is None:
         return
     levels = {one.id: one.level for one in requirements}
-    if verdict != FAIL:
+    if verdict != Verdict.FAIL:
         result.status = Status.SKIPPED
-    elif any(levels[one["requirement"]] == "documented" for one in by_verdict[FAIL]):
+    elif any(levels[one["requirement"]] == "documented" for one in by_verdict[Verdict.FAIL]):
         result.status = Status.FAILED
     else:
         result.status = Status.BROKEN
@@ -79,15 +79,15 @@ def conclude(
     # Texts of the plugin, not of the exception: they hold no key and nothing invisible.
     result.statusDetails = StatusDetails(
         message="\n".join(f"{word}: {one['requirement']}: {one['reason']}" for one in by_verdict[verdict]),
-        trace=report.longreprtext if verdict == FAIL else None,
+        trace=report.longreprtext if verdict == Verdict.FAIL else None,
     )
-    if verdict in (FAIL, INCONCLUSIVE):
+    if verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
         for exchange in exchanges[-SHOWN_EXCHANGES:]:
             title = f"{exchange.method} {exchange.operation or 'request'} {exchange.status}, {exchange.id}"
             allure.attach(show(exchange), name=title, attachment_type=allure.attachment_type.TEXT)
 
 
-_TOLD = (FAIL, INCONCLUSIVE, NOT_RUN)
+_TOLD = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_RUN)
 
 
 def anchor(section: str) -> str:

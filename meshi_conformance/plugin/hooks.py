@@ -23,9 +23,9 @@ from ..report.text import visible
 from ..target.target import Target
 from ..testing.marks import Judge
 from ..testing.shared_parts import GENERATED_PARTS, NEEDS, PARTS
-from ..verdicts.verdicts import FAIL, INCONCLUSIVE, NOT_RUN
+from ..vocabulary import Verdict
 from . import allure as allure_results
-from .judging import PROPERTY, cited_by, judged_property, judgements_of, worst
+from .judging import PROPERTY, cited_by, judged_property, judgements_of, verdict_of
 from .run import Controller
 from .session import RunSession
 
@@ -145,19 +145,19 @@ class Suite:
             report.longrepr = self.session.clean(text)
         if judged is None:
             return report
-        verdict = worst([one["verdict"] for one in judged["judgements"]])
-        if report.when == "call" and verdict == FAIL and report.passed:
+        verdict = verdict_of(judged)
+        if report.when == "call" and verdict == Verdict.FAIL and report.passed:
             report.outcome = "failed"
             report.longrepr = "\n\n".join(
                 indent(f"{one['requirement']}: {one['reason']}", "E   ")
                 for one in judged["judgements"]
-                if one["verdict"] == FAIL
+                if one["verdict"] == Verdict.FAIL
             )
-        elif verdict == INCONCLUSIVE and not judged["error"]:
+        elif verdict == Verdict.INCONCLUSIVE and not judged["error"]:
             report.outcome = "skipped"
-            reason = next(one["reason"] for one in judged["judgements"] if one["verdict"] == INCONCLUSIVE)
+            reason = next(one["reason"] for one in judged["judgements"] if one["verdict"] == Verdict.INCONCLUSIVE)
             report.longrepr = (str(item.path), item.location[1] or 0, f"Inconclusive: {reason}")
-        if verdict == FAIL:
+        if verdict == Verdict.FAIL:
             self._explain(report, judged)
         allure = allure_results.listener(self.config)
         if allure:
@@ -173,7 +173,7 @@ class Suite:
     def _explain(self, report: pytest.TestReport, judged: dict[str, Any]) -> None:
         assert self.session is not None
         for one in judged["judgements"]:
-            if one["verdict"] == FAIL:
+            if one["verdict"] == Verdict.FAIL:
                 requirement = self.contract.requirements[one["requirement"]]
                 report.sections.append(
                     (
@@ -193,16 +193,16 @@ class Suite:
         judged = judged_property(report)
         if judged is None:
             return None
-        verdict = worst([one["verdict"] for one in judged["judgements"]])
-        if verdict == INCONCLUSIVE and not judged["error"]:
+        verdict = verdict_of(judged)
+        if verdict == Verdict.INCONCLUSIVE and not judged["error"]:
             return "inconclusive", "i", ("INCONCLUSIVE", {"yellow": True})
-        if verdict == FAIL and all(
+        if verdict == Verdict.FAIL and all(
             self.contract.requirements[one["requirement"]].level == "implied"
             for one in judged["judgements"]
-            if one["verdict"] == FAIL
+            if one["verdict"] == Verdict.FAIL
         ):
             return "deviation", "d", ("DEVIATION", {"yellow": True})
-        if verdict == NOT_RUN:
+        if verdict == Verdict.NOT_RUN:
             return "not run", "n", ("NOT RUN", {"yellow": True})
         return None
 

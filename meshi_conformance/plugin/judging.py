@@ -11,8 +11,9 @@ import pytest
 
 from ..errors import Inconclusive
 from ..exchanges.recorder import Recorder
-from ..testing.marks import Judge
-from ..verdicts.verdicts import FAIL, INCONCLUSIVE, NOT_RUN, PASS, Judgement
+from ..testing.marks import Judge, Said
+from ..verdicts.verdicts import Judgement
+from ..vocabulary import CauseClass, Verdict, worst
 
 PROPERTY = "meshi"
 
@@ -31,8 +32,9 @@ def judged_property(report: pytest.TestReport) -> dict[str, Any] | None:
     return None
 
 
-def worst(verdicts: list[str]) -> str:
-    return next((one for one in (FAIL, INCONCLUSIVE, NOT_RUN) if one in verdicts), PASS)
+def verdict_of(judged: dict[str, Any]) -> Verdict:
+    """Return the most serious verdict of a test's judgements."""
+    return worst([Verdict(one["verdict"]) for one in judged["judgements"]] or [Verdict.PASS])
 
 
 def judgements_of(
@@ -44,44 +46,65 @@ def judgements_of(
         return None
     cited = cited_by(item)
     judge = item.funcargs.get("judge") if isinstance(item, pytest.Function) else None
-    found: dict[str, tuple[str, str, str]] = dict(judge.found) if isinstance(judge, Judge) else {}
+    found = dict(judge.found) if isinstance(judge, Judge) else {}
     error = ""
     if problem is None:
-        rest = (PASS, "", "")
+        rest = Said(Verdict.PASS)
         if isinstance(judge, Judge):
-            rest = (INCONCLUSIVE, "the test ended without judging it", "")
+            unsaid = [name for name in cited if name not in found]
+            rest = _of_the_suite("the test ended without judging it")
+            if unsaid:
+                error = f"it ended without judging {unsaid}, which it cites"
             if set(found) - set(cited):
                 error = f"it judges {sorted(set(found) - set(cited))}, which it does not cite"
-    elif isinstance(problem, Inconclusive):
-        rest = (problem.verdict, str(problem), problem.cause)
-    elif isinstance(problem, pytest.skip.Exception):
-        rest = (NOT_RUN, str(problem.msg), str(problem.msg))
-    elif isinstance(problem, AssertionError) and call.when == "call":
-        rest = (FAIL, _assertion(call), "")
     elif isinstance(problem, KeyboardInterrupt):
         return None
+    elif isinstance(problem, Inconclusive):
+        rest = Said.of(problem)
+    elif isinstance(problem, pytest.skip.Exception):
+        rest = Said(Verdict.NOT_RUN, str(problem.msg), str(problem.msg))
+    elif isinstance(problem, AssertionError) and call.when == "call":
+        rest = Said(Verdict.FAIL, _assertion(call))
     else:
         what = f"{type(problem).__name__}: {str(problem)[:200]}"
-        rest = (INCONCLUSIVE, f"the test itself erred: {what}", "the test itself erred")
-        if not any(one.violations for one in recorder.of_test):
-            error = what
-        else:
-            rest = (
-                INCONCLUSIVE,
+        if any(one.violations for one in recorder.of_test):
+            rest = Said(
+                Verdict.INCONCLUSIVE,
                 f"an answer has another shape than documented, and the test could not read it: {what}",
                 "answers of another shape than documented",
+                CauseClass.SETUP,
             )
+        else:
+            rest, error = _of_the_suite(f"the test itself erred: {what}"), what
+    if problem is not None:
+        found = {name: _cut_short(said, rest) for name, said in found.items()}
     ids = [*recorder.quoted, *(one.id for one in recorder.of_test)]
-    said = {
-        name: (verdict, clean(reason), clean(cause))
-        for name, (verdict, reason, cause) in ((name, found.get(name, rest)) for name in cited)
-    }
     return {
-        "judgements": [asdict(Judgement(name, item.nodeid, *said[name], exchanges=tuple(ids[-50:]))) for name in cited],
+        "judgements": [asdict(_judgement(name, found.get(name, rest), item, ids[-50:], clean)) for name in cited],
         "when": call.when,
         "error": error,
         "seconds": call.duration,
     }
+
+
+def _of_the_suite(reason: str) -> Said:
+    return Said(Verdict.INCONCLUSIVE, reason, "the test itself erred", CauseClass.SUITE)
+
+
+def _cut_short(said: Said, rest: Said) -> Said:
+    """Return what remains of a judgement when the test ended before its end: a pass may have been one of many."""
+    if said.verdict != Verdict.PASS:
+        return said
+    if rest.verdict != Verdict.FAIL:
+        return rest
+    reason = f"the test was cut short by a failed assertion: {rest.reason}"
+    return Said(Verdict.INCONCLUSIVE, reason, "a test was cut short by a failed assertion", CauseClass.SETUP)
+
+
+def _judgement(name: str, said: Said, item: pytest.Item, ids: list[str], clean: Callable[[str], str]) -> Judgement:
+    return Judgement(
+        name, item.nodeid, said.verdict, clean(said.reason), clean(said.cause), said.cause_class, tuple(ids)
+    )
 
 
 def _assertion(call: pytest.CallInfo[None]) -> str:

@@ -73,6 +73,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="REPORT",
         help="an older report folder or results.json: tell which behaviours changed since (docs/reports.md)",
     )
+    group.addoption(
+        "--allow-undecided",
+        metavar="N",
+        type=_value(_positive(int), "a whole number above 0"),
+        default=0,
+        help="let N documented requirements stay undecided: the target kept them from being judged (docs/ci.md)",
+    )
     group.addoption("--waivers", metavar="FILE", help="known failures that do not fail the run for now (docs/ci.md)")
     group.addoption("--large", action="store_true", help="also send the very large requests")
     group.addoption("--rate-limit-probe", action="store_true", help="also send requests until the target answers 429")

@@ -11,13 +11,13 @@ from ..client.api import Api
 from ..client.call import Call
 from ..client.transport import Transport
 from ..contract.contract import Contract
-from ..contract.requirements import LEVELS
 from ..errors import MissingMember, TransportTrouble, Unreadable, UsageError
 from ..exchanges.exchange import Exchange
 from ..exchanges.recorder import Recorder
 from ..exchanges.redaction import Redaction
 from ..target.keys import KEY_VARIABLES
 from ..target.target import Preflight, Target
+from ..vocabulary import Level
 from .estimates import expected
 
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -121,7 +121,7 @@ def announcement(target: Target, preflight: Preflight, contract: Contract, selec
     lines = [
         f"target    {target.name} {target.base}",
         f"org       {preflight.org_id or 'not named by /auth'}, scopes {', '.join(preflight.scopes) or 'not listed'}",
-        "judging   " + ", ".join(f"{levels[level]} {level}" for level in LEVELS) + " requirements",
+        "judging   " + ", ".join(f"{levels[level]} {level}" for level in Level) + " requirements",
     ]
     if target.read_only:
         lines.append(f"expected  at most {requests} requests; read only: no write is sent")

@@ -23,7 +23,7 @@ from ..target.reference_process import Embedded
 from ..target.target import Preflight, Target, resolve, restricted
 from ..verdicts import gate, waivers
 from ..verdicts.verdicts import Judgement
-from .judging import worst
+from .judging import verdict_of
 from .options import unusable
 from .preflight import announcement, look
 from .progress import Progress
@@ -136,13 +136,13 @@ class Controller:
     def judged(self, report: pytest.TestReport, judged: dict[str, Any]) -> None:
         """Takes in what a test found."""
         for one in judged["judgements"]:
-            self.judgements.append(Judgement(**{**one, "exchanges": tuple(one["exchanges"])}))
+            self.judgements.append(Judgement.from_data(one))
         if judged["error"]:
             self.problems.append(f"The suite erred in {report.nodeid}: {judged['error']}")
         self.tests.append(
             {
                 "nodeid": report.nodeid,
-                "verdict": worst([one["verdict"] for one in judged["judgements"]]),
+                "verdict": verdict_of(judged),
                 "seconds": round(judged["seconds"], 4),
                 "requirements": [one["requirement"] for one in judged["judgements"]],
             }
@@ -182,9 +182,9 @@ class Controller:
         )
         if self.older is not None:
             self.document["compared"] = comparison.compared(self.older, self.document)
-        fail_on = self.config.option.fail_on
-        decision = gate.decide(self.document, fail_on, exitstatus)
-        self.document["gate"] = gate.section(self.document["gate"]["waivers"], fail_on, decision)
+        fail_on, allowed = self.config.option.fail_on, self.config.option.allow_undecided
+        decision = gate.decide(self.document, fail_on, exitstatus, allowed)
+        self.document["gate"] = gate.section(self.document["gate"]["waivers"], fail_on, decision, allowed)
         self.unwritten = write_all(self.folder, self.document, events)
         return decision.exit_code
 

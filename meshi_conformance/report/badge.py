@@ -6,7 +6,15 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from xml.sax.saxutils import escape
 
-COLORS = {"conformant": "#2b7d47", "partial": "#8a6100", "nonconformant": "#b3261e", "invalid": "#5c6470"}
+from ..verdicts import gate
+
+COLORS = {
+    "conformant": "#2b7d47",
+    "partial": "#8a6100",
+    "undecided": "#a8450b",
+    "nonconformant": "#b3261e",
+    "invalid": "#5c6470",
+}
 LABEL = "Partner API"
 LETTER = 6.7
 """Width of an average letter in pixels at 11 pixels; textLength makes the text fit whatever font is there."""
@@ -19,6 +27,8 @@ def parts(document: dict[str, Any], events: Iterable[dict[str, Any]]) -> Iterato
     message = outcome
     if outcome == "nonconformant":
         message += f", {counts['fail']} failed"
+    elif outcome == "undecided":
+        message += f", {len(gate.undecided(document))} kept from being judged"
     elif outcome == "partial":
         message += f", {counts['pass']} of {sum(counts.values())} hold"
     left, right = (round(len(text) * LETTER) + 14 for text in (LABEL, message))

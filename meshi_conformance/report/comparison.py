@@ -13,20 +13,10 @@ from typing import Any
 
 import jsonschema_rs
 
-from ..contract.requirements import LEVELS
 from ..errors import UsageError
-from ..verdicts.verdicts import (
-    CONFORMANT,
-    FAIL,
-    INCONCLUSIVE,
-    INVALID,
-    NONCONFORMANT,
-    NOT_RUN,
-    PARTIAL,
-    PASS,
-    VERDICTS,
-    WAIVED,
-)
+from ..verdicts.verdicts import outcome_of
+from ..vocabulary import UNDECIDED_CLASSES, CauseClass, Level, Outcome, Verdict
+from .earlier_versions import FIRST, upgraded
 from .results import SCHEMA_VERSION
 
 Document = dict[str, Any]
@@ -34,7 +24,7 @@ SCHEMA = Path(__file__).parent / "results.schema.json"
 SUITE = "meshi-conformance"
 REFERENCE = "reference"
 """The name of the embedded target."""
-JUDGED = (PASS, FAIL, WAIVED)
+JUDGED = (Verdict.PASS, Verdict.FAIL, Verdict.WAIVED)
 
 SLOWER_RATIO = 2.0
 SLOWER_MILLISECONDS = 50.0
@@ -62,6 +52,7 @@ def load(path: Path) -> Document:
         document = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as problem:
         raise UsageError(f"{file} is refused: it is cut short or is not JSON ({problem}).") from None
+    document = upgraded(document)
     reason = refusal(document)
     if reason:
         raise UsageError(f"{file} is refused: {reason}.")
@@ -81,9 +72,10 @@ def refusal(document: Document | Any) -> str | None:
     if not isinstance(suite, dict) or suite.get("name") != SUITE:
         return "it is not a result of this suite"
     version = document.get("schema_version")
-    if version != SCHEMA_VERSION:
+    major = SCHEMA_VERSION.partition(".")[0]
+    if not isinstance(version, str) or version.partition(".")[0] != major:
         return (
-            f"it has the schema version {version!r} and this suite reads {SCHEMA_VERSION}; "
+            f"it has the schema version {version!r} and this suite reads {FIRST}.x and {major}.x; "
             "compare it with the suite version that wrote it"
         )
     error = next(_validator().iter_errors(document), None)
@@ -104,20 +96,25 @@ def _contradiction(document: Document) -> str | None:
     if twice:
         return f"it lists the requirement {twice[0]} twice"
     for row in rows:
-        if (row["verdict"] in (FAIL, WAIVED)) != bool(row["failures"] or row["violations"]):
+        if (row["verdict"] in (Verdict.FAIL, Verdict.WAIVED)) != bool(row["failures"] or row["violations"]):
             return f"its verdict on {row['id']} is {row['verdict']}, against the failures that stand with it"
+        unclassed = row["cause_class"] is None and "upgraded_from" not in document
+        if (row["verdict"] == Verdict.INCONCLUSIVE) == unclassed:
+            return f"its verdict on {row['id']} is {row['verdict']}, against the cause class that stands with it"
     found = Counter((row["level"], row["verdict"]) for row in rows)
-    counts = {level: {verdict: found[level, verdict] for verdict in VERDICTS} for level in LEVELS}
+    counts = {level: {verdict: found[level, verdict] for verdict in Verdict} for level in Level}
     if document["counts"] != counts:
         return "its counts are not those of its requirements"
-    documented = counts["documented"]
-    unjudged = documented[INCONCLUSIVE] + documented[NOT_RUN]
-    expected = NONCONFORMANT if documented[FAIL] else PARTIAL if unjudged else CONFORMANT
-    if document["outcome"] not in (INVALID, expected):
+    expected = outcome_of([_decided(row) for row in rows if row["level"] == Level.DOCUMENTED])
+    if document["outcome"] not in (Outcome.INVALID, expected):
         return f"its outcome is {document['outcome']} where its verdicts make it {expected}"
-    if document["problems"] and document["outcome"] != INVALID:
+    if document["problems"] and document["outcome"] != Outcome.INVALID:
         return f"it names problems of the run, which make it invalid, and calls itself {document['outcome']}"
     return None
+
+
+def _decided(row: Mapping[str, Any]) -> tuple[Verdict, CauseClass | None]:
+    return Verdict(row["verdict"]), CauseClass(row["cause_class"]) if row["cause_class"] else None
 
 
 def target_of(document: Document) -> str:
@@ -140,23 +137,36 @@ def compare(before: Document, after: Document) -> dict[str, Any]:
     old = {row["id"]: row for row in before["requirements"]}
     new = {row["id"]: row for row in after["requirements"]}
     both = [name for name in new if name in old]
-    failing = [_change(name, old, new) for name in new if new[name]["verdict"] == FAIL and _was(old, name) != FAIL]
+    failing = [
+        _change(name, old, new)
+        for name in new
+        if new[name]["verdict"] == Verdict.FAIL and _was(old, name) != Verdict.FAIL
+    ]
     found: dict[str, Any] = {
         "before": _side(before),
         "after": _side(after),
         "notes": _notes(before, after),
         "new_failures": [one for one in failing if one["level"] == "documented"],
         "new_deviations": [one for one in failing if one["level"] != "documented"],
-        "fixed": [_change(name, old, new) for name in both if _was(old, name) == FAIL and new[name]["verdict"] == PASS],
+        "fixed": [
+            _change(name, old, new)
+            for name in both
+            if _was(old, name) == Verdict.FAIL and new[name]["verdict"] == Verdict.PASS
+        ],
         "newly_waived": [
             _change(name, old, new)
             for name in both
-            if new[name]["verdict"] == WAIVED and old[name]["verdict"] != WAIVED
+            if new[name]["verdict"] == Verdict.WAIVED and old[name]["verdict"] != Verdict.WAIVED
         ],
         "newly_unjudged": [
             _change(name, old, new)
             for name in both
             if old[name]["verdict"] in JUDGED and new[name]["verdict"] not in JUDGED
+        ],
+        "newly_undecided": [
+            _change(name, old, new)
+            for name in both
+            if old[name]["verdict"] not in JUDGED and _is_undecided(new[name]) and _is_excused(old[name])
         ],
         "newly_judged": [
             _change(name, old, new)
@@ -178,6 +188,15 @@ def compare(before: Document, after: Document) -> dict[str, Any]:
     return found
 
 
+def _is_undecided(row: Mapping[str, Any]) -> bool:
+    return row["cause_class"] in UNDECIDED_CLASSES
+
+
+def _is_excused(row: Mapping[str, Any]) -> bool:
+    """Return whether a requirement stayed unjudged for no doing of the target's, as far as its report can say."""
+    return row["verdict"] == Verdict.NOT_RUN or row["cause_class"] in (CauseClass.ABSENT, CauseClass.LIMIT)
+
+
 def _was(rows: Mapping[str, Any], name: str) -> str | None:
     return rows[name]["verdict"] if name in rows else None
 
@@ -191,6 +210,7 @@ def _change(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[s
         "before": _was(old, name),
         "after": _was(new, name),
         "reason": row["reason"] if name in new else "",
+        "cause_class": row["cause_class"] if name in new else None,
     }
 
 
@@ -217,7 +237,7 @@ def _notes(before: Document, after: Document) -> list[str]:
     notes += [
         f"the {which} run is invalid: {one['outcome_reason']}"
         for which, one in (("older", before), ("newer", after))
-        if one["outcome"] == INVALID
+        if one["outcome"] == Outcome.INVALID
     ]
     if before["started_at"] > after["started_at"]:
         notes.append("the run that was given first is the newer one")
@@ -287,8 +307,9 @@ def _worse(found: Mapping[str, Any]) -> list[str]:
         ("new_deviations", "implied requirements fail that did not"),
         ("vanished", "requirements are no longer in the report"),
         ("newly_unjudged", "requirements are no longer judged"),
+        ("newly_undecided", "requirements are now kept from being judged by the target"),
     )
     said = [f"{len(found[name])} {what}" for name, what in kinds if found[name]]
-    if found["after"]["outcome"] == INVALID and found["before"]["outcome"] != INVALID:
+    if found["after"]["outcome"] == Outcome.INVALID and found["before"]["outcome"] != Outcome.INVALID:
         said.append("the newer run is invalid")
     return said

@@ -1,17 +1,19 @@
 """junit.xml: one test case for each requirement, for whatever reads JUnit reports.
 
 A failed documented requirement is a failure. A deviation is none unless the run's gate says so: it stands in
-the test case's output. What was not judged is skipped, with its reason. Problems that make a run invalid are
-errors of a test case of their own, so that an invalid run never looks green.
+the test case's output. A documented requirement that the target kept from being judged is an error unless the run
+allows it; whatever else was not judged is skipped, with its reason. Problems that make a run invalid are errors of a
+test case of their own, so that an invalid run never looks green.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from .queries import DOCUMENTED, IMPLIED, gated, rerun
+from ..vocabulary import Verdict
+from .queries import DOCUMENTED, IMPLIED, gated, rerun, undecided
 from .text import visible
 
 SHOWN_EXCHANGES = 2
@@ -20,19 +22,22 @@ SHOWN_EXCHANGES = 2
 def parts(document: dict[str, Any], events: Iterable[dict[str, Any]]) -> Iterator[str]:
     """The XML text, test suite by test suite."""
     seconds = _seconds(document)
+    unsettled = undecided(document)
     yield '<?xml version="1.0" encoding="utf-8"?>\n'
     yield f"<testsuites name={_attribute('Partner API conformance: ' + document['target']['name'])}>\n"
     yield from _run(document)
     for level in (DOCUMENTED, IMPLIED):
         rows = [row for row in document["requirements"] if row["level"] == level]
         failures = sum(gated(document, row) for row in rows)
-        skipped = sum(_skipped(document, row) for row in rows)
+        errors = sum(row["id"] in unsettled and not gated(document, row) for row in rows)
+        skipped = sum(_skipped(document, row, unsettled) for row in rows)
         yield (
-            f'<testsuite name="{level}" tests="{len(rows)}" failures="{failures}" errors="0" skipped="{skipped}" '
-            f'time="{sum(seconds.get(row["id"], 0) for row in rows):.3f}" timestamp="{document["started_at"][:-1]}">\n'
+            f'<testsuite name="{level}" tests="{len(rows)}" failures="{failures}" errors="{errors}" '
+            f'skipped="{skipped}" time="{sum(seconds.get(row["id"], 0) for row in rows):.3f}" '
+            f'timestamp="{document["started_at"][:-1]}">\n'
         )
         for row in rows:
-            yield from _case(document, row, seconds.get(row["id"], 0.0))
+            yield from _case(document, row, seconds.get(row["id"], 0.0), unsettled)
         yield "</testsuite>\n"
     yield "</testsuites>\n"
 
@@ -56,17 +61,19 @@ def _seconds(document: dict[str, Any]) -> dict[str, float]:
     return found
 
 
-def _skipped(document: dict[str, Any], row: dict[str, Any]) -> bool:
-    return row["verdict"] in ("inconclusive", "not_run", "waived") and not gated(document, row)
+def _skipped(document: dict[str, Any], row: dict[str, Any], unsettled: Container[str]) -> bool:
+    unjudged = row["verdict"] in (Verdict.INCONCLUSIVE, Verdict.NOT_RUN, Verdict.WAIVED)
+    return unjudged and not gated(document, row) and row["id"] not in unsettled
 
 
-def _case(document: dict[str, Any], row: dict[str, Any], seconds: float) -> Iterator[str]:
+def _case(document: dict[str, Any], row: dict[str, Any], seconds: float, unsettled: Container[str]) -> Iterator[str]:
     source = f"{row['source']['page']}, {row['source']['section']}"
     yield f'<testcase classname="{row["level"]}.{row["family"]}" name={_attribute(row["id"])} time="{seconds:.3f}">'
     yield "<properties>"
     for name, value in (
         ("level", row["level"]),
         ("verdict", row["verdict"]),
+        ("cause_class", row["cause_class"] or "none"),
         ("source", source),
         ("operations", ", ".join(row["operations"])),
         ("statement", row["statement"]),
@@ -79,7 +86,12 @@ def _case(document: dict[str, Any], row: dict[str, Any], seconds: float) -> Iter
             f'<failure type="{row["verdict"]}" message={_attribute(reason[:400])}>'
             f"{_text(_account(document, row))}</failure>"
         )
-    elif _skipped(document, row):
+    elif row["id"] in unsettled:
+        yield (
+            f'<error type="{row["cause_class"]}" message={_attribute("undecided: " + reason[:400])}>'
+            f"{_text(_account(document, row))}</error>"
+        )
+    elif _skipped(document, row, unsettled):
         yield f"<skipped message={_attribute(row['verdict'].replace('_', ' ') + ': ' + reason[:400])}/>"
     elif row["verdict"] == "fail":
         yield f"<system-out>{_text('Deviation.' + chr(10) + _account(document, row))}</system-out>"

@@ -12,19 +12,15 @@ from ..errors import UsageError
 from ..verdicts import gate, waivers
 from ..verdicts.verdicts import (
     DESELECTED,
-    FAIL,
-    INCONCLUSIVE,
-    NOT_RUN,
-    PASS,
     UNTESTED,
-    WAIVED,
     Judgement,
-    Verdict,
+    RequirementVerdict,
     causes,
     judge,
     outcome,
     violation_reason,
 )
+from ..vocabulary import CauseClass, Level, Verdict, worst
 from .comparison import Document, compared, target_of
 from .results import EVIDENCE, counts
 
@@ -35,7 +31,10 @@ JOINED = ("generated", "created", "waits", "trouble")
 
 
 def merged(
-    parts: Sequence[tuple[str, Document]], fail_on: Sequence[str] = (), older: Document | None = None
+    parts: Sequence[tuple[str, Document]],
+    fail_on: Sequence[str] = (),
+    older: Document | None = None,
+    allow_undecided: int = 0,
 ) -> Document:
     """One document from named parts of a run, judged by the rule of a single run.
 
@@ -52,7 +51,7 @@ def merged(
         requirements, list(_judgements(documents)), (), {one.id: _left_out(one.id, by_id) for one in requirements}
     )
     for verdict in verdicts:
-        if verdict.verdict == FAIL:
+        if verdict.verdict == Verdict.FAIL:
             verdict.reason = next(_failure(rows[verdict.requirement.id]) for rows in by_id if _fails(rows, verdict))
     started = min(one["started_at"] for one in documents)
     applied = waivers.apply(
@@ -92,7 +91,8 @@ def merged(
     }
     if older is not None:
         document["compared"] = compared(older, document)
-    document["gate"] = gate.section(applied, fail_on, gate.decide(document, fail_on))
+    decision = gate.decide(document, fail_on, allow_undecided=allow_undecided)
+    document["gate"] = gate.section(applied, fail_on, decision, allow_undecided)
     return document
 
 
@@ -142,7 +142,7 @@ def _renamed(document: Document, prefix: str) -> Document:
 def _requirement(row: Row) -> Requirement:
     return Requirement(
         id=row["id"],
-        level=row["level"],
+        level=Level(row["level"]),
         statement=row["statement"],
         page=row["source"]["page"],
         section=row["source"]["section"],
@@ -155,13 +155,19 @@ def _requirement(row: Row) -> Requirement:
 def _judgements(documents: Iterable[Document]) -> Iterator[Judgement]:
     """What each part says of each requirement; a failed one says so once for every failure."""
     for document in documents:
-        cause = {name: one["cause"] for one in document["causes"] for name in one["requirements"]}
         for row in document["requirements"]:
-            if row["verdict"] in (FAIL, WAIVED):
+            if row["verdict"] in (Verdict.FAIL, Verdict.WAIVED):
                 for message in (one["message"] for one in [*row["failures"], *row["violations"]]):
-                    yield Judgement(row["id"], "", FAIL, message)
-            elif row["verdict"] in (PASS, INCONCLUSIVE) or row["reason"] not in (DESELECTED, UNTESTED):
-                yield Judgement(row["id"], "", row["verdict"], row["reason"], cause.get(row["id"], ""))
+                    yield Judgement(row["id"], "", Verdict.FAIL, message)
+            elif row["verdict"] in (Verdict.PASS, Verdict.INCONCLUSIVE) or row["reason"] not in (DESELECTED, UNTESTED):
+                yield Judgement(
+                    row["id"],
+                    "",
+                    Verdict(row["verdict"]),
+                    row["reason"],
+                    row["cause"],
+                    CauseClass(row["cause_class"]) if row["cause_class"] else None,
+                )
 
 
 def _left_out(name: str, by_id: Sequence[dict[str, Row]]) -> str:
@@ -169,8 +175,8 @@ def _left_out(name: str, by_id: Sequence[dict[str, Row]]) -> str:
     return DESELECTED if all(rows[name]["reason"] == DESELECTED for rows in by_id) else ""
 
 
-def _fails(rows: dict[str, Row], verdict: Verdict) -> bool:
-    return rows[verdict.requirement.id]["verdict"] in (FAIL, WAIVED)
+def _fails(rows: dict[str, Row], verdict: RequirementVerdict) -> bool:
+    return rows[verdict.requirement.id]["verdict"] in (Verdict.FAIL, Verdict.WAIVED)
 
 
 def _failure(row: Row) -> str:
@@ -182,11 +188,7 @@ def _failure(row: Row) -> str:
 
 
 def _waivers(documents: Iterable[Document]) -> list[waivers.Waiver]:
-    found = [
-        waivers.Waiver.from_data({name: value for name, value in one.items() if name not in ("state", "note")})
-        for document in documents
-        for one in document["gate"]["waivers"]
-    ]
+    found = [waivers.Waiver.from_data(one) for document in documents for one in document["gate"]["waivers"]]
     return list(dict.fromkeys(found))
 
 
@@ -194,19 +196,21 @@ def _day(moment: str) -> date:
     return datetime.fromisoformat(moment).date()
 
 
-def _row(verdict: Verdict, rows: Sequence[Row]) -> Row:
+def _row(verdict: RequirementVerdict, rows: Sequence[Row]) -> Row:
     violations = [one for row in rows for one in row["violations"]]
     return {
         **rows[0],
         "verdict": verdict.verdict,
         "reason": verdict.reason,
+        "cause": verdict.cause,
+        "cause_class": verdict.cause_class,
         "tests": list(dict.fromkeys(name for row in rows for name in row["tests"])),
         "failures": [one for row in rows for one in row["failures"]],
         "violations": violations,
         "violation_count": sum(row["violation_count"] for row in rows),
-        "evidence": [name for row in rows if row["verdict"] not in (PASS, NOT_RUN) for name in row["evidence"]][
-            : 2 * EVIDENCE * len(rows)
-        ],
+        "evidence": [
+            name for row in rows if row["verdict"] not in (Verdict.PASS, Verdict.NOT_RUN) for name in row["evidence"]
+        ][: 2 * EVIDENCE * len(rows)],
     }
 
 
@@ -246,11 +250,10 @@ def _latency(parts: Sequence[tuple[int, dict[str, float]]]) -> dict[str, float] 
 
 def _tests(tests: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Each test once: one that several parts ran keeps its worst verdict."""
-    worst = (FAIL, INCONCLUSIVE, NOT_RUN, PASS)
     found: dict[str, dict[str, Any]] = {}
     for test in tests:
         before = found.get(test["nodeid"])
-        if before is None or worst.index(test["verdict"]) < worst.index(before["verdict"]):
+        if before is None or worst(map(Verdict, (test["verdict"], before["verdict"]))) != before["verdict"]:
             found[test["nodeid"]] = test
     return list(found.values())
 

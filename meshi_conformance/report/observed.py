@@ -13,7 +13,8 @@ from typing import Any
 from .. import __version__
 from ..contract.contract import Contract
 from ..verdicts import gate, waivers
-from ..verdicts.verdicts import CONFORMANT, PARTIAL, Verdict, causes, outcome
+from ..verdicts.verdicts import RequirementVerdict, causes, outcome
+from ..vocabulary import Outcome
 from .results import SCHEMA_VERSION, counts, latency, moment, requirement_row
 
 AGAIN = "meshi-conformance explain"
@@ -48,14 +49,17 @@ class Observed:
 
 
 def build(
-    contract: Contract, observed: Observed, verdicts: Sequence[Verdict], waived: Sequence[waivers.Waiver] = ()
+    contract: Contract,
+    observed: Observed,
+    verdicts: Sequence[RequirementVerdict],
+    waived: Sequence[waivers.Waiver] = (),
 ) -> dict[str, Any]:
     """The document of what was observed. Its outcome is at best `partial`: traffic shows what it happens to show."""
     day = datetime.fromtimestamp(observed.ended, UTC).date()
     applied = waivers.apply(verdicts, waived, observed.name, observed.base, day)
     result, reason = outcome(verdicts, [])
-    if result == CONFORMANT:
-        result = PARTIAL
+    if result == Outcome.CONFORMANT:
+        result = Outcome.PARTIAL
     rows = [requirement_row(one, set(observed.evidence)) for one in verdicts]
     shown = {name for row in rows for name in row["evidence"]}
     return {

@@ -8,12 +8,14 @@ from typing import Any
 
 from ..contract.requirements import CLIENT
 from ..verdicts import gate
+from ..vocabulary import CauseClass, Verdict
 
 DOCUMENTED, IMPLIED = "documented", "implied"
 
 MEANING = {
     "conformant": "Every documented requirement holds on this target.",
     "partial": "Nothing documented is broken as far as could be seen, but not everything could be judged.",
+    "undecided": "Nothing documented is broken as far as could be seen, but this target kept some from being judged.",
     "nonconformant": "This target breaks at least one documented promise of the Partner API.",
     "invalid": "This run proves nothing about the target: it erred, was cut short or judged nothing.",
 }
@@ -30,6 +32,18 @@ ADVICE = {
     "legacy_alias": "Give a base URL that ends with /api/v0/partner: the old alias is derived from it.",
 }
 """What makes a requirement judgeable, by what it needs (`needs` of its row)."""
+
+
+CLASS_ADVICE = {
+    CauseClass.SUITE: "Report it with results.json: the suite itself erred.",
+    CauseClass.CREDENTIALS: "Check the key, and give one that lasts for the whole run, or a command that renews it.",
+    CauseClass.TRANSPORT: "Look at the transport trouble below; run again once the target answers reliably.",
+    CauseClass.SETUP: "Repair what the cause names on the target: it comes before everything that is held up.",
+    CauseClass.DEADLINE: "Find out why it takes so long, or give it more time (`waits` in the targets file).",
+    CauseClass.LIMIT: "Raise the ceiling that was reached, such as --max-requests, --max-created or --budget.",
+    CauseClass.ABSENT: "Nothing is wrong: the target holds nothing to judge them by.",
+}
+"""What makes a requirement judgeable, by the class of what kept it from being judged."""
 
 
 def failed(document: dict[str, Any], level: str) -> list[dict[str, Any]]:
@@ -56,46 +70,57 @@ def rerun(document: dict[str, Any], requirement: str) -> str:
 
 
 def unjudged(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """Why requirements were not judged, each cause once with its rows: `cause`, `verdict`, `advice`, `rows`.
+    """Return why requirements were not judged: `cause`, `cause_class`, `verdict`, `advice` and `rows` of each cause.
 
-    What kept most requirements from being judged comes first.
+    What the target did comes first, the most serious class before the others, and what was not run last; within a
+    class, what kept most requirements from being judged.
     """
     by_id = {row["id"]: row for row in document["requirements"]}
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for cause in document["causes"]:
-        groups[("inconclusive", cause["cause"])] = [by_id[name] for name in cause["requirements"]]
-    for row in document["requirements"]:
-        if row["verdict"] == "not_run":
-            groups.setdefault(("not_run", row["reason"]), []).append(row)
     found = [
         {
-            "cause": cause,
-            "verdict": verdict,
-            "advice": list(_advice(document, verdict, cause, members)),
-            "rows": members,
+            "cause": one["cause"],
+            "cause_class": one["cause_class"],
+            "verdict": Verdict.INCONCLUSIVE,
+            "advice": [CLASS_ADVICE.get(one["cause_class"], "Read the cause.")],
+            "rows": [by_id[name] for name in one["requirements"]],
         }
-        for (verdict, cause), members in groups.items()
+        for one in document["causes"]
     ]
-    return sorted(found, key=lambda group: -len(group["rows"]))
+    unrun: dict[str, list[dict[str, Any]]] = {}
+    for row in document["requirements"]:
+        if row["verdict"] == Verdict.NOT_RUN:
+            unrun.setdefault(row["reason"], []).append(row)
+    return found + [
+        {
+            "cause": reason,
+            "cause_class": None,
+            "verdict": Verdict.NOT_RUN,
+            "advice": list(_advice(document, rows)),
+            "rows": rows,
+        }
+        for reason, rows in sorted(unrun.items(), key=lambda entry: -len(entry[1]))
+    ]
 
 
-def _advice(document: dict[str, Any], verdict: str, cause: str, rows: list[dict[str, Any]]) -> Iterator[str]:
-    if verdict == "not_run":
-        have = {*document["target"]["keys"], *document["target"]["capabilities"]}
-        missing = {need for row in rows for need in row["needs"]} - have
-        named = [text for need, text in ADVICE.items() if need in missing]
-        if named:
-            yield from named
-        elif document["selection"]:
-            yield "Run without --requirements, or with a pattern that fits them too."
-        elif "observed" in document:
-            yield "Traffic that calls for them shows more; a run of the suite asks for them itself."
-        else:
-            yield "Run the whole suite to its end: no test that judges them was run."
-    elif cause.startswith("transport"):
-        yield "Look at the transport trouble below; run again once the target answers reliably."
+def _advice(document: dict[str, Any], rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield what makes requirements that were not run judgeable."""
+    have = {*document["target"]["keys"], *document["target"]["capabilities"]}
+    missing = {need for row in rows for need in row["needs"]} - have
+    named = [text for need, text in ADVICE.items() if need in missing]
+    if named:
+        yield from named
+    elif document["selection"]:
+        yield "Run without --requirements, or with a pattern that fits them too."
+    elif "observed" in document:
+        yield "Traffic that calls for them shows more; a run of the suite asks for them itself."
     else:
-        yield "Read the cause: an arrangement on the target did not come about. Repair that first, then run again."
+        yield "Run the whole suite to its end: no test that judges them was run."
+
+
+def undecided(document: dict[str, Any]) -> frozenset[str]:
+    """Return the undecided requirements; none where the gate of this run allows for that many."""
+    found = gate.undecided(document)
+    return frozenset(found if len(found) > document["gate"]["allow_undecided"] else ())
 
 
 def behaviours(document: dict[str, Any]) -> list[dict[str, Any]]:

@@ -19,14 +19,15 @@ from .. import __version__
 from ..behaviours.behaviours import observe
 from ..contract.contract import Contract
 from ..contract.open_questions import load_questions
-from ..contract.requirements import LEVELS, SERVER
+from ..contract.requirements import SERVER
 from ..exchanges import created_rows as ledger
 from ..exchanges.redaction import Redaction
 from ..target.target import Preflight, Target
 from ..verdicts import gate, waivers
-from ..verdicts.verdicts import DESELECTED, FAIL, INVALID, VERDICTS, WAIVED, Judgement, Verdict, causes, judge, outcome
+from ..verdicts.verdicts import DESELECTED, Judgement, RequirementVerdict, causes, judge, outcome
+from ..vocabulary import Level, Outcome, Verdict
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "2.0"
 EVIDENCE = 3
 """How many exchanges are kept as evidence with a requirement that does not pass."""
 
@@ -144,17 +145,17 @@ def _rerun(target: Target) -> str:
 _OPT_INS = (("large", "--large"), ("rate_limit", "--rate-limit-probe"))
 
 
-def requirement_row(verdict: Verdict, known: set[str]) -> dict[str, Any]:
+def requirement_row(verdict: RequirementVerdict, known: set[str]) -> dict[str, Any]:
     requirement = verdict.requirement
     evidence: list[str] = []
-    if verdict.verdict in (FAIL, WAIVED):
+    if verdict.verdict in (Verdict.FAIL, Verdict.WAIVED):
         evidence += [exchange for exchange, _ in verdict.violations[:EVIDENCE]]
         for one in verdict.judgements:
-            if one.verdict == FAIL:
+            if one.verdict == Verdict.FAIL:
                 evidence += one.exchanges[-EVIDENCE:]
     else:
         for one in verdict.judgements:
-            evidence += one.exchanges[-1:] if verdict.verdict != "pass" else ()
+            evidence += one.exchanges[-1:] if verdict.verdict != Verdict.PASS else ()
     return {
         "id": requirement.id,
         "family": requirement.family,
@@ -166,11 +167,13 @@ def requirement_row(verdict: Verdict, known: set[str]) -> dict[str, Any]:
         "derived": requirement.derived,
         "verdict": verdict.verdict,
         "reason": verdict.reason,
+        "cause": verdict.cause,
+        "cause_class": verdict.cause_class,
         "tests": [one.test for one in verdict.judgements],
         "failures": [
             {"test": one.test, "message": one.reason, "exchanges": list(one.exchanges[-EVIDENCE:])}
             for one in verdict.judgements
-            if one.verdict == FAIL
+            if one.verdict == Verdict.FAIL
         ],
         "violations": [{"exchange": exchange, "message": message} for exchange, message in verdict.violations[:10]],
         "violation_count": len(verdict.violations),
@@ -178,10 +181,10 @@ def requirement_row(verdict: Verdict, known: set[str]) -> dict[str, Any]:
     }
 
 
-def counts(verdicts: Sequence[Verdict]) -> dict[str, dict[str, int]]:
+def counts(verdicts: Sequence[RequirementVerdict]) -> dict[str, dict[str, int]]:
     """How many requirements of each level have each verdict."""
     found = Counter((one.requirement.level, one.verdict) for one in verdicts)
-    return {level: {verdict: found[level, verdict] for verdict in VERDICTS} for level in LEVELS}
+    return {level: {verdict: found[level, verdict] for verdict in Verdict} for level in Level}
 
 
 def _summary(exchanges: list[dict[str, Any]], contract: Contract) -> dict[str, Any]:
@@ -259,6 +262,6 @@ def invalid(contract: Contract, reason: str, started: float) -> dict[str, Any]:
     """The document of a run that could not start: nothing judged, and why."""
     nobody = Target("unknown", "", {})
     document = build(contract, nobody, Preflight(None, ()), [], [], [], [reason], started=started)
-    assert document["outcome"] == INVALID
+    assert document["outcome"] == Outcome.INVALID
     document["gate"] = gate.section(decision=gate.Decision(gate.EXIT_USAGE, (reason,)))
     return document

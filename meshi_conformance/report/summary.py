@@ -15,7 +15,7 @@ from .text import counted, one_line
 LISTED = 20
 """Failures, deviations and causes that are listed each: a comment on a pull request holds 65,536 characters."""
 
-SIGNS = {"conformant": "✅", "partial": "🟡", "nonconformant": "❌", "invalid": "⛔"}
+SIGNS = {"conformant": "✅", "partial": "🟡", "undecided": "🟠", "nonconformant": "❌", "invalid": "⛔"}
 
 
 def parts(document: dict[str, Any], events: Iterable[dict[str, Any]]) -> Iterator[str]:
@@ -89,6 +89,10 @@ def _unjudged(document: dict[str, Any]) -> Iterator[str]:
         return
     yield f"### Not judged ({sum(len(group['rows']) for group in groups)})\n\n"
     for group in groups[:LISTED]:
-        yield f"- {counted(len(group['rows']), 'requirement')}: {code(group['cause'])}. {' '.join(group['advice'])}\n"
+        kind = (group["cause_class"] or group["verdict"]).replace("_", " ")
+        yield (
+            f"- **{kind}**, {counted(len(group['rows']), 'requirement')}: {code(group['cause'])}. "
+            f"{' '.join(group['advice'])}\n"
+        )
     if len(groups) > LISTED:
         yield f"- and {counted(len(groups) - LISTED, 'more cause')}, all in report.html\n"

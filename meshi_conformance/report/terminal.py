@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from .queries import behaviour_line
-from .text import visible
+from .text import counted, visible
 
-COLORS = {"conformant": "green", "partial": "yellow", "nonconformant": "red", "invalid": "red"}
+COLORS = {"conformant": "green", "partial": "yellow", "undecided": "red", "nonconformant": "red", "invalid": "red"}
 LISTED = 40
 
 
@@ -32,7 +32,10 @@ def write(reporter: Any, document: dict[str, Any], folder: Path, unwritten: Sequ
         reporter.write_line(visible(f"problem   {problem}"), red=True)
     for cause in document["causes"][:10]:
         reporter.write_line(
-            visible(f"inconclusive: {cause['cause']} -> holds up {len(cause['requirements'])} requirements"),
+            visible(
+                f"inconclusive ({cause['cause_class'] or 'unknown'}): {cause['cause']} -> holds up "
+                f"{counted(len(cause['requirements']), 'requirement')}"
+            ),
             yellow=True,
         )
     _rows(reporter, document, "documented", "FAILED", "red")

@@ -11,14 +11,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ..contract.requirements import LEVELS
 from ..errors import UsageError
-from ..verdicts.verdicts import FAIL, INCONCLUSIVE, NOT_RUN, OUTCOMES, PASS, WAIVED
+from ..vocabulary import Level, Outcome, Verdict
 from . import comparison as history
 from .comparison import Document
 from .page_assets import asset, environment, source
 
-STACKED = (FAIL, INCONCLUSIVE, NOT_RUN, WAIVED)
+STACKED = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_RUN, Verdict.WAIVED)
 """The verdicts of a column from top to bottom."""
 
 COLUMN, GAP = 10, 2
@@ -55,7 +54,7 @@ def view(documents: Sequence[Document]) -> list[dict[str, Any]]:
             "base": base,
             "runs": [{**_run(one), "x": number * (COLUMN + GAP)} for number, one in enumerate(group)],
             "width": max(len(group), 8) * (COLUMN + GAP) - GAP,
-            "charts": [_chart(group, level) for level in LEVELS],
+            "charts": [_chart(group, level) for level in Level],
             "latency": _latency(group),
         }
         for base, group in by_base.items()
@@ -68,7 +67,7 @@ def _run(document: Document) -> dict[str, Any]:
         "outcome": document["outcome"],
         "suite": document["suite"]["version"],
         "documented": document["counts"]["documented"],
-        "deviations": document["counts"]["implied"][FAIL],
+        "deviations": document["counts"]["implied"][Verdict.FAIL],
         "exchanges": document["exchanges"]["count"],
         "seconds": f"{document['duration_seconds']:.0f}",
     }
@@ -141,8 +140,8 @@ def page(targets: Sequence[dict[str, Any]], refused: Sequence[str]) -> str:
             policy=f"default-src 'none'; style-src {source(style)}; base-uri 'none'; form-action 'none'",
             style=Markup(style),
             verdicts=STACKED,
-            counted=(PASS, *STACKED),
-            outcomes=OUTCOMES,
+            counted=(Verdict.PASS, *STACKED),
+            outcomes=Outcome,
             column=COLUMN,
             targets=targets,
             refused=refused,

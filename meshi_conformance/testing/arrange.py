@@ -18,7 +18,7 @@ from ..client.api import Api
 from ..client.call import Call
 from ..client.pagination import rows, walk
 from ..client.polling import poll_to_end
-from ..errors import CouldNotArrange
+from ..errors import CouldNotArrange, NothingThere
 from ..exchanges.exchange import Exchange
 from ..exchanges.strict_json import JsonObject
 
@@ -229,7 +229,7 @@ class Given:
             raise CouldNotArrange(str(problem), f"{call.operation} cannot be walked") from None
 
     def open_reviews(self, event_id: str, at_least: int = 1) -> list[str]:
-        """The IDs of the open reviews of an event of ours. Raises CouldNotArrange where too few appear."""
+        """The IDs of the open reviews of an event of ours. Raises NothingThere where too few appear."""
         # Looks are counted and time is not: a rate limit may hold back each of them for long.
         for look in range(LOOKS_FOR_REVIEWS):
             if look:
@@ -241,7 +241,7 @@ class Given:
                 raise CouldNotArrange(str(problem), "the review queue's rows have no review_id") from None
             if len(reviews) >= at_least:
                 return reviews
-        raise CouldNotArrange(
+        raise NothingThere(
             f"look-alike attendees of {event_id} left {len(reviews)} open reviews, "
             f"{at_least} are needed; nothing in the API forces one to appear",
             "no identity review appeared for look-alike attendees",

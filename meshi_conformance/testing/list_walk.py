@@ -13,7 +13,7 @@ from typing import Any
 from ..client.api import Api
 from ..client.call import Call
 from ..client.pagination import steps
-from ..errors import CouldNotArrange, Inconclusive
+from ..errors import CeilingReached, CouldNotArrange, Inconclusive, NothingThere
 from ..exchanges.exchange import Exchange
 from ..exchanges.strict_json import JsonObject
 from ..exchanges.timestamps import instant
@@ -35,11 +35,11 @@ class Walked:
     def check_order(self, rank: Callable[[JsonObject], Any], descending: bool) -> None:
         """Asserts that no row stands after one that it should precede; a row without a rank is passed over.
 
-        Raises Inconclusive where no two rows have one.
+        Raises NothingThere where no two rows have one.
         """
         ranked = [(value, row) for row in self.rows if (value := rank(row)) is not None]
         if len(ranked) < 2:
-            raise Inconclusive("fewer than two rows show what they are ordered by", "rows do not show their order")
+            raise NothingThere("fewer than two rows show what they are ordered by", "rows do not show their order")
         for (before, _), (after, row) in itertools.pairwise(ranked):
             wrong = before < after if descending else before > after
             assert not wrong, f"{after} stands after {before}, in the row {json.dumps(row)[:200]}"
@@ -99,14 +99,16 @@ def walked(
                 break
             if len(found.pages) >= most_pages:
                 message = f"{call.operation} goes on after {most_pages} pages of {limit}"
-                raise Inconclusive(message, f"{call.operation} is too long to walk")
+                raise CeilingReached(message, f"{call.operation} is too long to walk")
             between()
     except AssertionError as problem:
         found.broken = str(problem)
     except Inconclusive as problem:
         found.stopped = problem
+    if found.stopped and not found.pages:
+        raise found.stopped
     if not found.pages:
-        raise CouldNotArrange(found.broken or str(found.stopped), f"{call.operation} answers with no page")
+        raise CouldNotArrange(found.broken or call.operation, f"{call.operation} answers with no page")
     return found
 
 

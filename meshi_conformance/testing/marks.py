@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import pytest
 
 from ..errors import Inconclusive
+from ..vocabulary import CauseClass, Verdict
 
 requirement = pytest.mark.requirement
 """`@requirement("events.create.conflict")`: the IDs that a test judges."""
+
+
+class Said(NamedTuple):
+    """What a test says of one requirement; `cause` and `cause_class` where it could not judge it."""
+
+    verdict: Verdict
+    reason: str = ""
+    cause: str = ""
+    cause_class: CauseClass | None = None
+
+    @classmethod
+    def of(cls, problem: Inconclusive) -> Said:
+        """Return what a check that could not judge says."""
+        return cls(problem.verdict, str(problem), problem.cause, problem.cause_class)
 
 
 class Judge:
@@ -21,22 +37,27 @@ class Judge:
     """
 
     def __init__(self) -> None:
-        self.found: dict[str, tuple[str, str, str]] = {}
+        self.found: dict[str, Said] = {}
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
         try:
             yield
         except AssertionError as problem:
-            self.found[name] = ("fail", str(problem)[:2000] or "the assertion does not hold", "")
+            self._keep(name, Said(Verdict.FAIL, str(problem)[:2000] or "the assertion does not hold"))
         except Inconclusive as problem:
-            self._keep(name, (problem.verdict, str(problem), problem.cause))
+            self._keep(name, Said.of(problem))
         else:
-            self._keep(name, ("pass", "", ""))
+            self._keep(name, Said(Verdict.PASS))
 
-    def _keep(self, name: str, entry: tuple[str, str, str]) -> None:
-        """A requirement judged several times keeps its worst verdict."""
-        order = ("pass", "not_run", "inconclusive", "fail")
+    def _keep(self, name: str, said: Said) -> None:
+        """Keep the most serious of what is said of a requirement: the first where two are equally serious."""
         before = self.found.get(name)
-        if before is None or order.index(entry[0]) > order.index(before[0]):
-            self.found[name] = entry
+        if before is None or _weight(said) < _weight(before):
+            self.found[name] = said
+
+
+def _weight(said: Said) -> tuple[int, int]:
+    """Return where something said stands in the order of severity."""
+    classes = list(CauseClass)
+    return list(Verdict).index(said.verdict), classes.index(said.cause_class) if said.cause_class else len(classes)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..client.api import Api
 from ..client.call import Call
-from ..errors import Inconclusive
+from ..errors import CeilingReached
 from ..exchanges.checks import retry_after_seconds
 from ..exchanges.exchange import Exchange
 from .arrange import Given
@@ -29,7 +29,7 @@ def exhausted_window(given: Given) -> dict[str, Any]:
     """What came of a burst of calls: the 429, and the first answer after the waits that it asked for.
 
     `refused` holds the 429 of several operations in short, `later` an exchange in short; `told` is the last wait asked
-    for in seconds, None where a 429 does not say. Raises Inconclusive where the burst meets no limit.
+    for in seconds, None where a 429 does not say. Raises CeilingReached where the burst meets no limit.
     """
     api = given.api
     call = Call("getAuth", key="probe" if "probe" in api.transport.target.keys else "main")
@@ -90,4 +90,4 @@ def _exhausted(api: Api, call: Call) -> Exchange:
         found = [exchange for exchange in answers if exchange.status == 429]
         if found:
             return max(found, key=lambda exchange: exchange.started + exchange.elapsed)
-    raise Inconclusive(f"{sent} requests at full speed met no rate limit", "no rate limit was met")
+    raise CeilingReached(f"{sent} requests at full speed met no rate limit", "no rate limit was met")

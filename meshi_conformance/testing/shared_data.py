@@ -16,7 +16,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from ..errors import CouldNotArrange, Inconclusive, NotPermitted
+from ..errors import BY_CLASS, Inconclusive, NotPermitted
+from ..vocabulary import CauseClass
 from .arrange import Given
 
 Builder = Callable[[Given, "World"], dict[str, Any]]
@@ -42,11 +43,12 @@ class World:
         return self.get(name)
 
     def get(self, name: str) -> Any:
-        """A part's data as attributes. Raises CouldNotArrange when it could not be built."""
+        """Return a part's data as attributes. Raise Inconclusive, or NotPermitted, where it could not be built."""
         part = self._part(name)
         if "problem" in part:
-            kind = NotPermitted if part["verdict"] == NotPermitted.verdict else CouldNotArrange
-            raise kind(part["problem"], part["cause"])
+            if part["cause_class"] is None:
+                raise NotPermitted(part["problem"], part["cause"])
+            raise BY_CLASS[CauseClass(part["cause_class"])](part["problem"], part["cause"])
         self._given.api.transport.recorder.quote(part.get("exchanges", ()))
         return SimpleNamespace(**part)
 
@@ -97,11 +99,11 @@ class World:
             try:
                 return self._builders[name](self._given, self)
             except Inconclusive as problem:
-                return {"problem": str(problem), "cause": problem.cause, "verdict": problem.verdict}
+                return {"problem": str(problem), "cause": problem.cause, "cause_class": problem.cause_class}
             except (AssertionError, TypeError, ValueError, AttributeError) as problem:
                 # A set-up answer of another shape than documented; the checks on that exchange say which.
                 return {
                     "problem": f"the world's part {name!r} met an answer it cannot read: {problem!r}"[:400],
                     "cause": f"set-up of {name} met a malformed answer",
-                    "verdict": CouldNotArrange.verdict,
+                    "cause_class": CauseClass.SETUP,
                 }

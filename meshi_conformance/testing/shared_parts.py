@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..client.call import Call
-from ..errors import CouldNotArrange
+from ..errors import NothingThere
 from ..exchanges.exchange import Exchange
 from .arrange import Given
 from .large_import import largest_import, largest_list
@@ -113,7 +113,7 @@ def _pair(given: Given, world: World) -> dict[str, Any]:
     for principal, target in itertools.permutations(world.people.ids, 2):
         if given.api.get_match(event_id, principal, target).accepted:
             return {"event_id": event_id, "principal": principal, "target": target}
-    raise CouldNotArrange("no pair of attendees has a match", "matching left no matches")
+    raise NothingThere("no pair of attendees has a match", "matching left no matches")
 
 
 def _second(given: Given, world: World) -> dict[str, Any]:

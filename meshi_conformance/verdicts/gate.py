@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .verdicts import FAIL, INCONCLUSIVE, INVALID, NONCONFORMANT, NOT_RUN
+from ..vocabulary import UNDECIDED_CLASSES, Level, Outcome, Verdict
 from .waivers import PROBLEM
 
 EXIT_CONFORMANT = 0
@@ -16,6 +16,7 @@ EXIT_INTERNAL = 3
 EXIT_USAGE = 4
 EXIT_NOTHING_JUDGED = 5
 EXIT_GATE = 6
+EXIT_UNDECIDED = 7
 
 DEVIATIONS, UNJUDGED, BEHAVIOURS = "deviations", "unjudged", "behaviours"
 FAIL_ON = (DEVIATIONS, UNJUDGED, BEHAVIOURS)
@@ -32,21 +33,26 @@ class Decision:
     reasons: tuple[str, ...] = ()
 
 
-def decide(document: Mapping[str, Any], fail_on: Sequence[str] = (), stopped: int = 0) -> Decision:
-    """How the process is to end.
+def decide(
+    document: Mapping[str, Any], fail_on: Sequence[str] = (), stopped: int = 0, allow_undecided: int = 0
+) -> Decision:
+    """Return how the process is to end.
 
     `stopped` is the code (2, 3 or 4) with which the run was cut short; 0 where it came to its end. A run that
-    is invalid or nonconformant says so whatever the gate finds; the gate's reasons are told all the same.
+    is invalid, nonconformant or undecided says so whatever the gate finds; the gate's reasons are told all the same.
+    `allow_undecided` is how many requirements may stay undecided beside those that a waiver covers.
     """
     gate = [*waiver_problems(document["gate"]["waivers"]), *_crossed(document, fail_on)]
     outcome, why = document["outcome"], document["outcome_reason"]
-    if outcome == INVALID:
+    if outcome == Outcome.INVALID:
         if stopped in (EXIT_INTERRUPTED, EXIT_INTERNAL, EXIT_USAGE):
             code = stopped
         else:
             code = EXIT_INTERNAL if document["problems"] else EXIT_NOTHING_JUDGED
-    elif outcome == NONCONFORMANT:
+    elif outcome == Outcome.NONCONFORMANT:
         code = EXIT_NONCONFORMANT
+    elif len(undecided(document)) > allow_undecided:
+        code = EXIT_UNDECIDED
     elif gate:
         return Decision(EXIT_GATE, tuple(gate))
     else:
@@ -54,26 +60,41 @@ def decide(document: Mapping[str, Any], fail_on: Sequence[str] = (), stopped: in
     return Decision(code, (why, *gate))
 
 
+def undecided(document: Mapping[str, Any]) -> list[str]:
+    """Return the documented requirements that the target kept from being judged and that no waiver covers."""
+    covered = {name for one in document["gate"]["waivers"] for name in one["covers"]}
+    return [
+        row["id"]
+        for row in document["requirements"]
+        if row["level"] == Level.DOCUMENTED and row["cause_class"] in UNDECIDED_CLASSES and row["id"] not in covered
+    ]
+
+
 def waiver_problems(waivers: Sequence[Mapping[str, Any]]) -> list[str]:
     """What is wrong with the waivers of a run, as sentences."""
     return [
-        f"The waiver for {one['requirement']} (owner {one['owner']}, {one['issue']}) does not hold: {one['note']}."
+        f"The waiver for {subject(one)} (owner {one['owner']}, {one['issue']}) does not hold: {one['note']}."
         for one in waivers
         if one["state"] == PROBLEM
     ]
 
 
+def subject(waiver: Mapping[str, Any]) -> str:
+    """Return what a waiver is for: a requirement, or the cause of what could not be judged."""
+    return str(waiver["requirement"] or " ".join(filter(None, (waiver["cause_class"], waiver["cause"]))))
+
+
 def _crossed(document: Mapping[str, Any], fail_on: Sequence[str]) -> list[str]:
     counts = document["counts"]
     found = []
-    deviations = counts["implied"][FAIL]
+    deviations = counts["implied"][Verdict.FAIL]
     if DEVIATIONS in fail_on and deviations:
         found.append(f"--fail-on deviations: {deviations} implied requirements fail.")
     unjudged = counts["documented"]
-    if UNJUDGED in fail_on and unjudged[INCONCLUSIVE] + unjudged[NOT_RUN]:
+    if UNJUDGED in fail_on and unjudged[Verdict.INCONCLUSIVE] + unjudged[Verdict.NOT_RUN]:
         found.append(
-            f"--fail-on unjudged: of the documented requirements {unjudged[INCONCLUSIVE]} are inconclusive and "
-            f"{unjudged[NOT_RUN]} were not run."
+            f"--fail-on unjudged: of the documented requirements {unjudged[Verdict.INCONCLUSIVE]} are inconclusive and "
+            f"{unjudged[Verdict.NOT_RUN]} were not run."
         )
     changed = (document.get("compared") or {}).get("behaviours", [])
     if BEHAVIOURS in fail_on and changed:
@@ -86,12 +107,16 @@ def _crossed(document: Mapping[str, Any], fail_on: Sequence[str]) -> list[str]:
 
 
 def section(
-    waivers: Sequence[Mapping[str, Any]] = (), fail_on: Sequence[str] = (), decision: Decision | None = None
+    waivers: Sequence[Mapping[str, Any]] = (),
+    fail_on: Sequence[str] = (),
+    decision: Decision | None = None,
+    allow_undecided: int = 0,
 ) -> dict[str, Any]:
     """The `gate` member of results.json: what was asked, what became of each waiver, and the decision."""
     decision = decision or Decision(EXIT_CONFORMANT)
     return {
         "fail_on": list(fail_on),
+        "allow_undecided": allow_undecided,
         "waivers": list(waivers),
         "exit_code": decision.exit_code,
         "reasons": list(decision.reasons),

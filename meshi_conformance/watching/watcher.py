@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from ..contract.contract import Contract
 from ..exchanges.exchange import Exchange
-from ..verdicts.verdicts import FAIL, NOT_RUN, PASS, Judgement, Verdict
+from ..verdicts.verdicts import Judgement, RequirementVerdict
+from ..vocabulary import Verdict
 from .access import Access
 from .attendees import Attendees
 from .bounded import Bounded
@@ -128,13 +129,13 @@ class Watcher:
         if method.upper() not in READ_ONLY_METHODS:
             self._memory.complete = False
 
-    def verdicts(self) -> list[Verdict]:
+    def verdicts(self) -> list[RequirementVerdict]:
         """The verdict of every requirement: fail, pass with how often it held, or not_run where it was not at stake."""
         for rule in self._rules:
             rule.settle()
         return [self._verdict(name) for name in self.contract.requirements]
 
-    def _verdict(self, name: str) -> Verdict:
+    def _verdict(self, name: str) -> RequirementVerdict:
         requirement = self.contract.requirements[name]
         held, broken = self.tally.held[name], self.tally.broken[name]
         if broken:
@@ -143,11 +144,13 @@ class Watcher:
             more = f" (and {broken - 1} more times)" if broken > 1 else ""
             held_too = f"; it held {held} times" if held else ""
             reason = f"{first}, in exchange {first.exchange}{more}{held_too}"
-            return Verdict(requirement, FAIL, reason, violations=violations)
+            return RequirementVerdict(requirement, Verdict.FAIL, reason, violations=violations)
         if held:
             reason = f"seen to hold {held} times" if held > 1 else "seen to hold once"
-            return Verdict(requirement, PASS, reason, judgements=[Judgement(name, OBSERVED, PASS)])
-        return Verdict(requirement, NOT_RUN, NEVER_AT_STAKE)
+            return RequirementVerdict(
+                requirement, Verdict.PASS, reason, judgements=[Judgement(name, OBSERVED, Verdict.PASS)]
+            )
+        return RequirementVerdict(requirement, Verdict.NOT_RUN, NEVER_AT_STAKE)
 
     # One exchange
 

@@ -17,6 +17,7 @@ from meshi_conformance.exchanges.spool import Spool
 from meshi_conformance.report import FILES, results, write_all
 from meshi_conformance.target.target import Preflight, Target
 from meshi_conformance.verdicts.verdicts import Judgement
+from meshi_conformance.vocabulary import CauseClass, Verdict
 
 from ..report.samples import BASE, exchange
 from .spellings import SPELLINGS, leak
@@ -114,9 +115,11 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
             one: Exchange = exchange(number, operations[number % len(operations)], test, **changes)
             recorder.exchange(one)
             shown = f"{one.summary} {one.headers} {one.body!r} {one.violations}\nassert {echo!r} == 1"
-            judgements.append(Judgement(next(names), test, "fail", shown, "", (one.id,)))
+            judgements.append(Judgement(next(names), test, Verdict.FAIL, shown, exchanges=(one.id,)))
             number += 1
-        judgements.append(Judgement(next(names), "t", "inconclusive", f"reason {echo}", f"cause {echo}", ()))
+        judgements.append(
+            Judgement(next(names), "t", Verdict.INCONCLUSIVE, f"reason {echo}", f"cause {echo}", CauseClass.SETUP)
+        )
         recorder.waiting(f"waiting {echo}", 1.0, echo)
         recorder.waited(f"wait {echo}", 1.5, [f"{echo} at 0.1 s"])
         recorder.trouble(f"trouble {echo}")

@@ -13,7 +13,8 @@ import pytest
 from meshi_conformance.behaviours.behaviours import OBSERVERS
 from meshi_conformance.contract.contract import load
 from meshi_conformance.contract.open_questions import load_questions
-from meshi_conformance.contract.requirements import LEVELS, NEEDS
+from meshi_conformance.contract.requirements import NEEDS
+from meshi_conformance.vocabulary import Level
 from meshi_reference import faults, variations
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +77,7 @@ def test_there_are_as_many_requirements_as_the_contract_deserves() -> None:
 @pytest.mark.parametrize("name", sorted(CONTRACT.requirements))
 def test_a_requirement_is_whole(name: str) -> None:
     one = CONTRACT.requirements[name]
-    assert one.level in LEVELS
+    assert one.level in list(Level)
     assert one.page in PAGES, f"{one.page} is none of the documentation's pages"
     assert one.section
     assert one.operations or one.id.startswith("routes.unknown."), "it binds no operation"

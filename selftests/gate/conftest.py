@@ -15,6 +15,7 @@ from meshi_conformance.report import results
 from meshi_conformance.target.target import Preflight, Target
 from meshi_conformance.verdicts.verdicts import Judgement
 from meshi_conformance.verdicts.waivers import Waiver
+from meshi_conformance.vocabulary import CauseClass, Verdict
 
 Document = dict[str, Any]
 Make = Callable[..., Document]
@@ -25,12 +26,13 @@ BASE = "https://partner.example/api/v0/partner"
 def make() -> Make:
     """Makes the document of a run in which everything passes but what is named.
 
-    `verdicts` maps a requirement to (verdict, reason); None leaves it without a judgement.
+    `verdicts` maps a requirement to (verdict, reason) or (inconclusive, reason, cause class), `absent` where that is
+    left out; None leaves it without a judgement.
     `latency` maps an operation to the seconds of its exchanges; `drift` lists undocumented members of them.
     """
 
     def build(
-        verdicts: dict[str, tuple[str, str] | None] | None = None,
+        verdicts: dict[str, tuple[str, ...] | None] | None = None,
         *,
         selection: Sequence[str] = (),
         waived: Sequence[Waiver] = (),
@@ -42,11 +44,7 @@ def make() -> Make:
     ) -> Document:
         contract = contracts.load()
         said = {name: ("pass", "") for name in contract.requirements} | (verdicts or {})
-        judgements = [
-            Judgement(name, f"tests/test_it.py::test_it[{name}]", *found, cause=found[1], exchanges=("main-1",))
-            for name, found in said.items()
-            if found is not None
-        ]
+        judgements = [judgement(name, *found) for name, found in said.items() if found is not None]
         times = latency or {"getAuth": [0.01]}
         events = [
             exchange(f"main-{number}", operation, seconds, drift, violations if number == 1 else ())
@@ -70,6 +68,14 @@ def make() -> Make:
         return copied
 
     return build
+
+
+def judgement(name: str, verdict: str, reason: str, cause_class: str = "absent") -> Judgement:
+    """What a test says of a requirement."""
+    kind = CauseClass(cause_class) if verdict == "inconclusive" else None
+    return Judgement(
+        name, f"tests/test_it.py::test_it[{name}]", Verdict(verdict), reason, reason, kind, exchanges=("main-1",)
+    )
 
 
 def exchange(

@@ -10,12 +10,13 @@ import pytest
 
 from meshi_conformance.verdicts import gate
 from meshi_conformance.verdicts.waivers import Waiver
+from meshi_conformance.vocabulary import CauseClass
 
 Make = Callable[..., dict[str, Any]]
 FAILED = {"status.getAuth.200": ("fail", "answered 500")}
 DEVIATES = {"codes.getAuth": ("fail", "odd code")}
 UNJUDGED = {"status.getAuth.200": ("inconclusive", "no answer")}
-EXPIRED = Waiver("status.getAuth.200", "someone", "EVT-1", "later", date(2020, 1, 1), failure="500")
+EXPIRED = Waiver("someone", "EVT-1", "later", date(2020, 1, 1), requirement="status.getAuth.200", failure="500")
 
 
 def test_a_conformant_run_ends_with_0_and_needs_no_reason(make: Make) -> None:
@@ -24,6 +25,49 @@ def test_a_conformant_run_ends_with_0_and_needs_no_reason(make: Make) -> None:
 
 def test_a_partial_run_ends_with_0(make: Make) -> None:
     assert gate.decide(make(UNJUDGED)).exit_code == 0
+
+
+STUCK = {name: ("inconclusive", "no end in sight", "deadline") for name in ("runs.event_id", "runs.kind")}
+ACCEPTED = Waiver("someone", "EVT-2", "known", date(2999, 1, 1), cause="no end")
+
+
+@pytest.mark.parametrize("kind", list(CauseClass))
+def test_what_the_target_did_makes_a_run_undecided_and_nothing_else(make: Make, kind: CauseClass) -> None:
+    document = make({"status.getAuth.200": ("inconclusive", "no answer", kind)})
+    expected = {CauseClass.SUITE: ("invalid", 5), CauseClass.LIMIT: ("partial", 0), CauseClass.ABSENT: ("partial", 0)}
+    outcome, code = expected.get(kind, ("undecided", 7))
+    assert (document["outcome"], gate.decide(document).exit_code) == (outcome, code)
+    implied = make({"codes.getAuth": ("inconclusive", "no answer", kind)})
+    assert implied["outcome"] == ("invalid" if kind == CauseClass.SUITE else "conformant")
+
+
+def test_an_undecided_run_says_how_many_and_why(make: Make) -> None:
+    decision = gate.decide(make({**STUCK, "status.getAuth.200": ("inconclusive", "no answer", "transport")}))
+    assert decision == gate.Decision(
+        7, ("No documented requirement failed, but the target kept 3 from being judged (1 transport, 2 deadline).",)
+    )
+
+
+def test_a_failure_comes_before_what_is_undecided_and_that_before_the_gate(make: Make) -> None:
+    assert gate.decide(make({**STUCK, **FAILED})).exit_code == 1
+    decision = gate.decide(make({**STUCK, **DEVIATES}), ["deviations"])
+    assert decision.exit_code == 7
+    assert len(decision.reasons) == 2
+
+
+@pytest.mark.parametrize(("allowed", "code"), [(0, 7), (1, 7), (2, 0), (3, 0)])
+def test_as_many_may_stay_undecided_as_are_allowed(make: Make, allowed: int, code: int) -> None:
+    assert gate.decide(make(STUCK), allow_undecided=allowed).exit_code == code
+
+
+def test_a_waiver_by_cause_covers_what_its_cause_holds_up_and_no_more(make: Make) -> None:
+    document = make(STUCK, waived=[ACCEPTED])
+    assert document["outcome"] == "undecided", "what could not be judged stays so"
+    assert set(document["gate"]["waivers"][0]["covers"]) == set(STUCK)
+    assert gate.decide(document).exit_code == 0
+    other = make({**STUCK, "status.getAuth.200": ("inconclusive", "no answer", "transport")}, waived=[ACCEPTED])
+    assert gate.undecided(other) == ["status.getAuth.200"]
+    assert gate.decide(other).exit_code == 7
 
 
 @pytest.mark.parametrize(

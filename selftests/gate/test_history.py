@@ -17,6 +17,7 @@ Make = Callable[..., dict[str, Any]]
 Put = Callable[[str, dict[str, Any]], Path]
 NAME = "status.getAuth.200"
 IMPLIED = "codes.getAuth"
+STUCK = ("inconclusive", "no end", "deadline")
 FAIL, OPEN, WAIVED = ("fail", "answered 500"), ("inconclusive", "no answer"), ("waived", "")
 
 
@@ -41,6 +42,8 @@ def test_equal_runs_have_no_changes(make: Make) -> None:
         ({NAME: FAIL}, {NAME: OPEN}, "newly_unjudged", True),
         ({}, {NAME: None}, "newly_unjudged", True),
         ({NAME: OPEN}, {}, "newly_judged", False),
+        ({NAME: OPEN}, {NAME: STUCK}, "newly_undecided", True),
+        ({NAME: None}, {NAME: STUCK}, "newly_undecided", True),
     ],
 )
 def test_a_changed_verdict_is_told(

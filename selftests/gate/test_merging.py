@@ -83,7 +83,18 @@ def test_exchanges_of_one_name_stay_apart(make: Make) -> None:
 
 def test_causes_keep_their_requirements(make: Make) -> None:
     document = join(make({NAME: OPEN}), make({"status.getRun.200": OPEN}))
-    assert document["causes"] == [{"cause": "no answer", "requirements": [NAME, "status.getRun.200"]}]
+    assert document["causes"] == [
+        {"cause_class": "absent", "cause": "no answer", "requirements": [NAME, "status.getRun.200"]}
+    ]
+
+
+def test_an_undecided_part_makes_the_whole_undecided(make: Make) -> None:
+    stuck = make({NAME: ("inconclusive", "no end", "deadline")})
+    document = join(make(), stuck)
+    assert (document["outcome"], document["gate"]["exit_code"]) == ("undecided", 7)
+    assert row(document)["cause_class"] == "deadline"
+    parts = [("part 1", make()), ("part 2", stuck)]
+    assert merged(parts, allow_undecided=1)["gate"]["exit_code"] == 0
 
 
 def test_an_invalid_part_makes_the_whole_invalid(make: Make) -> None:

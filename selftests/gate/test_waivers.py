@@ -12,6 +12,7 @@ import pytest
 from meshi_conformance.errors import UsageError
 from meshi_conformance.verdicts import gate, waivers
 from meshi_conformance.verdicts.waivers import Waiver
+from meshi_conformance.vocabulary import CauseClass
 
 Make = Callable[..., dict[str, Any]]
 NAME = "error.createEvent.INVALID_TIMEZONE"
@@ -125,6 +126,42 @@ def test_a_selection_that_leaves_a_requirement_out_is_not_held_against_its_waive
     assert gate.decide(document).exit_code == 0
 
 
+STUCK = {NAME: ("inconclusive", "an import run did not end in time", "deadline")}
+BY_CAUSE = {"requirement": None, "failure": None, "cause": "did not end"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "state", "note"),
+    [
+        ({}, "applied", ""),
+        ({"cause_class": CauseClass.DEADLINE}, "applied", ""),
+        ({"cause": None, "cause_class": CauseClass.DEADLINE}, "applied", ""),
+        ({"cause_class": CauseClass.SETUP}, "problem", "keeps no requirement from being judged"),
+        ({"cause": "something else"}, "problem", "keeps no requirement from being judged"),
+        ({"expires": date(2020, 1, 1)}, "problem", "it expired on 2020-01-01"),
+        ({"target": "production"}, "aside", "it is for the target production"),
+    ],
+)
+def test_a_waiver_by_cause_names_what_it_covers(make: Make, changes: dict[str, Any], state: str, note: str) -> None:
+    document = make(STUCK, waived=[waiver(**{**BY_CAUSE, **changes})])
+    (found,) = document["gate"]["waivers"]
+    assert found["state"] == state
+    assert note in found["note"]
+    assert found["covers"] == ([NAME] if state == "applied" else [])
+    assert row(document)["verdict"] == "inconclusive"
+    assert gate.decide(document).exit_code == (0 if state == "applied" else 7)
+
+
+def test_a_waiver_by_cause_covers_nothing_that_is_legally_absent(make: Make) -> None:
+    document = make({NAME: ("inconclusive", "it did not end", "absent")}, waived=[waiver(**BY_CAUSE)])
+    assert document["gate"]["waivers"][0]["state"] == "problem"
+
+
+def test_a_part_of_the_suite_may_not_meet_a_waived_cause(make: Make) -> None:
+    document = make(waived=[waiver(**BY_CAUSE)], selection=["status.*"])
+    assert document["gate"]["waivers"][0]["state"] == "aside"
+
+
 FILE = """
 [[waiver]]
 requirement = "error.createEvent.INVALID_TIMEZONE"
@@ -145,6 +182,12 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     file.write_text(FILE.replace("2027-01-31", '"2027-01-31"'))
     assert waivers.load(file) == [found]
     assert Waiver.from_data(found.as_data()) == found
+    by_cause = FILE.replace('failure = "201"', 'cause = "did not end"')
+    by_cause = by_cause.replace('requirement = "error.createEvent.INVALID_TIMEZONE"', 'cause_class = "deadline"')
+    file.write_text(by_cause)
+    (found,) = waivers.load(file)
+    assert (found.requirement, found.cause, found.cause_class) == (None, "did not end", CauseClass.DEADLINE)
+    assert Waiver.from_data(found.as_data()) == found
     file.write_text("")
     assert waivers.load(file) == []
 
@@ -163,6 +206,13 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         (FILE.replace("2027-01-31", '"soon"'), "expires is not a date"),
         (FILE.replace('failure = "201"', ""), "exactly one of failure and failure_pattern"),
         (FILE + 'failure_pattern = "20."', "exactly one of failure and failure_pattern"),
+        (FILE + 'cause = "late"', "either a requirement or a cause"),
+        (FILE.replace('requirement = "error', 'target = "error'), "not valid TOML"),
+        (FILE.replace('failure = "201"', 'cause = "late"'), "either a requirement or a cause"),
+        (
+            FILE.replace('requirement = "error.createEvent.INVALID_TIMEZONE"', 'cause_class = "absent"'),
+            "failure and failure_pattern belong to a requirement.*cause_class is none of credentials, deadline",
+        ),
         (FILE.replace('failure = "201"', 'failure_pattern = "(20"'), "not a regular expression"),
         (FILE + FILE.replace("reason", "because"), "waiver 2: reason is missing"),
     ],

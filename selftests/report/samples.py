@@ -17,7 +17,9 @@ from meshi_conformance.exchanges.spool import Spool
 from meshi_conformance.report import results, write_all
 from meshi_conformance.target.target import Preflight, Target
 from meshi_conformance.verdicts.verdicts import Judgement
+from meshi_conformance.vocabulary import CauseClass, Verdict
 
+SOME_CAUSES = tuple(one for one in CauseClass if one != CauseClass.SUITE)
 KEY = "sk_planted/7f3a+Zq9=secret~value"
 OUTSIDE = "http://outside.invalid"
 HOSTILE = (
@@ -87,10 +89,11 @@ def hostile_run(folder: Path, problems: tuple[str, ...] = ()) -> dict[str, Any]:
         recorder.start_test(test)
         if number % 5 < 2:
             recorder.exchange(exchange(number, operations[number % len(operations)], test))
-        verdict = ("fail", "inconclusive", "not_run", "pass", "pass")[number % 5]
+        verdict = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_RUN, Verdict.PASS, Verdict.PASS)[number % 5]
         told = f"{HOSTILE} Bearer {KEY}\nassert {KEY!r} == {HOSTILE}" if verdict != "pass" else ""
         cause = f"set-up met {HOSTILE} {KEY}" if verdict == "inconclusive" else ""
-        judgements.append(Judgement(name, test, verdict, told, cause, (f"main-{number}",)))
+        kind = SOME_CAUSES[number % len(SOME_CAUSES)] if verdict == Verdict.INCONCLUSIVE else None
+        judgements.append(Judgement(name, test, verdict, told, cause, kind, (f"main-{number}",)))
         tests.append({"nodeid": test, "verdict": verdict, "seconds": 0.01, "requirements": [name]})
     recorder.waited(f"run {HOSTILE} {KEY} to end", 1.5, [f"{HOSTILE} {KEY} at 0.1 s"])
     recorder.trouble(f"listEvents: ReadError {HOSTILE} {KEY}")
@@ -135,10 +138,9 @@ def plain_run(folder: Path, count: int) -> tuple[dict[str, Any], Spool]:
         Judgement(
             name,
             f"tests/test_sample.py::test_it[{name}]",
-            "pass" if number % 3 == 0 else "fail",
+            Verdict.FAIL if number % 3 else Verdict.PASS,
             "" if number % 3 == 0 else "answered (200, None)\nassert (200, None) == (400, 'INVALID_TITLE')",
-            "",
-            tuple(f"main-{(number * 20 + step) % count}" for step in range(5)),
+            exchanges=tuple(f"main-{(number * 20 + step) % count}" for step in range(5)),
         )
         for number, name in enumerate(contract.requirements)
     ]

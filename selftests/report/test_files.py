@@ -64,7 +64,7 @@ def test_the_document_of_a_run_that_could_not_start_fits_the_schema(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "change", [{"outcome": "fine"}, {"schema_version": "2.0"}, {"requirements": [{}]}, {"counts": {}}]
+    "change", [{"outcome": "fine"}, {"schema_version": "1.0"}, {"requirements": [{}]}, {"counts": {}}]
 )
 def test_the_schema_refuses_another_form(run: tuple[Path, dict[str, Any]], change: dict[str, Any]) -> None:
     with pytest.raises(jsonschema.ValidationError):
@@ -158,9 +158,9 @@ def kind(case: ElementTree.Element) -> str:
 @pytest.mark.parametrize(
     ("fail_on", "expected"),
     [
-        ([], ("failure", "skipped", "skipped", "system-out", "skipped")),
-        (["deviations"], ("failure", "skipped", "skipped", "failure", "skipped")),
-        (["unjudged"], ("failure", "failure", "failure", "system-out", "skipped")),
+        ([], ("failure", "error", "skipped", "skipped", "system-out", "skipped")),
+        (["deviations"], ("failure", "error", "skipped", "skipped", "failure", "skipped")),
+        (["unjudged"], ("failure", "failure", "failure", "failure", "system-out", "skipped")),
     ],
     ids=["plain", "deviations", "unjudged"],
 )
@@ -169,10 +169,27 @@ def test_junit_fails_what_the_gate_fails(
 ) -> None:
     document = {**run[1], "gate": {**run[1]["gate"], "fail_on": fail_on}}
     found = cases(document)
-    seen = {(row["level"], row["verdict"]): kind(found[row["id"]]) for row in document["requirements"]}
-    order = [("documented", "fail"), ("documented", "inconclusive"), ("documented", "not_run"), ("implied", "fail")]
-    assert tuple(seen[one] for one in [*order, ("implied", "not_run")]) == expected
-    assert seen["documented", "pass"] == "passed"
+    seen = {
+        (row["level"], row["verdict"], row["cause_class"]): kind(found[row["id"]]) for row in document["requirements"]
+    }
+    order = [
+        ("documented", "fail", None),
+        ("documented", "inconclusive", "deadline"),
+        ("documented", "inconclusive", "absent"),
+        ("documented", "not_run", None),
+        ("implied", "fail", None),
+        ("implied", "not_run", None),
+    ]
+    assert tuple(seen[one] for one in order) == expected
+    assert seen["documented", "pass", None] == "passed"
+    assert seen["implied", "inconclusive", "deadline"] == "skipped"
+
+
+def test_junit_skips_what_may_stay_undecided(run: tuple[Path, dict[str, Any]]) -> None:
+    document = {**run[1], "gate": {**run[1]["gate"], "allow_undecided": 10_000}}
+    open_ones = [row["id"] for row in document["requirements"] if row["verdict"] == "inconclusive"]
+    found = cases(document)
+    assert {kind(found[name]) for name in open_ones} == {"skipped"}
 
 
 def test_an_invalid_run_is_an_error_in_junit(

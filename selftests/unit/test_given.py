@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from meshi_conformance.client.call import Call
-from meshi_conformance.errors import CouldNotArrange, Inconclusive
+from meshi_conformance.errors import CouldNotArrange, Inconclusive, NothingThere
 from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.testing.arrange import Given
 
@@ -154,7 +154,7 @@ def test_reviews_are_waited_for_and_no_longer_than_needed() -> None:
 
 
 def test_no_review_ever_is_a_cause_and_no_failure() -> None:
-    with pytest.raises(CouldNotArrange, match=r"left 1 open reviews, 2 are needed") as raised:
+    with pytest.raises(NothingThere, match=r"left 1 open reviews, 2 are needed") as raised:
         given(queue("a", None, 7)).open_reviews("e", at_least=2)
     assert raised.value.cause == "no identity review appeared for look-alike attendees"
 

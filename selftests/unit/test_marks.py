@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from meshi_conformance.errors import CouldNotArrange, DeadlinePassed, MissingMember, NotPermitted
@@ -15,7 +17,7 @@ ENDS = {
 }
 
 
-def judged(*ends: BaseException | None) -> tuple[str, str, str]:
+def judged(*ends: BaseException | None) -> tuple[Any, ...]:
     """What a judge has found of a requirement after blocks that ended like that."""
     judge = Judge()
     for end in ends:
@@ -26,10 +28,11 @@ def judged(*ends: BaseException | None) -> tuple[str, str, str]:
 
 
 def test_each_end_of_a_block_is_its_verdict() -> None:
-    assert judged(None) == ("pass", "", "")
-    assert judged(ENDS["not_run"]) == ("not_run", "it needs writes", "read only")
-    assert judged(ENDS["inconclusive"]) == ("inconclusive", "run r did not end", "a run did not end in time")
-    assert judged(ENDS["fail"]) == ("fail", "3 is not 4", "")
+    assert judged(None) == ("pass", "", "", None)
+    assert judged(ENDS["not_run"]) == ("not_run", "it needs writes", "read only", None)
+    late = "run r did not end", "a run did not end in time", "deadline"
+    assert judged(ENDS["inconclusive"]) == ("inconclusive", *late)
+    assert judged(ENDS["fail"]) == ("fail", "3 is not 4", "", None)
 
 
 def test_a_member_that_is_missing_fails_and_a_failed_arrangement_does_not() -> None:

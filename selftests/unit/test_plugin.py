@@ -140,7 +140,7 @@ def test_is_skipped():
     pytest.skip("not on this target")
 
 
-@requirement("auth.getRun", "auth.listRuns", "auth.createRun")
+@requirement("auth.getRun", "auth.listRuns")
 def test_judges_several(judge):
     with judge("auth.getRun"):
         assert 1 == 2, "one is not two"
@@ -172,7 +172,6 @@ VERDICTS = {
     "auth.listEvents": ("not_run", "not on this target"),
     "auth.getRun": ("fail", "one is not two"),
     "auth.listRuns": ("pass", ""),
-    "auth.createRun": ("inconclusive", "the test ended without judging it"),
     "auth.listReviews": ("fail", "the answer has no member 'reviews'"),
     "auth.getMatch": ("inconclusive", "nothing to stand on"),
     "auth.createEvent": ("not_run", "no test of it ran"),
@@ -191,7 +190,12 @@ def test_how_a_test_ends_is_the_verdict(run: Run, workers: tuple[str, ...]) -> N
     for name, (verdict, reason) in VERDICTS.items():
         found = ended[name]
         assert (found["verdict"], found["reason"][: len(reason)]) == (verdict, reason), name
-    assert {one["cause"] for one in ended.document["causes"]} >= {"no event in time", "no session"}
+    causes = {(one["cause_class"], one["cause"]) for one in ended.document["causes"]}
+    assert causes == {
+        ("deadline", "no event in time"),
+        ("setup", "no session"),
+        ("setup", "nothing to stand on"),
+    }
 
 
 def test_a_test_lacks_what_any_of_its_requirements_lacks(run: Run) -> None:
@@ -200,6 +204,46 @@ def test_a_test_lacks_what_any_of_its_requirements_lacks(run: Run) -> None:
     assert ended["auth.getEvent"]["reason"] == "deselected by --requirements"
     assert ended.verdict("auth.getAuth") == "pass"
     assert ended.code == 0
+
+
+CUT_SHORT = """
+from meshi_conformance.errors import TransportTrouble
+
+@requirement("auth.getAuth", "auth.getRun", "auth.getEvent")
+def test_judges_in_a_loop(judge):
+    for number in range(3):
+        with judge("auth.getAuth"):
+            pass
+        with judge("auth.getRun"):
+            assert number == 0, "it holds the first time alone"
+        with judge("auth.getEvent"):
+            pass
+        if number == 1:
+            {}
+
+
+@requirement("auth.listRuns")
+def test_holds():
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("stop", "verdict", "kind"),
+    [
+        ("raise TransportTrouble('no answer')", "inconclusive", "transport"),
+        ("assert False, 'outside'", "inconclusive", "setup"),
+        ("pytest.skip('not here')", "not_run", None),
+    ],
+)
+def test_what_a_loop_judged_before_it_was_cut_short_is_no_pass(
+    run: Run, stop: str, verdict: str, kind: str | None
+) -> None:
+    ended = run(CUT_SHORT.format(stop))
+    for name in ("auth.getAuth", "auth.getEvent"):
+        assert (ended.verdict(name), ended[name]["cause_class"]) == (verdict, kind), name
+    assert ended.verdict("auth.getRun") == "fail", "a failure was seen, whatever came after it"
+    assert ended.verdict("auth.listRuns") == "pass"
 
 
 def test_a_violation_fails_its_requirement_though_every_test_passes(run: Run) -> None:
@@ -243,8 +287,12 @@ def test_holds():
             "@requirement('auth.getAuth')\ndef test_errs(judge):\n    with judge('auth.getRun'):\n        pass\n",
             "it judges ['auth.getRun'], which it does not cite",
         ),
+        (
+            "@requirement('auth.getAuth')\ndef test_judges_nothing(judge):\n    pass\n",
+            "it ended without judging ['auth.getAuth'], which it cites",
+        ),
     ],
-    ids=["an exception", "a requirement that is not cited"],
+    ids=["an exception", "a requirement that is not cited", "a requirement that is not judged"],
 )
 def test_an_error_of_the_suite_makes_the_run_invalid(run: Run, lines: str, said: str) -> None:
     ended = run(f"{lines}\n\n@requirement('auth.getRun')\ndef test_holds():\n    pass\n")

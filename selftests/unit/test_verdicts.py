@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 import pytest
 
 from meshi_conformance.contract.requirements import Requirement
 from meshi_conformance.verdicts.verdicts import (
     DESELECTED,
-    OUTCOMES,
-    VERDICTS,
     Judgement,
-    Verdict,
+    RequirementVerdict,
     causes,
     judge,
     outcome,
     violation_reason,
 )
+from meshi_conformance.vocabulary import CauseClass, Level, Outcome, Verdict, worst
 
 
 def requirement(name: str = "a.b", level: str = "documented") -> Requirement:
-    return Requirement(name, level, "It holds.", "overview", "Somewhere", ("getAuth",))
+    return Requirement(name, Level(level), "It holds.", "overview", "Somewhere", ("getAuth",))
 
 
 def said(verdict: str, name: str = "a.b", reason: str = "because", cause: str = "") -> Judgement:
-    return Judgement(name, f"test_{verdict}", verdict, reason, cause)
+    return Judgement(name, f"test_{verdict}", Verdict(verdict), reason, cause)
 
 
-def verdict_of(*judgements: Judgement, violations: tuple[tuple[str, str, str], ...] = ()) -> Verdict:
+def verdict_of(*judgements: Judgement, violations: tuple[tuple[str, str, str], ...] = ()) -> RequirementVerdict:
     return judge([requirement()], judgements, violations)[0]
 
 
@@ -79,8 +81,27 @@ def test_every_requirement_gets_one_verdict_in_the_order_of_the_catalogue() -> N
 
 
 def test_the_words_of_results_json_stay() -> None:
-    assert VERDICTS == ("pass", "fail", "inconclusive", "not_run", "waived")
-    assert OUTCOMES == ("conformant", "partial", "nonconformant", "invalid")
+    assert list(Verdict) == ["fail", "inconclusive", "not_run", "waived", "pass"]
+    assert list(Outcome) == ["invalid", "nonconformant", "undecided", "partial", "conformant"]
+    assert list(CauseClass) == ["suite", "credentials", "transport", "setup", "deadline", "limit", "absent"]
+    assert list(Level) == ["documented", "implied"]
+
+
+def test_the_order_of_each_enumeration_is_that_of_severity() -> None:
+    assert worst(reversed(Verdict)) == Verdict.FAIL
+    assert worst(reversed(Outcome)) == Outcome.INVALID
+    assert worst(reversed(CauseClass)) == CauseClass.SUITE
+    assert worst(reversed(Level)) == Level.DOCUMENTED
+    nothing: list[Verdict] = []
+    with pytest.raises(ValueError, match="empty"):
+        worst(nothing)
+
+
+def test_of_several_causes_the_most_serious_class_decides() -> None:
+    found = verdict_of(
+        *(Judgement("a.b", "t", Verdict.INCONCLUSIVE, kind, f"cause {kind}", kind) for kind in reversed(CauseClass))
+    )
+    assert (found.reason, found.cause, found.cause_class) == ("suite", "cause suite", CauseClass.SUITE)
 
 
 def test_the_reason_is_that_of_the_judgement_that_decides() -> None:
@@ -111,14 +132,21 @@ def test_a_judgement_counts_more_than_the_reason_to_have_none() -> None:
 
 
 def test_what_is_not_said_is_empty() -> None:
-    bare = Judgement("a.b", "t", "pass")
-    assert (bare.reason, bare.cause, bare.exchanges) == ("", "", ())
-    verdict = Verdict(requirement(), "pass")
-    assert (verdict.reason, verdict.cause, verdict.judgements, verdict.violations) == ("", "", [], [])
+    bare = Judgement("a.b", "t", Verdict.PASS)
+    assert (bare.reason, bare.cause, bare.cause_class, bare.exchanges) == ("", "", None, ())
+    verdict = RequirementVerdict(requirement(), Verdict.PASS)
+    assert (verdict.reason, verdict.cause, verdict.cause_class) == ("", "", None)
+    assert (verdict.judgements, verdict.violations) == ([], [])
 
 
-def run(*entries: tuple[str, str]) -> list[Verdict]:
-    return [Verdict(requirement(level=level), verdict) for level, verdict in entries]
+def test_a_judgement_survives_its_way_from_a_worker() -> None:
+    one = Judgement("a.b", "t", Verdict.INCONCLUSIVE, "late", "late", CauseClass.DEADLINE, ("w-1",))
+    assert Judgement.from_data(json.loads(json.dumps(asdict(one)))) == one
+    assert Judgement.from_data(asdict(Judgement("a.b", "t", Verdict.PASS))).cause_class is None
+
+
+def run(*entries: tuple[str, str]) -> list[RequirementVerdict]:
+    return [RequirementVerdict(requirement(level=level), Verdict(verdict)) for level, verdict in entries]
 
 
 @pytest.mark.parametrize(
@@ -164,16 +192,23 @@ def test_implied_requirements_alone_are_something_judged() -> None:
 
 
 def test_each_cause_is_named_once_with_all_that_it_holds_up() -> None:
+    def held_up(name: str, reason: str = "", cause: str = "", kind: CauseClass | None = None) -> RequirementVerdict:
+        return RequirementVerdict(requirement(name), Verdict.INCONCLUSIVE, reason, cause, kind)
+
     found = [
-        Verdict(requirement("z"), "inconclusive", "a long reason of its own"),
-        Verdict(requirement("a"), "inconclusive", "with details", cause="createEvent answered 500"),
-        Verdict(requirement("b"), "inconclusive", cause="a deadline passed"),
-        Verdict(requirement("c"), "inconclusive", cause="createEvent answered 500"),
-        Verdict(requirement("d"), "pass", cause="none"),
-        Verdict(requirement("e"), "not_run", cause="no key"),
+        held_up("z", "a long reason of its own"),
+        held_up("a", "with details", "createEvent answered 500", CauseClass.SETUP),
+        held_up("b", cause="a deadline passed", kind=CauseClass.DEADLINE),
+        held_up("c", cause="createEvent answered 500", kind=CauseClass.SETUP),
+        held_up("f", cause="createEvent answered 500", kind=CauseClass.TRANSPORT),
+        held_up("g", cause="createRun answered 500", kind=CauseClass.SETUP),
+        RequirementVerdict(requirement("d"), Verdict.PASS, cause="none"),
+        RequirementVerdict(requirement("e"), Verdict.NOT_RUN, cause="no key"),
     ]
     assert causes(found) == [
-        {"cause": "createEvent answered 500", "requirements": ["a", "c"]},
-        {"cause": "a long reason of its own", "requirements": ["z"]},
-        {"cause": "a deadline passed", "requirements": ["b"]},
+        {"cause_class": "transport", "cause": "createEvent answered 500", "requirements": ["f"]},
+        {"cause_class": "setup", "cause": "createEvent answered 500", "requirements": ["a", "c"]},
+        {"cause_class": "setup", "cause": "createRun answered 500", "requirements": ["g"]},
+        {"cause_class": "deadline", "cause": "a deadline passed", "requirements": ["b"]},
+        {"cause_class": None, "cause": "a long reason of its own", "requirements": ["z"]},
     ]

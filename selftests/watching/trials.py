@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from meshi_conformance.contract.contract import load, root
-from meshi_conformance.verdicts.verdicts import FAIL
+from meshi_conformance.vocabulary import Verdict
 from meshi_conformance.watching.recording import survey
 from meshi_conformance.watching.watcher import Watcher
 from meshi_reference import faults, variations
@@ -67,7 +67,7 @@ def judged(spool: Path, complete: bool) -> dict[str, str]:
     watcher = Watcher(load(), complete=complete)
     for exchange, coverage in survey(files, None).exchanges():
         watcher.see(exchange, coverage)
-    return {one.requirement.id: one.reason for one in watcher.verdicts() if one.verdict == FAIL}
+    return {one.requirement.id: one.reason for one in watcher.verdicts() if one.verdict == Verdict.FAIL}
 
 
 def arranged(fault: Fault) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ...vocabulary import CauseClass
 from ..story import TERMINAL, End, Step
 from .idempotency import identity
 from .judge import Finding, Judge, Watch, documented_breaches
@@ -44,9 +45,9 @@ class CorrelationLogged(Judge):
         if not missing:
             self.keeps(*answers[:3])
         elif not end.complete:
-            self.cannot_tell("the client wrote more than is kept", "limit")
+            self.cannot_tell("the client wrote more than is kept", CauseClass.LIMIT)
         elif end.killed:
-            self.cannot_tell("the client was stopped, and what it had still to write is lost", "deadline")
+            self.cannot_tell("the client was stopped, and what it had still to write is lost", CauseClass.DEADLINE)
         else:
             self.breaks(
                 f"{len(missing)} of {len(answers)} correlation IDs are not in what the client wrote; the first belongs "
@@ -151,7 +152,7 @@ class UndocumentedMembers(_Ends):
         end = watched.ends[-1]
         trouble = self.states[end.round].trouble
         if end.killed:
-            self.cannot_tell("the client was stopped before its end", "deadline")
+            self.cannot_tell("the client was stopped before its end", CauseClass.DEADLINE)
         elif end.code == 0:
             self.keeps(*watched.steps[:1], self.last.get(end.round))
         elif not documented_breaches(found, IMPLIED) and trouble is None:
@@ -177,7 +178,7 @@ class ExitCode(_Ends):
         last = self.last.get(end.round)
         explains = state.trouble or state.denied or state.excuse or state.running
         if end.killed:
-            self.cannot_tell(f"the client did not end by itself: {end.killed}", "deadline")
+            self.cannot_tell(f"the client did not end by itself: {end.killed}", CauseClass.DEADLINE)
         elif end.code == 0:
             if state.refused is not None:
                 self.breaks(

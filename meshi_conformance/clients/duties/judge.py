@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ...verdicts.verdicts import FAIL, INCONCLUSIVE, PASS
+from ...vocabulary import CauseClass, Verdict
 from ..story import End, Step, in_order
 
 EVIDENCE = 6
@@ -20,13 +20,13 @@ IN_FLIGHT = 0.1
 class Finding:
     """What a scenario shows of a duty.
 
-    `verdict` is pass, fail or inconclusive, None where the client never did what the duty is about. `cause` classifies
-    an inconclusive one. `exchanges` are the story: those that show it, in order.
+    `verdict` is pass, fail or inconclusive, None where the client never did what the duty is about. `cause_class` says
+    what kept an inconclusive one from being judged. `exchanges` are the story: those that show it, in order.
     """
 
-    verdict: str | None = None
+    verdict: Verdict | None = None
     reason: str = ""
-    cause: str = ""
+    cause_class: CauseClass | None = None
     exchanges: tuple[str, ...] = ()
 
 
@@ -65,7 +65,7 @@ class Judge:
         self.broken: list[Broken] = []
         self.kept: list[str] = []
         self.kept_count = 0
-        self.unclear: tuple[str, str] | None = None
+        self.unclear: tuple[str, CauseClass] | None = None
         self.has_overlapped = False
 
     # Moments
@@ -105,20 +105,20 @@ class Judge:
         if len(self.kept) < EVIDENCE:
             self.kept += [one.exchange for one in steps if one is not None]
 
-    def cannot_tell(self, reason: str, cause: str) -> None:
+    def cannot_tell(self, reason: str, cause_class: CauseClass) -> None:
         """Note that the duty came up and what came of it cannot be known."""
-        self.unclear = self.unclear or (reason, cause)
+        self.unclear = self.unclear or (reason, cause_class)
 
     def finding(self) -> Finding:
         """Return the verdict of this scenario."""
         if self.broken:
             first = self.broken[0]
             more = f" ({len(self.broken) - 1} more times)" if len(self.broken) > 1 else ""
-            return Finding(FAIL, first.reason + more, "", tuple(dict.fromkeys(first.exchanges))[:EVIDENCE])
+            return Finding(Verdict.FAIL, first.reason + more, None, tuple(dict.fromkeys(first.exchanges))[:EVIDENCE])
         if self.unclear is not None:
-            return Finding(INCONCLUSIVE, *self.unclear)
+            return Finding(Verdict.INCONCLUSIVE, *self.unclear)
         if self.kept_count:
-            return Finding(PASS, exchanges=tuple(dict.fromkeys(self.kept))[:EVIDENCE])
+            return Finding(Verdict.PASS, exchanges=tuple(dict.fromkeys(self.kept))[:EVIDENCE])
         return Finding()
 
     def surely_after(self, answer: Step, step: Step) -> bool:
@@ -134,4 +134,4 @@ class Judge:
 
 def documented_breaches(found: Mapping[str, Finding], implied: Sequence[str]) -> list[str]:
     """Return the duties that a scenario shows broken, without those that are only implied."""
-    return [name for name, finding in found.items() if finding.verdict == FAIL and name not in implied]
+    return [name for name, finding in found.items() if finding.verdict == Verdict.FAIL and name not in implied]

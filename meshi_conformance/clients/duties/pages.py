@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ...vocabulary import CauseClass
 from ..story import End, Step
 from .judge import Judge
 
@@ -126,7 +127,7 @@ class ToTheEnd(Judge):
             if last.operation == "listAttendeeMatches" and wanted is not None:
                 continue  # the top matches of one attendee are a question of their own
             if end.killed:
-                self.cannot_tell("the client was stopped in the middle of a walk", "deadline")
+                self.cannot_tell("the client was stopped in the middle of a walk", CauseClass.DEADLINE)
             else:
                 self.breaks(
                     f"A walk over {last.operation} ended after {walk.rows} rows, with a next_cursor that was not null",

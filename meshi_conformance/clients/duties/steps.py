@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+from ...vocabulary import CauseClass
 from ..story import End, Step
 from .judge import Judge
 
@@ -182,7 +183,9 @@ class ExistingEventUsed(_ExistingEvent):
             if self.differs(event):
                 self.keeps(conflict, self.looked.get(event))
             elif end.killed:
-                self.cannot_tell("the client was stopped before it could go on with an existing event", "deadline")
+                self.cannot_tell(
+                    "the client was stopped before it could go on with an existing event", CauseClass.DEADLINE
+                )
             else:
                 others = [
                     step for name, step in self.sent.items() if name != event and step.arrived > conflict.answered
