@@ -1,4 +1,4 @@
-"""`python -m detection`: try the suite on every fault and variation; 0 only if it judges all of them rightly."""
+"""`python -m selftests.detection`: try the suite on every fault and variation; 0 only if all are judged rightly."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ import os
 import statistics
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from meshi_conformance.contract.contract import root
 from meshi_reference import faults, variations
 from meshi_reference.variations import Variation
 
+from .bundles import bundled, combined
 from .changed import changed_files, touched
 from .matrix import write
-from .trial import ERRED, FALSE_ALARM, MISREAD, MISSED, Court, Result
+from .trial import ERRED, FALSE_ALARM, MISREAD, MISSED, PASSED, Court, Result
 
 MOST_MEDIAN_UNRELATED = 0
 MOST_UNRELATED = 3
@@ -25,7 +28,7 @@ MOST_UNRELATED = 3
 
 def main() -> int:
     """Runs the trials that were asked for and writes the matrix."""
-    parser = argparse.ArgumentParser(prog="python -m detection", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m selftests.detection", description=__doc__)
     parser.add_argument("patterns", nargs="*", help="names of faults and variations, or patterns; default: all")
     parser.add_argument("--kind", choices=("fault", "variation"), help="only faults, or only variations")
     parser.add_argument("--changed", action="store_true", help="only what the uncommitted change bears on, a sample")
@@ -64,20 +67,41 @@ def main() -> int:
         parser.error("no fault and no variation has such a name; python -m meshi_reference --list-faults")
     started = time.monotonic()
     results: list[Result] = []
-    # The variations that are slow come first, so that nobody waits for them at the end.
-    for result in court.hold(sorted(chosen, key=lambda one: isinstance(one, faults.Fault)), options.jobs):
+    for result in trials(court, chosen, options.jobs):
         results.append(result)
         if result.verdict in (MISSED, FALSE_ALARM, MISREAD, ERRED) or (form == "full" and too_many(result)):
             tell(result)
         if sys.stderr.isatty():
             print(f"\r{len(results)} of {len(chosen)}", end="", file=sys.stderr, flush=True)
     order = {entry.name: place for place, entry in enumerate(chosen)}
-    results.sort(key=lambda one: order[one.name])
+    results.sort(key=lambda one: order.get(one.name, len(order)))
     seconds = time.monotonic() - started
     problems = judge(results, form)
     write(options.report_dir, results, form, seconds, problems)
     print(f"{len(results)} trials in {seconds:.0f} s ({form} form): {'; '.join(problems) or 'all judged rightly'}")
     return 1 if problems else 0
+
+
+def trials(court: Court, chosen: list[faults.Fault | Variation], jobs: int) -> Iterator[Result]:
+    """Try all entries. In the fast form variations are tried in bundles, and singly where a bundle does not pass.
+
+    Yields one result for each entry, and one for each bundle that does not pass although its members do.
+    """
+    varied = [entry for entry in chosen if isinstance(entry, Variation)]
+    groups = bundled(varied) if court.form == "fast" else [[one] for one in varied]
+    members = {combined(group).name: group for group in groups}
+    again: list[faults.Fault | Variation] = []
+    # The variations are slow and come first, so that nothing waits for them at the end.
+    for result in court.hold([*map(combined, groups), *(one for one in chosen if one not in varied)], jobs):
+        group = members.get(result.name, [])
+        if len(group) > 1 and result.verdict == PASSED:
+            yield from (replace(result, name=one.name, sentence=one.sentence, bundle=result.name) for one in group)
+        elif len(group) > 1:
+            yield result
+            again += group
+        else:
+            yield result
+    yield from court.hold(again, jobs)
 
 
 REPEATED = (

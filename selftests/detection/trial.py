@@ -58,7 +58,8 @@ class Result:
 
     `by` are the named requirements that failed; `unrelated` the others that did, `consequences` those of them
     that the fault says it breaks as well; `inconclusive` counts what the server left unjudged. `misread` says of which
-    open questions the report names another choice than the variation makes.
+    open questions the report names another choice than the variation makes. `bundle` names the variations that were
+    tried on one server together with this one.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Result:
     problems: list[str] = field(default_factory=list)
     requests: int = 0
     seconds: float = 0.0
+    bundle: str = ""
 
     def as_data(self) -> dict[str, Any]:
         """JSON-able form."""
