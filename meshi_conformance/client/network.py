@@ -6,19 +6,18 @@ import socket
 import ssl
 import threading
 import time
-import urllib.request
 import weakref
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpcore
 import httpx
 
 from ..errors import TransportTrouble
+from ..target.access import Access
 
 HEAD_BYTES = 1024 * 1024
 """The most that a server may send before its answer's header is complete, interim (1xx) answers included."""
@@ -152,23 +151,25 @@ class Wire(httpcore.NetworkBackend):
                 stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
 
-def _trust(base: str) -> ssl.SSLContext:
-    """Which certificates to trust: the environment's, or none at all where TLS is never spoken."""
+def _trust(base: str, way: Access) -> ssl.SSLContext:
+    """Which certificates to trust; none at all where TLS is never spoken."""
     # Reading the certificate store takes longer than many a run on a plain local target.
-    return httpx.create_ssl_context() if base.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    speaks_tls = base.startswith("https:") or (way.proxy or "").startswith("https:")
+    return way.trust() if speaks_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class Connections:
-    """Connections to one target: the environment's proxy and certificates, no redirects, no cookies.
+    """Connections to one target: its proxy, certificates and further headers, no redirects, no cookies.
 
     `keep_alive` is how many seconds an idle connection is used again; 0 opens one for each request. Each of the
     transports serves one request at a time: a pool with many connections looks through all of them, under its
     lock, for each request.
     """
 
-    def __init__(self, base: str, wire: Wire, keep_alive: float, answer_seconds: float) -> None:
-        self._base = base
-        self._trust = _trust(base)
+    def __init__(self, base: str, way: Access, wire: Wire, keep_alive: float, answer_seconds: float) -> None:
+        self._trust = _trust(base, way)
+        self._proxy = httpx.Proxy(way.proxy, ssl_context=self._proxy_trust(way.proxy)) if way.proxy else None
+        self._headers = {**HEADERS, **way.headers}
         self._wire = wire
         self._limits = httpx.Limits(max_keepalive_connections=None if keep_alive else 0, keepalive_expiry=keep_alive)
         silence = min(SILENCE_SECONDS, answer_seconds)
@@ -176,12 +177,15 @@ class Connections:
         self._free: deque[httpx.HTTPTransport] = deque()
         self._all: list[httpx.HTTPTransport] = []
 
+    def _proxy_trust(self, proxy: str) -> ssl.SSLContext | None:
+        return self._trust if proxy.startswith("https:") else None
+
     def _transport(self) -> httpx.HTTPTransport:
         """One that nobody uses: the one that was used last, whose connection is most likely still open."""
         try:
             return self._free.pop()
         except IndexError:
-            made = httpx.HTTPTransport(verify=self._trust, proxy=_proxy(self._base), limits=self._limits)
+            made = httpx.HTTPTransport(verify=self._trust, proxy=self._proxy, limits=self._limits)
             # httpx hands no network backend through to httpcore; selftests/network notices if this name ever changes.
             made._pool._network_backend = self._wire
             self._all.append(made)
@@ -195,7 +199,7 @@ class Connections:
 
         The client above this layer is left out on purpose: it follows `Location` in part even when told not to.
         """
-        sent = httpx.Headers(HEADERS)
+        sent = httpx.Headers(self._headers)
         sent.update(headers)
         request = httpx.Request(method, url, headers=sent, content=content, extensions={"timeout": self._timeout})
         transport = self._transport()
@@ -211,16 +215,6 @@ class Connections:
     def close(self) -> None:
         for transport in self._all:
             transport.close()
-
-
-def _proxy(base: str) -> str | None:
-    """The proxy that the environment names for the target; never one for a loopback address."""
-    parts = urlsplit(base)
-    host = parts.hostname or ""
-    if host in ("localhost", "::1") or host.startswith("127.") or urllib.request.proxy_bypass(host):
-        return None
-    proxies = urllib.request.getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
 
 
 def decoded(body: bytes | bytearray, coding: str) -> bytes:

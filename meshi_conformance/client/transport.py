@@ -51,6 +51,9 @@ NEVER_SENT = (
 )
 """Failures after which the server surely saw nothing of the request."""
 
+REFUSED_FOR_GOOD = re.compile(r"\[SSL: |^4[0-9][0-9] ")
+"""What a connection says that a certificate, the version of TLS or a proxy refuses: not a server that restarts."""
+
 LARGE_BYTES = 1024 * 1024
 """Answers beyond this size are read one at a time."""
 
@@ -75,7 +78,7 @@ class Transport:
         self._limiter = limiter or Limiter(None)
         self._breaker = Breaker()
         self._wire = Wire()
-        self._http = Connections(target.base, self._wire, KEEP_ALIVE, target.answer_seconds)
+        self._http = Connections(target.base, target.access, self._wire, KEEP_ALIVE, target.answer_seconds)
         self._single: Connections | None = None
         self._large = threading.Lock()
         self._over = threading.Event()
@@ -241,8 +244,9 @@ class Transport:
             if self._exhausted or now - refused_since > self.target.rate_limit_seconds:
                 self._exhausted = True
                 self._limiter.give_back(reserved)
+                who = f"a gateway's {exchange.answered_by}; " if exchange.is_gateway_page else ""
                 raise TransportTrouble(
-                    f"{exchange.summary} in spite of waiting as Retry-After said "
+                    f"{who}{exchange.summary} in spite of waiting as Retry-After said "
                     f"({now - refused_since:.0f} s for this request)",
                     "the target's rate limit did not lift",
                 )
@@ -260,6 +264,8 @@ class Transport:
     def _try_again(self, request: _Request, problem: _NoAnswer, attempt: int, started: float) -> bool:
         """Whether to repeat a request that had no answer, after a pause."""
         if not (request.retriable or not request.maybe_done) or self._breaker.is_silent(request.name):
+            return False
+        if problem.final:
             return False
         if problem.slow:
             again = attempt < 2
@@ -335,13 +341,14 @@ class Transport:
                 elapsed=time.perf_counter() - clock,
                 other_base=request.other_base,
                 scheme=request.scheme,
+                curl_options=self.target.access.curl_options,
             )
             self.recorder.exchange(exchange)
             if request.rows:
                 for row in created(request.rows, exchange.status, _value(exchange)):
                     self.recorder.created(row)
-        if exchange.is_gateway_page:
-            raise _NoAnswer(f"a gateway answered {exchange.status} in the API's place", maybe_done=True)
+        if exchange.is_gateway_page and exchange.status != 429:
+            raise _NoAnswer(f"a gateway's {exchange.answered_by} came in the API's place", maybe_done=True)
         return exchange
 
     def _without_answer(self, problem: Exception) -> _NoAnswer:
@@ -351,9 +358,20 @@ class Transport:
         slow = isinstance(problem, httpx.TimeoutException) and not isinstance(problem, httpx.ConnectTimeout)
         if not unsent and not slow and not patience.touched and self._single is None:
             # The server may close idle connections early. What must not be repeated gets its own from now on.
-            self._single = Connections(self.target.base, self._wire, 0, self.target.answer_seconds)
+            self._single = Connections(self.target.base, self.target.access, self._wire, 0, self.target.answer_seconds)
         how = "" if unsent else " after part of the answer had come" if patience.touched else " before any answer"
-        return _NoAnswer(f"{type(problem).__name__} {problem}"[:300].strip() + how, maybe_done=not unsent, slow=slow)
+        who = ""
+        if self.target.access.proxy and isinstance(
+            problem, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError
+        ):
+            # Every connection goes to the proxy; what lies behind it cannot refuse one.
+            who = f"{self.target.access.proxy_name}: "
+        return _NoAnswer(
+            who + f"{type(problem).__name__} {problem}"[:300].strip(" .") + how,
+            maybe_done=not unsent,
+            slow=slow,
+            final=unsent and REFUSED_FOR_GOOD.search(str(problem)) is not None,
+        )
 
     def together(self, calls: Iterable[Callable[[], Exchange]]) -> list[Exchange]:
         """Makes independent calls at once and returns their exchanges in the order given."""
@@ -394,13 +412,14 @@ class _Request:
 
 
 class _NoAnswer(Exception):
-    """An attempt had no answer of the API."""
+    """An attempt had no answer of the API; a `final` one would end alike however often it is made."""
 
-    def __init__(self, reason: str, maybe_done: bool, slow: bool = False) -> None:
+    def __init__(self, reason: str, maybe_done: bool, slow: bool = False, final: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.maybe_done = maybe_done
         self.slow = slow
+        self.final = final
 
 
 def _unpadded(content: bytes | Padded | None) -> bytes | None:

@@ -40,7 +40,7 @@ class Exchange:
     sent, `literal` when a made-up Authorization header was. `elapsed` is in seconds, `started` is POSIX time.
     `request_size` is how many bytes a body had of which `request_body` is only the start, else None.
     `other_base` is what the path was sent below where that is not the target's base URL. `scheme` is what stood before
-    the key.
+    the key, `curl_options` what a curl line needs besides to reach the target.
     """
 
     id: str
@@ -59,6 +59,7 @@ class Exchange:
     request_size: int | None = None
     other_base: str | None = None
     scheme: str = BEARER
+    curl_options: str = ""
     violations: list[tuple[str, str]] = field(default_factory=list)
     drift: list[str] = field(default_factory=list)
 
@@ -140,8 +141,32 @@ class Exchange:
 
     @property
     def is_gateway_page(self) -> bool:
-        """Whether something on the way answered in the API's place: no answer of the API, so nothing to judge."""
+        """Whether something on the way answered in the API's place: no answer of the API, so nothing to judge.
+
+        Gateways say with a page for people that the server behind them does not answer, or that they limit requests.
+        """
+        if self.status == 429:
+            return self.code is None and "html" in (self.header("content-type") or "").lower()
         return self.status in GATEWAY_STATUSES and self.code is None
+
+    @property
+    def answered_by(self) -> str:
+        """Who answered, as far as it says so: status, content type, and the Server and Via headers."""
+        label = (self.header("content-type") or "").partition(";")[0].strip().lower()
+        names = (("from", self.header("server")), ("via", self.header("via")))
+        said = "".join(f" {word} {' '.join(name.split())[:60]}" for word, name in names if name)
+        return f"{self.status} {label[:60] or 'without a content type'}{said}"
+
+    @property
+    def page(self) -> str | None:
+        """Who answered, where the body is no JSON object and the method asks for one; None for the API's answers."""
+        if self.method in ("HEAD", "OPTIONS"):
+            return None
+        try:
+            value = self.parsed
+        except NotJson:
+            return self.answered_by
+        return None if isinstance(value, dict) else self.answered_by
 
     @property
     def refusal(self) -> tuple[int, str | None]:
@@ -184,6 +209,7 @@ class Exchange:
         line = " ".join(parts) + f' "{base}{_double_quoted(self._path(clean))}"'
         if self.key in KEY_VARIABLES:
             line += f' -H "Authorization: {self.scheme}${KEY_VARIABLES[self.key]}"'
+        line += self.curl_options
         for name, value in self.request_headers.items():
             line += " -H " + shlex.quote(f"{name}: {value}" if value else f"{name};")
         cut = [f"the path has {len(self.path)} characters"] if len(self.path) > STORED_PATH else []

@@ -34,7 +34,7 @@ class Recorder:
 
     def __init__(self, contract: Contract, redaction: Redaction, spool: Path | None, worker: str) -> None:
         self._contract = contract
-        self._redaction = redaction
+        self.redaction = redaction
         self._worker = worker
         self._lock = threading.Lock()
         self._count = 0
@@ -84,7 +84,7 @@ class Recorder:
 
     def clean(self, text: str) -> str:
         """The text without any key."""
-        return self._redaction.text(text)
+        return self.redaction.text(text)
 
     def exchange(self, exchange: Exchange) -> None:
         """Checks an exchange and keeps it."""
@@ -96,7 +96,7 @@ class Recorder:
                 # A walk of hundreds of pages would hold all their values; a body is parsed again where it is asked for.
                 self.of_test[-PARSED_ANSWERS - 1].__dict__.pop("parsed", None)
         if self._keeps:
-            self._write("exchange", exchange.record(self._redaction))
+            self._write("exchange", exchange.record(self.redaction))
 
     def keep(self, record: dict[str, Any]) -> None:
         """Keep the record of an exchange that passed elsewhere and that no check is made of."""
@@ -138,7 +138,7 @@ class Recorder:
         if not self._keeps:
             return
         if kind != "exchange":  # an exchange's record is clean already
-            data = self._redaction.apply(data)
+            data = self.redaction.apply(data)
         event = {"type": kind, "at": round(time.time(), 3), **data}
         with self._lock:
             if self._stream is not None:

@@ -62,7 +62,7 @@ class Redaction:
         # blocks is a part of the secret: so all parts of that size are known, with the places they come from.
         self._parts: dict[int, dict[str, list[tuple[_Secret, int]]]] = {}
         for role, value in keys.items():
-            for secret in _secrets(value, f"${KEY_VARIABLES.get(role, 'KEY')}"):
+            for secret in _secrets(value, f"${KEY_VARIABLES.get(role, role)}"):
                 size = (min(secret.least, PART) + 1) // 2
                 known = self._parts.setdefault(size, {})
                 for start in range(len(secret.spelling) - size + 1):

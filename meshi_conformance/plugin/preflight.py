@@ -15,12 +15,10 @@ from ..errors import MissingMember, TransportTrouble, Unreadable, UsageError
 from ..exchanges.exchange import Exchange
 from ..exchanges.recorder import Recorder
 from ..exchanges.redaction import Redaction
-from ..target.keys import KEY_VARIABLES
 from ..target.target import Preflight, Target
 from ..vocabulary import Level
 from .estimates import expected
-
-REDIRECTS = (301, 302, 303, 307, 308)
+from .identification import is_recognizable, require_the_api, unreachable
 
 
 def look(target: Target, contract: Contract) -> Preflight:
@@ -29,36 +27,36 @@ def look(target: Target, contract: Contract) -> Preflight:
     An odd answer of `/auth` alone stops nothing: the route is under test itself. What stops a run is that no
     route knows the key, that nothing here looks like the API, or that the key may not write.
     """
-    redaction = Redaction(target.keys)
+    redaction = Redaction(target.secrets)
     recorder = Recorder(contract, redaction, None, "preflight")
     transport = Transport(target, contract, recorder, "preflight")
-    api = Api(transport)
     try:
-        try:
-            auth = api.get_auth()
-        except TransportTrouble:
-            # The route may be broken by itself; a target that answers nowhere is not reached.
-            api.list_events()
-            return Preflight(None, (), ("GET /auth has no usable answer.",))
-        said = _said(auth)
-        if not auth.accepted:
-            _explain(target, auth, api.list_events())
-        scopes = said.get("scopes")
-        names = tuple(one[:40] for one in scopes if isinstance(one, str))[:10] if isinstance(scopes, list) else ()
-        if not target.read_only:
-            _may_write(target, api, names)
-        org = said.get("org_id")
-        notes = tuple(_notes(target, api, org, names))
-        return Preflight(org[:200] if isinstance(org, str) else None, names, notes)
+        return _look(target, contract, Api(transport))
     except TransportTrouble as problem:
-        raise UsageError(
-            redaction.text(
-                f"The target {target.base} could not be reached: {problem}. Check the URL, the network and "
-                "whether the server is up."
-            )
-        ) from None
+        raise UsageError(redaction.text(unreachable(target, str(problem)))) from None
+    except UsageError as problem:
+        raise UsageError(redaction.text(str(problem))) from None
     finally:
         transport.close()
+
+
+def _look(target: Target, contract: Contract, api: Api) -> Preflight:
+    auth: Exchange | None = None
+    with suppress(TransportTrouble):
+        # The route may be broken by itself; a target that answers nowhere is not reached.
+        auth = api.get_auth()
+    if auth is None or not (auth.accepted and is_recognizable(auth, contract)):
+        require_the_api(target, api, contract, auth, api.list_events())
+    if auth is None:
+        return Preflight(None, (), ("GET /auth has no usable answer.",))
+    said = _said(auth)
+    scopes = said.get("scopes")
+    names = tuple(one[:40] for one in scopes if isinstance(one, str))[:10] if isinstance(scopes, list) else ()
+    if not target.read_only:
+        _may_write(target, api, names)
+    org = said.get("org_id")
+    notes = tuple(_notes(target, api, org, names))
+    return Preflight(org[:200] if isinstance(org, str) else None, names, notes)
 
 
 def _may_write(target: Target, api: Api, scopes: tuple[str, ...]) -> None:
@@ -67,29 +65,10 @@ def _may_write(target: Target, api: Api, scopes: tuple[str, ...]) -> None:
         probe = api.send(Call("createEvent", body={}))
         if probe.refusal == (403, "INSUFFICIENT_SCOPE"):
             raise UsageError(
-                f"The key in {_variable(target)} may not write on {target.base} (scopes: "
+                f"The key in {target.variable('main')} may not write on {target.base} (scopes: "
                 f"{', '.join(scopes) or 'none'}). A run creates events of its own: give a key with "
                 "partner:write, or judge with --read-only what reads can show."
             )
-
-
-def _explain(target: Target, auth: Exchange, events: Exchange) -> None:
-    """Stops a run that could judge nothing, with what is most likely wrong."""
-    if auth.status in (401, 403) and events.status in (401, 403):
-        raise UsageError(
-            f"{target.base} refuses the key in {_variable(target)} ({auth.status} {(auth.code or '')[:60]}). "
-            "Check that the key belongs to this environment: staging and production keys are separate."
-        )
-    if auth.status in REDIRECTS and events.status in REDIRECTS:
-        place = (auth.header("location") or "nowhere")[:200]
-        raise UsageError(
-            f"{target.base} redirects to {place}. Keys are never sent on to another place: give the final URL."
-        )
-    if auth.status in (404, 405) and events.status in (404, 405) and auth.code is None and events.code is None:
-        raise UsageError(
-            f"{target.base} serves no Partner API: GET /auth and GET /events answer {auth.status} without an error "
-            "code. Check the path of the URL; the documented one ends with /api/v0/partner."
-        )
 
 
 def _notes(target: Target, api: Api, org: Any, scopes: tuple[str, ...]) -> Iterator[str]:
@@ -99,14 +78,14 @@ def _notes(target: Target, api: Api, org: Any, scopes: tuple[str, ...]) -> Itera
     with suppress(TransportTrouble):
         if "other" in target.keys and org is not None and org == _said(api.as_key("other").get_auth()).get("org_id"):
             yield (
-                f"The key in {_variable(target, 'other')} names the same org_id as the main key: where it is no key "
+                f"The key in {target.variable('other')} names the same org_id as the main key: where it is no key "
                 "of another org, the isolation requirements fail for that reason alone."
             )
     with suppress(TransportTrouble):
         scopes_of_read = _said(api.as_key("read").get_auth()).get("scopes") if "read" in target.keys else None
         if isinstance(scopes_of_read, list) and "partner:write" in scopes_of_read:
             yield (
-                f"The key in {_variable(target, 'read')} lists partner:write: where it may write, the scope "
+                f"The key in {target.variable('read')} lists partner:write: where it may write, the scope "
                 "requirements fail for that reason alone."
             )
     if scopes and "partner:write" not in scopes and not target.read_only:
@@ -140,10 +119,6 @@ def announcement(target: Target, preflight: Preflight, contract: Contract, selec
     )
     lines += [f"not run   {number} requirements: {reason}" for reason, number in reasons.most_common()]
     return [*lines, *(f"note      {note}" for note in preflight.notes)]
-
-
-def _variable(target: Target, role: str = "main") -> str:
-    return target.variables.get(role, KEY_VARIABLES[role])
 
 
 def _said(auth: Exchange) -> dict[str, Any]:

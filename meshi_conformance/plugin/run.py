@@ -19,6 +19,7 @@ from ..exchanges.spool import Spool
 from ..report import comparison, results, write_all
 from ..report.text import visible
 from ..target import targets_file
+from ..target.keys import KEY_VARIABLES
 from ..target.reference_process import Embedded
 from ..target.target import Preflight, Target, resolve, restricted
 from ..verdicts import gate, waivers
@@ -101,12 +102,21 @@ class Controller:
         raise KeyboardInterrupt(f"signal {number}")
 
     def announce(self) -> None:
-        """Says what the run is about to do to a server that is not our own."""
+        """Say what the run is about to do to a server that is not our own, and that a key is not for the reference."""
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
-        if self._embedded is None and reporter is not None:
+        if reporter is None:
+            return
+        if self._embedded is None:
             reporter.ensure_newline()
             for line in announcement(self.target, self.preflight, self.contract, self.selected):
                 reporter.write_line(visible(line))
+        elif os.environ.get(KEY_VARIABLES["main"]):
+            reporter.ensure_newline()
+            reporter.write_line(
+                f"note      {KEY_VARIABLES['main']} is set, and yet this run judges the embedded reference server: "
+                "name your own with --target or MESHI_BASE.",
+                yellow=True,
+            )
 
     def _find_target(self) -> Target:
         option = self.config.option

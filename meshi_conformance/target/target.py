@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from ..contract.requirements import NEEDS
 from ..errors import UsageError
+from .access import Access, access, is_loopback
+from .keys import KEY_VARIABLES
 from .targets_file import HOSTED, Entry
 
 CURRENT_BASE = "/api/v0/partner"
@@ -27,7 +29,7 @@ class Target:
     take, `rate_limit_seconds` how long one request waits in all for a rate limit to lift. `rate` is in
     requests per second over all workers. `protected` targets are read only unless writes are allowed by name;
     `read_only` says what holds in this run, and `read_only_reason` why. `variables` maps a role to the
-    environment variable that its key came from.
+    environment variable that its key came from; `access` is the way to it.
     """
 
     name: str
@@ -49,11 +51,16 @@ class Target:
     read_only_reason: str = ""
     waivers: str | None = None
     variables: dict[str, str] = field(default_factory=dict)
+    access: Access = field(default_factory=Access)
 
     @property
     def is_loopback(self) -> bool:
-        host = urlsplit(self.base).hostname or ""
-        return host == "localhost" or host == "::1" or host.startswith("127.")
+        return is_loopback(self.base)
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """What nothing may show: role of a key, or name of a variable, to its value."""
+        return {**self.access.secrets, **self.keys}
 
     @property
     def legacy_base(self) -> str | None:
@@ -76,6 +83,10 @@ class Target:
             return None
         return f"{self.variables[need]} is not set" if need in self.variables else NEEDS[need]
 
+    def variable(self, role: str) -> str:
+        """Return the environment variable that holds the key of a role."""
+        return self.variables.get(role, KEY_VARIABLES[role])
+
     def deadline(self, kind: object) -> float:
         """How many seconds a run of this kind may take to end."""
         return self.deadlines.get(str(kind), self.run_deadline)
@@ -86,7 +97,8 @@ class Target:
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Target:
-        return cls(**{**data, "capabilities": frozenset(data["capabilities"])})
+        """Return the target that `as_data` described."""
+        return cls(**{**data, "capabilities": frozenset(data["capabilities"]), "access": Access(**data["access"])})
 
 
 def resolve(
@@ -98,10 +110,16 @@ def resolve(
     """The server that was asked for; None means the embedded reference.
 
     `name` is `reference`, `staging`, `production`, the name of an entry of the targets file, or a URL; without
-    it MESHI_BASE decides. Raises UsageError for a name that is none of these, and for a target whose key is
-    not in the environment.
+    it MESHI_BASE decides. Raises UsageError for a name that is none of these, an empty one among them, for a target
+    whose key is not in the environment, and for a proxy or certificate that cannot be used.
     """
-    chosen = name or environment.get("MESHI_BASE") or "reference"
+    chosen = name if name is not None else environment.get("MESHI_BASE", "reference")
+    if not chosen.strip():
+        raise UsageError(
+            f"{'--target' if name is not None else 'MESHI_BASE'} is empty, so it is not known which server to judge. "
+            "Give a name or a URL (a variable of a CI system may not be set); --target reference, or no MESHI_BASE "
+            "at all, judges the embedded reference server."
+        )
     if chosen == "reference":
         return None
     known = {**{one: Entry(one, base) for one, base in HOSTED.items()}, **(entries or {})}
@@ -122,6 +140,7 @@ def resolve(
         protected=entry.read_only or is_production or entry.name == "production",
         waivers=entry.waivers,
         variables=dict(entry.variables),
+        access=access(base, environment, entry.tls, entry.headers),
     )
     if target.is_loopback:
         target = _quick(target)

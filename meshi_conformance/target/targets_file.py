@@ -1,16 +1,17 @@
-"""The targets file: servers by name, with their keys' variables, what they cannot offer, rate and waits."""
+"""The targets file: servers by name, with their keys' variables, the way to them, what they cannot offer, and waits."""
 
 from __future__ import annotations
 
 import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from ..contract.requirements import NEEDS
 from ..errors import UsageError
+from .access import HEADER_NAME, RESERVED_HEADERS, Tls
 from .keys import KEY_VARIABLES
 
 HOSTED = {
@@ -35,7 +36,10 @@ WAITS = {
 
 @dataclass(frozen=True)
 class Entry:
-    """One target of the file. `variables` maps a role to the environment variable that holds its key."""
+    """One target of the file.
+
+    `variables` maps a role to the environment variable that holds its key, `headers` a header to that of its value.
+    """
 
     name: str
     base: str
@@ -45,6 +49,8 @@ class Entry:
     waits: dict[str, Any] = field(default_factory=dict)
     read_only: bool = False
     waivers: str | None = None
+    tls: Tls = field(default_factory=Tls)
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 def load(file: Path | None) -> dict[str, Entry]:
@@ -80,7 +86,7 @@ def _entry(name: str, table: Any, folder: Path) -> Entry:
         raise _Wrong(f"{where} has a name that cannot be used; `reference` is the embedded server")
     if not isinstance(table, dict):
         raise _Wrong(f"{where} is no table")
-    _only(table, where, "base", "keys", "cannot", "rate", "waits", "read_only", "waivers")
+    _only(table, where, "base", "keys", "cannot", "rate", "waits", "read_only", "waivers", "tls", "headers")
     base = table.get("base", HOSTED.get(name))
     if not isinstance(base, str) or not base.startswith(("http://", "https://")):
         raise _Wrong(f"{where} needs `base`, a URL that starts with http:// or https://")
@@ -111,7 +117,31 @@ def _entry(name: str, table: Any, folder: Path) -> Entry:
         _waits(_table(table, "waits", where), f"[targets.{name}.waits]"),
         read_only,
         str(folder / waivers) if waivers else None,
+        _tls(_table(table, "tls", where), f"[targets.{name}.tls]", folder),
+        _headers(_table(table, "headers", where), f"[targets.{name}.headers]"),
     )
+
+
+def _tls(table: dict[str, Any], where: str, folder: Path) -> Tls:
+    _only(table, where, *(one.name for one in fields(Tls)))
+    for member, value in table.items():
+        if not isinstance(value, str) or not value:
+            raise _Wrong(f"{where} {member} is {'the name of a variable' if member == 'passphrase' else 'a path'}")
+    if "certificate" not in table and ("private_key" in table or "passphrase" in table):
+        raise _Wrong(f"{where} needs `certificate` beside its private key")
+    if "passphrase" in table and not table["passphrase"].isidentifier():
+        raise _Wrong(f"{where} passphrase must be the name of an environment variable; never write one there")
+    files = {name: str(folder / table[name]) for name in ("ca", "certificate", "private_key") if name in table}
+    return Tls(**files, passphrase=table.get("passphrase"))
+
+
+def _headers(table: dict[str, Any], where: str) -> dict[str, str]:
+    for header, variable in table.items():
+        if not HEADER_NAME.fullmatch(header) or header.lower() in RESERVED_HEADERS:
+            raise _Wrong(f"{where} {header!r} is no header that can be added: the suite sends it itself, or it is none")
+        if not isinstance(variable, str) or not variable.isidentifier():
+            raise _Wrong(f"{where} {header} must be the name of an environment variable; never write a value there")
+    return table
 
 
 def _waits(table: dict[str, Any], where: str) -> dict[str, Any]:

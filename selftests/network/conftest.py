@@ -32,7 +32,7 @@ def connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect
     def make(base: str, *, limiter: Limiter | None = None, **settings: Any) -> Api:
         quick = {"answer_seconds": 0.5, "run_deadline": 1.0, "poll_first": 0.02, "poll_most": 0.1}
         target = Target("hostile", base, **{"keys": {"main": KEY}, **quick, **settings})
-        recorder = Recorder(load(), Redaction(target.keys), tmp_path / f"spool-{len(made)}.jsonl", "w")
+        recorder = Recorder(load(), Redaction(target.secrets), tmp_path / f"spool-{len(made)}.jsonl", "w")
         transport = Transport(target, load(), recorder, "run", limiter)
         made.append(transport)
         return Api(transport)

@@ -21,6 +21,10 @@ rates = 3
 CASES = {
     "unknown target": "Unknown target 'nowhere'",
     "a port that is none": "Unknown target 'http://127.0.0.1:99999/api'",
+    "an empty target": "--target is empty",
+    "an empty MESHI_BASE": "MESHI_BASE is empty",
+    "a proxy without a scheme": "it has no scheme. Write http://127.0.0.1:9",
+    "certificates that are not there": "SSL_CERT_FILE names /nowhere/ca.pem",
     "no key": "MESHI_KEY is not set",
     "unreachable host": "could not be reached",
     "wrong key": "refuses the key in MESHI_KEY (401 UNAUTHORIZED)",
@@ -52,6 +56,16 @@ def runs(reference: Address, tmp_path_factory: pytest.TempPathFactory) -> dict[s
         asked: dict[str, tuple[dict[str, str], list[str]]] = {
             "unknown target": ({}, ["--target", "nowhere"]),
             "a port that is none": (key, ["--target", "http://127.0.0.1:99999/api"]),
+            "an empty target": (key, ["--target", ""]),
+            "an empty MESHI_BASE": ({**key, "MESHI_BASE": ""}, []),
+            "a proxy without a scheme": (
+                {**key, "ALL_PROXY": "someone:hidden-word@127.0.0.1:9"},
+                ["--target", "http://partner.example.com/api/v0/partner"],
+            ),
+            "certificates that are not there": (
+                {**key, "SSL_CERT_FILE": "/nowhere/ca.pem"},
+                ["--target", "https://127.0.0.1:9/api/v0/partner"],
+            ),
             "no key": ({}, ["--target", real]),
             "unreachable host": (key, ["--target", "http://127.0.0.1:9/api/v0/partner"]),
             "wrong key": (key, ["--target", real]),
@@ -85,6 +99,7 @@ def test_bad_input_is_told_in_one_message(case: str, runs: dict[str, Run]) -> No
     assert CASES[case] in found.output
     assert "Traceback" not in found.output
     assert "\x1b" not in found.output
+    assert "hidden-word" not in found.output
     assert len(found.output.strip().splitlines()) < 4, found.output
 
 

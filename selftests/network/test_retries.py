@@ -194,16 +194,6 @@ def test_no_key_follows_a_redirect(status: str, connect: Connect) -> None:
         assert not elsewhere.requests, "the other host must not even be connected to"
 
 
-def test_a_proxy_of_the_environment_never_sees_loopback_traffic(
-    connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with serving(says(answer(auth()))) as proxy, serving(says(answer(auth()))) as server:
-        for name in ("http_proxy", "all_proxy"):
-            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
-        assert connect(server.base).get_auth().accepted
-        assert not proxy.requests
-
-
 def limited(pause: str, refusals: int) -> Script:
     """Answers 429 a number of times, then as it should."""
     too_many = answer(refusal("PARTNER_RATE_LIMIT_EXCEEDED"), "429 Too Many Requests", Retry_After=pause)

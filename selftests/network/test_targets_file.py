@@ -27,7 +27,12 @@ def written(folder: Path, text: str) -> Path:
 
 def test_the_example_can_be_used() -> None:
     entries = load(ROOT / "docs" / "targets.example.toml")
-    keys = {"STAGING_EU_KEY": "k1", "STAGING_EU_OTHER_KEY": "k2", "MESHI_READ_KEY": "of something else"}
+    keys = {
+        "STAGING_EU_KEY": "k1",
+        "STAGING_EU_OTHER_KEY": "k2",
+        "STAGING_EU_GATEWAY_TOKEN": "t",
+        "MESHI_READ_KEY": "of something else",
+    }
     target = resolve("staging-eu", keys, frozenset({"large", "rate_limit"}), entries)
     assert target is not None
     assert target.keys == {"main": "k1", "other": "k2"}
@@ -62,6 +67,15 @@ BAD = {
     "an unknown capability": (f"[targets.a]\nbase = '{BASE}'\ncannot.fly = 'no wings'", "unknown entry 'fly'"),
     "a capability without a reason": (f"[targets.a]\nbase = '{BASE}'\ncannot.large = ' '", "needs a reason"),
     "targets that are no table": ("targets = 3", "is no table"),
+    "a header's value": (f"[targets.a]\nbase = '{BASE}'\nheaders.X-Gate = 'a-b'", "never write a value"),
+    "a header of the suite's own": (f"[targets.a]\nbase = '{BASE}'\nheaders.Authorization = 'A'", "no header that can"),
+    "a header that is none": (f"[targets.a]\nbase = '{BASE}'\nheaders.'X Gate' = 'A'", "no header that can"),
+    "an unknown certificate": (f"[targets.a]\nbase = '{BASE}'\ntls.cert = 'x'", "unknown entry 'cert'"),
+    "a key without its certificate": (f"[targets.a]\nbase = '{BASE}'\ntls.private_key = 'x'", "needs `certificate`"),
+    "a passphrase in the file": (
+        f"[targets.a]\nbase = '{BASE}'\ntls = {{certificate = 'x', passphrase = 'a b'}}",
+        "never",
+    ),
     "read_only that is text": (f"[targets.a]\nbase = '{BASE}'\nread_only = 'yes'", "true or false"),
 }
 
