@@ -8,6 +8,7 @@
 #   make repeat        a hundred whole runs in a row: no verdict may differ
 #   make bench         where the time of a run goes, against bare httpx (reports/bench.json)
 #   make bench-peers   what other tools find on the same servers (docs/benchmarks.md; needs Node.js and Java)
+#   make realworld     nginx, HAProxy and two mocks in front or in place of the reference (needs them and Node.js)
 #   make mutation      every small change of the judge's own parts against its unit tests
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -16,7 +17,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: conformance test check generated-trials selftest detect detect-fast remove-tests watch-trials repeat mutation bench bench-peers lint catalogue lock clean
+.PHONY: conformance test check generated-trials selftest detect detect-fast remove-tests watch-trials repeat mutation bench bench-peers realworld openapi lint catalogue lock clean
 .DEFAULT_GOAL := conformance
 
 $(READY): lock.txt pyproject.toml
@@ -94,6 +95,15 @@ $(PEERS_READY): benchmarks/peers/package-lock.json benchmarks/peers/tavern.lock.
 
 bench-peers: $(READY) $(PEERS_READY)
 	$(BIN)/python -m benchmarks.peers $(PEERS)
+
+# REALWORLD="'*proxy*'" tries the cases whose name fits.
+MOCKS_READY := selftests/realworld/node_modules/.ready
+$(MOCKS_READY): selftests/realworld/package-lock.json
+	cd selftests/realworld && npm ci --ignore-scripts --no-audit --no-fund
+	touch $(MOCKS_READY)
+
+realworld: $(READY) $(MOCKS_READY)
+	PYTHONPATH=selftests $(BIN)/python -m realworld --strict $(REALWORLD)
 
 lint: $(READY)
 	$(BIN)/ruff check .
