@@ -112,6 +112,10 @@ lint: $(READY)
 	$(BIN)/lint-imports
 	$(BIN)/check-jsonschema --quiet --schemafile requirements/requirements.schema.json requirements/*.yaml
 
+# Writes the OpenAPI description anew as one document without references to other files.
+openapi: $(READY)
+	$(BIN)/python -m meshi_conformance openapi openapi/meshi-partner-v0.bundled.json
+
 # Writes docs/requirements.md anew from the contract and the tests, and docs/open-questions.md from requirements/.
 catalogue: $(READY)
 	$(BIN)/python -m meshi_conformance catalogue

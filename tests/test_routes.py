@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from functools import partial
+
 from meshi_conformance.client.api import Api
 from meshi_conformance.contract.contract import load
 from meshi_conformance.errors import CeilingReached, CouldNotArrange
@@ -81,6 +85,35 @@ def test_a_method_that_a_path_does_not_offer_is_refused(api: Api, given: Given, 
                 assert is_enveloped(refused(exchange)), f"{exchange.summary} without the error envelope"
             with judge("routes.method.correlation"):
                 assert is_correlated(refused(exchange)), f"{exchange.summary}: its correlation IDs differ"
+
+
+SPELLINGS: dict[str, Callable[[str], str]] = {
+    "a slash at its end": lambda path: f"{path}/",
+    "a doubled slash": lambda path: "//".join(path.rsplit("/", 1)),
+    "upper case": lambda path: "".join(
+        part if part[:1] == "{" else part.upper() for part in re.split(r"({\w+})", path)
+    ),
+    "a sub-resource that nobody named": lambda path: f"{path}/conf-nothing/conf-deeper/conf-deepest",
+}
+"""What makes a documented path nearly another one. Whether a server still takes it for the same is open."""
+
+
+@requirement("routes.variant.envelope", "routes.variant.correlation")
+def test_a_path_that_is_nearly_a_documented_one_is_answered_like_everything_else(
+    api: Api, given: Given, judge: Judge
+) -> None:
+    paths = [spell(path) for path in sorted(PATHS) for spell in SPELLINGS.values()]
+    # Only reads, and nothing that exists is named: a server may take the path for the documented one.
+    named = [re.sub(r"{\w+}", given.name("nowhere"), path.replace("{kind}", "event")) for path in paths]
+    exchanges = api.together(partial(api.request, "GET", path) for path in named)
+    refusals = [exchange for exchange in exchanges if not exchange.accepted]
+    if not refusals:
+        raise Inconclusive("every such path is accepted", "paths that are nearly documented are accepted")
+    for exchange in refusals:
+        with judge("routes.variant.envelope"):
+            assert is_enveloped(exchange), f"{exchange.summary} without the error envelope"
+        with judge("routes.variant.correlation"):
+            assert is_correlated(exchange), f"{exchange.summary}: its correlation IDs differ"
 
 
 @requirement("routes.head.read_key", "routes.options.read_key")

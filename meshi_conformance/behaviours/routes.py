@@ -20,6 +20,15 @@ def wrong_method(one: Observed) -> str | None:
     return str(one.status) if one.key == MAIN and one.status in (404, 405) else None
 
 
+def spelling(one: Observed) -> str | None:
+    """A plain path with a slash at its end."""
+    if one.method != "GET" or one.path.removesuffix("/") not in PLAIN_PATHS or not one.path.endswith("/"):
+        return None
+    if one.key != MAIN or one.status >= 500:
+        return None
+    return "same" if one.accepted else "redirect" if one.status < 400 else "unknown"
+
+
 def delete(one: Observed) -> str | None:
     if one.method != "DELETE" or one.key != MAIN:
         return None
@@ -91,6 +100,7 @@ def wait_form(one: Observed) -> str | None:
 
 OBSERVERS: dict[str, Observer] = {
     "routes.wrong_method": each_of_any_key(wrong_method),
+    "routes.spelling": each_of_any_key(spelling),
     "routes.delete": each_of_any_key(delete),
     "routes.key_or_route": each_of_any_key(key_or_route),
     "routes.head": each_of_any_key(head),

@@ -277,8 +277,57 @@ for _family, _code, _what in (
             f"routes.{_family}.{_aspect}.{_suffix}",
             f"{_what} {_sentence}.",
             breaks=[f"routes.{_family}.{_aspect}"],
-            also=[f"routes.{_family}.*", "limits.ids.path_like"],
+            also=[f"routes.{_family}.*", "routes.variant.*", "limits.ids.path_like"],
         )(refusing((_code,), _change))
+
+
+# Paths that are nearly documented ones
+
+
+def below(request: Request) -> str:
+    """The path below the base, without the query."""
+    return next((request.raw_path[len(base) :] for base in app.BASES if request.raw_path.startswith(base + "/")), "")
+
+
+def redirected(response: Response, request: Request) -> None:
+    """A framework's answer to a slash at the end: the other path, and no body."""
+    response.status, response.body, response.headers["location"] = 307, None, request.raw_path.rstrip("/")
+
+
+def refused_without_body(response: Response, request: Request) -> None:
+    response.status, response.body = 404, None
+
+
+NEARLY: dict[str, tuple[str, Callable[[str], bool]]] = {
+    "slash": ("A path with a slash at its end", lambda path: path.endswith("/")),
+    "doubled": ("A path with a doubled slash", lambda path: "//" in path),
+    "upper": ("A path in upper case", lambda path: path.split("/")[1].isupper()),
+    "deeper": ("An unknown sub-resource", lambda path: path.endswith("/conf-nothing/conf-deeper/conf-deepest")),
+}
+for _kind, (_what, _is_meant) in NEARLY.items():
+    for _aspect, _suffix, _sentence, _change in (
+        ("envelope", "redirected", "is redirected without a body", redirected),
+        ("envelope", "empty", "is refused without a body", refused_without_body),
+        ("correlation", "replaced", "is refused with a correlation ID of the server's own", renamed),
+    ):
+
+        def _spelt(
+            patch: Patch,
+            is_meant: Callable[[str], bool] = _is_meant,
+            change: Callable[[Response, Request], None] = _change,
+        ) -> None:
+            def only(response: Response, request: Request) -> None:
+                if response.status >= 400 and is_meant(below(request)):
+                    change(response, request)
+
+            responding(patch, only)
+
+        fault(
+            f"routes.variant.{_kind}.{_suffix}",
+            f"{_what} {_sentence}.",
+            breaks=[f"routes.variant.{_aspect}"],
+            also=["routes.*", "limits.ids.path_like"],
+        )(_spelt)
 
 for _method in ("HEAD", "OPTIONS"):
     for _suffix, _sentence, _error in (

@@ -103,6 +103,48 @@ variation(
 
 # Choices where the pages are silent
 
+def slashes_merged(patch: Patch) -> None:
+    """Slashes at the end of a path, and doubled ones, make no difference."""
+
+    def wrap(inner: Callable[[str, tuple[str, ...]], list[str] | None]) -> Any:
+        def split_path(raw_path: str, bases: tuple[str, ...]) -> list[str] | None:
+            segments = inner(raw_path, bases)
+            return [one for one in segments if one] if segments else segments
+
+        return split_path
+
+    patch.wrap(wire, "split_path", wrap)
+
+
+def slash_redirected(patch: Patch) -> None:
+    """A slash at the end of a path is redirected, with the envelope."""
+
+    def wrap(inner: Callable[[Request, Services], Any]) -> Any:
+        async def dispatch(request: Request, services: Services) -> Response:
+            if request.raw_path.endswith("/"):
+                moved = operations.Refusal(308, "MOVED", "the path has no slash at its end")
+                moved.headers["location"] = request.raw_path.rstrip("/")
+                raise moved
+            response: Response = await inner(request, services)
+            return response
+
+        return dispatch
+
+    patch.wrap(app, "dispatch", wrap)
+
+
+variation(
+    "paths.slashes",
+    "Slashes at the end of a path, and doubled ones, make no difference.",
+    apply=slashes_merged,
+    makes=("routes.spelling=same",),
+)
+variation(
+    "paths.redirect",
+    "A slash at the end is redirected, with the envelope.",
+    apply=slash_redirected,
+    makes=("routes.spelling=redirect",),
+)
 variation(
     "limit.clamp",
     "A page size out of range is clamped.",

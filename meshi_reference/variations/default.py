@@ -95,6 +95,7 @@ CHOICES: dict[str, str] = {
     "routes.head": "offered",
     "routes.key_or_route": "key",
     "routes.refusal_label": "json",
+    "routes.spelling": "unknown",
     "routes.wrong_method": "405",
     "runs.generic_end": "ends",
     "runs.import_status": "succeeded",
