@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from . import __version__
 from .commands import NAMES, command
 from .errors import UsageError
 from .verdicts.gate import EXIT_INTERRUPTED, EXIT_USAGE
@@ -27,6 +28,7 @@ def parser(names: Sequence[str] = NAMES) -> argparse.ArgumentParser:
         description="Decides whether a server keeps the Meshi Partner API contract.",
         epilog="Exit codes: docs/exit-codes.md.",
     )
+    made.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = made.add_subparsers(metavar="COMMAND", required=True)
     for name in names:
         module = command(name)

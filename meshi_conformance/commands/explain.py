@@ -6,7 +6,6 @@ PATTERN is an ID or a shell pattern such as 'runs.*'.
 from __future__ import annotations
 
 import argparse
-import difflib
 import textwrap
 from collections.abc import Sequence
 
@@ -41,8 +40,8 @@ def fitting(catalogue: Contract, pattern: str) -> list[Requirement]:
     """The requirements that a pattern means. Raises UsageError, with near IDs, where there is none."""
     found = [one for subject in SUBJECTS for one in catalogue.matching(pattern, subject)]
     if not found:
-        near = difflib.get_close_matches(pattern, [*catalogue.requirements, *catalogue.duties], n=3, cutoff=0.5)
-        hint = f" Did you mean {', '.join(near)}?" if near else " docs/requirements.md lists them."
+        hint = catalogue.suggestion(pattern, [*catalogue.requirements, *catalogue.duties])
+        hint = hint or " `meshi-conformance explain '*'` lists them."
         raise UsageError(f"{pattern!r} fits no requirement.{hint}")
     return found
 

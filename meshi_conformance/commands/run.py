@@ -5,12 +5,52 @@ The report goes to reports/latest below the current folder; --report-dir names a
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
-from ..plugin import launch as suite
+from ..plugin import launch
+from ..plugin.options import add_to
+from ..target.keys import KEY_VARIABLES
+
+EXAMPLES = """\
+examples:
+  meshi-conformance run                                        judge the embedded reference server
+  MESHI_KEY=… meshi-conformance run --target staging           judge staging, with the key from the environment
+  meshi-conformance run --target https://… --requirements 'runs.*' -n 4
+  meshi-conformance run --target production --read-only        send nothing but reads
+  meshi-conformance run -m 'documented and createEvent'        tests by level, family or operation
+
+environment:
+  MESHI_BASE              the target, where --target is not given
+  MESHI_KEY               a key with partner:read and partner:write; never give a key on the command line
+  {roles}
+                          further keys, each for some requirements (docs/targets.md)
+  HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE, REQUESTS_CA_BUNDLE
+                          the way to the target
+
+Options of pytest work too (-n 4 with pytest-xdist, -k, -x, -v, --junitxml): pytest --help lists them.
+Exit codes: 0 nothing documented fails, 1 something does, 2 interrupted, 3 the suite or the target broke down,
+4 it could not start, 5 nothing was judged, 6 the gate (--fail-on, --waivers).
+"""
 
 
 def run(arguments: list[str]) -> int:
-    """Hands every argument to pytest; its exit code is the run's (docs/exit-codes.md)."""
+    """Hand every argument to pytest, whose exit code is the run's (docs/exit-codes.md), or print the help."""
+    if {"-h", "--help"} & set(arguments):
+        print(help_text(), end="")
+        return 0
     report = Path.cwd() / "reports" / "latest"
-    return suite.pytest_main(["--report-dir", str(report), *arguments])
+    return launch.pytest_main(["--report-dir", str(report), *arguments])
+
+
+def help_text() -> str:
+    """Return the suite's own options, with examples and variables: pytest's would bury them."""
+    parser = argparse.ArgumentParser(
+        prog="meshi-conformance run",
+        usage="%(prog)s [--target NAME|URL] [option ...] [test ...]",
+        description="Judge a server by the Meshi Partner API contract and write a report.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=EXAMPLES.format(roles=", ".join(name for role, name in KEY_VARIABLES.items() if role != "main")),
+    )
+    add_to(parser.add_argument_group("options of the suite").add_argument)
+    return parser.format_help()

@@ -6,6 +6,7 @@ those that it cannot say stand in requirements/*.yaml.
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 from collections.abc import Iterator
 from functools import cache
@@ -109,6 +110,22 @@ class Contract:
         """The requirements of a subject whose ID equals a pattern or fits it (`runs.*`)."""
         return [one for name, one in self.of(subject).items() if fnmatch.fnmatchcase(name, pattern)]
 
+    @property
+    def markers(self) -> list[str]:
+        """Every marker that a test can have: levels, families and operations."""
+        return list(dict.fromkeys(name for one in self.requirements.values() for name in one.markers))
+
+    def suggestion(self, pattern: str, names: Sequence[str] = ()) -> str:
+        """Return a sentence with the nearest IDs and patterns, with a space in front; empty where nothing is near.
+
+        `names` are the IDs that can be meant, all requirements if there are none.
+        """
+        names = names or list(self.requirements)
+        beginnings = {name.rsplit(".", count)[0] + ".*" for name in names for count in (1, 2)}
+        known = [*names, *sorted(beginnings)] if "*" in pattern else names
+        near = difflib.get_close_matches(pattern, known, n=3, cutoff=0.6)
+        return f" Did you mean {' or '.join(near)}?" if near else ""
+
     def select(self, patterns: list[str]) -> list[str]:
         """Return the IDs that the patterns of `--requirements` choose, or all IDs if there are none.
 
@@ -119,8 +136,8 @@ class Contract:
             matching = [one.id for one in self.matching(pattern)]
             if not matching:
                 raise UsageError(
-                    f"--requirements {pattern!r} fits no requirement. "
-                    "docs/requirements.md lists them; patterns work as in the shell."
+                    f"--requirements {pattern!r} fits no requirement.{self.suggestion(pattern)} Patterns work as in "
+                    "the shell; `meshi-conformance explain '*'` lists all IDs."
                 )
             chosen.update(dict.fromkeys(matching))
         return list(chosen)

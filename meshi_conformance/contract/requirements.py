@@ -52,6 +52,11 @@ class Requirement:
         return self.id.split(".", 1)[0]
 
     @property
+    def markers(self) -> tuple[str, ...]:
+        """What pytest's `-m` can name its tests by: the level, the family and the operations."""
+        return (self.level, self.family, *self.operations)
+
+    @property
     def source(self) -> str:
         return f"{self.page}, {self.section}"
 

@@ -39,9 +39,12 @@ SHOWN_EXCHANGES = 6
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "requirement(id, ...): the requirements that a test judges")
     try:
-        config.pluginmanager.register(Suite(config), "meshi-suite")
+        suite = Suite(config)
     except UsageError as problem:  # the contract cannot be read
         raise pytest.UsageError(str(problem)) from None
+    for name in suite.contract.markers:
+        config.addinivalue_line("markers", f"{name}: tests that judge such a requirement")
+    config.pluginmanager.register(suite, "meshi-suite")
 
 
 class Suite:
@@ -102,6 +105,8 @@ class Suite:
                     + ". Every test names what it judges, and requirements/ or openapi/ holds it."
                 )
             (kept if wanted & set(cited) else dropped).append(item)
+            for marker in dict.fromkeys(one for name in cited for one in self.contract.requirements[name].markers):
+                item.add_marker(marker)
         if dropped:
             config.hook.pytest_deselected(items=dropped)
             items[:] = kept

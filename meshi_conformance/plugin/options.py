@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import argparse
 import copy
+import difflib
+import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -22,44 +24,47 @@ PROFILES = ("quick", "nightly", "none")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("conformance", "Meshi Partner API conformance")
-    group.addoption(
+    """Declare the options to pytest."""
+    add_to(parser.getgroup("conformance", "Meshi Partner API conformance").addoption)
+
+
+def add_to(add: Callable[..., Any]) -> None:
+    """Declare every option of a run by a function that takes what argparse's `add_argument` takes."""
+    add(
         "--target",
         metavar="NAME|URL",
         help="reference (default: an embedded server), staging, production or a base URL; MESHI_BASE works too",
     )
-    group.addoption(
-        "--targets-file", metavar="FILE", help="servers by name (default: targets.toml, where there is one)"
-    )
-    group.addoption("--read-only", action="store_true", help="send no write: judge what reads can show")
-    group.addoption("--allow-writes", metavar="NAME", help="allow writes on a protected target, such as production")
-    group.addoption(
+    add("--targets-file", metavar="FILE", help="servers by name (default: targets.toml, where there is one)")
+    add("--read-only", action="store_true", help="send no write: judge what reads can show")
+    add("--allow-writes", metavar="NAME", help="allow writes on a protected target, such as production")
+    add(
         "--rate",
         metavar="N",
         type=_value(_positive(float), "a number above 0"),
         help="send at most N requests per second, over all workers",
     )
-    group.addoption(
+    add(
         "--max-requests",
         metavar="N",
         type=_value(_positive(int), "a whole number above 0"),
         help="send at most N requests in all",
     )
-    group.addoption(
+    add(
         "--max-created",
         metavar="N",
         type=_value(_positive(int), "a whole number above 0"),
         help="create at most N rows in all",
     )
-    group.addoption("--report-dir", metavar="DIR", help="where the report is written (reports/latest)")
-    group.addoption(
+    add("--report-dir", metavar="DIR", help="where the report is written (reports/latest)")
+    add(
         "--requirements",
         metavar="PATTERN",
         action="append",
         default=[],
         help="judge only requirements whose ID fits, e.g. 'runs.*'; may be given several times",
     )
-    group.addoption(
+    add(
         "--fail-on",
         metavar="WHAT",
         action="append",
@@ -73,34 +78,47 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="REPORT",
         help="an older report folder or results.json: tell which behaviours changed since (docs/reports.md)",
     )
-    group.addoption(
+    add(
         "--allow-undecided",
         metavar="N",
         type=_value(_positive(int), "a whole number above 0"),
         default=0,
         help="let N documented requirements stay undecided: the target kept them from being judged (docs/ci.md)",
     )
-    group.addoption("--waivers", metavar="FILE", help="known failures that do not fail the run for now (docs/ci.md)")
-    group.addoption("--large", action="store_true", help="also send the very large requests")
-    group.addoption("--rate-limit-probe", action="store_true", help="also send requests until the target answers 429")
-    group.addoption(
+    add("--waivers", metavar="FILE", help="known failures that do not fail the run for now (docs/ci.md)")
+    add("--large", action="store_true", help="also send the very large requests")
+    add("--rate-limit-probe", action="store_true", help="also send requests until the target answers 429")
+    add(
         "--profile",
         type=_value(_one_of(PROFILES), ", ".join(PROFILES)),
         default="quick",
         help="how much is generated: quick (seconds, the default), nightly (minutes) or none",
     )
-    group.addoption(
+    add(
         "--budget",
         metavar="N",
         type=_value(_positive(int), "a whole number above 0"),
         help="at most about N generated requests, in place of the profile's",
     )
-    group.addoption(
+    add(
         "--seed",
         metavar="N",
         type=_value(int, "a whole number"),
         help="makes the same generated requests again; without it a new one is drawn",
     )
+
+
+def unknown_marker(expression: str, known: Iterable[str]) -> str | None:
+    """What is wrong with the names in an expression for `-m`, in a sentence; None where all are known."""
+    for name in re.findall(r"[\w.:-]+", re.sub(r"\([^()]*=[^()]*\)", "", expression)):
+        if name not in {"and", "or", "not", *known}:
+            near = difflib.get_close_matches(name, list(known), n=1)
+            return (
+                f"-m {expression!r} names {name!r}, which marks no test."
+                + (f" Did you mean {near[0]}?" if near else "")
+                + " Markers are the levels, the families and the operations, as in -m 'documented and createEvent'."
+            )
+    return None
 
 
 class Unusable(str):
@@ -109,8 +127,27 @@ class Unusable(str):
     takes: str
 
 
+CACHED = {
+    "lf": "--lf",
+    "failedfirst": "--ff",
+    "newfirst": "--nf",
+    "stepwise": "--sw",
+    "stepwise_skip": "--sw-skip",
+    "cacheshow": "--cache-show",
+    "cacheclear": "--cache-clear",
+}
+"""Options of pytest that live on a cache of earlier runs, which a run of the suite does not keep."""
+
+
 def unusable(options: argparse.Namespace) -> str | None:
-    """What is wrong with the value of an option, as a sentence; None where all can be used."""
+    """What is wrong with an option or its value, in sentences; None where all can be used."""
+    for name, option in CACHED.items():
+        if getattr(options, name, None):
+            return (
+                f"{option} needs pytest's cache of the last run, which the suite does not keep: one run says nothing "
+                "about what another server did. Give the IDs with --requirements; each failure in a report names the "
+                "command that judges it again."
+            )
     for name, value in vars(options).items():
         for one in value if isinstance(value, list) else [value]:
             if isinstance(one, Unusable):
@@ -151,9 +188,11 @@ def _one_of(known: Sequence[str]) -> Callable[[str], str]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Draws the seed before worker processes start, so that all have the same."""
+    """Draw the seed before worker processes start, so that all have the same; print little where nothing was asked."""
     if config.option.seed is None:
         config.option.seed = secrets.randbelow(2**32)
+    if config.option.verbose == 0:  # an option in the project's configuration would take one -v of the user's away
+        config.option.verbose = -1
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -25,7 +25,7 @@ from ..target.target import Preflight, Target, resolve, restricted
 from ..verdicts import gate, waivers
 from ..verdicts.verdicts import Judgement
 from .judging import verdict_of
-from .options import unusable
+from .options import unknown_marker, unusable
 from .preflight import announcement, look
 from .progress import Progress
 from .session import RunSession
@@ -64,7 +64,8 @@ class Controller:
                 "Give another one with --report-dir."
             ) from None
         try:
-            wrong = unusable(self.config.option) or unusable_older
+            markers = ["requirement", *contract.markers]
+            wrong = unusable(config.option) or unknown_marker(config.option.markexpr, markers) or unusable_older
             if wrong:
                 raise UsageError(wrong)
             self.selected = contract.select(self.config.option.requirements)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -202,9 +203,10 @@ def _check_base(base: str, chosen: str, known: Sequence[str]) -> None:
     except ValueError:
         usable = False
     if not usable or " " in base:
+        near = difflib.get_close_matches(chosen, ["reference", *known], n=1)
         raise UsageError(
-            f"Unknown target {chosen!r}. Give --target reference, {', '.join(known)} or a URL that starts "
-            "with http:// or https://."
+            f"Unknown target {chosen!r}.{f' Did you mean {near[0]}?' if near else ''} Give --target reference, "
+            f"{', '.join(known)} or a URL that starts with http:// or https://."
         )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise UsageError(
