@@ -34,6 +34,10 @@ class TransportTrouble(Inconclusive):
     cause_class = CauseClass.TRANSPORT
 
 
+class AnswerLost(TransportTrouble):
+    """A write that must not be sent again had no answer: nobody knows whether it was done."""
+
+
 class DeadlinePassed(Inconclusive):
     """A condition that was waited for did not come true in time."""
 

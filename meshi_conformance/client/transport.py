@@ -19,7 +19,7 @@ from urllib.parse import quote, urlencode
 import httpx
 
 from ..contract.contract import Contract
-from ..errors import NotPermitted, TransportTrouble
+from ..errors import AnswerLost, NotPermitted, TransportTrouble
 from ..exchanges.created_rows import Row, created, may_exist, planned, total
 from ..exchanges.exchange import Exchange
 from ..exchanges.recorder import Recorder
@@ -223,7 +223,11 @@ class Transport:
                     continue
                 reason = self.recorder.clean(f"{request.name}: {problem.reason}")
                 self._breaker.unanswered(request.name, reason)
-                raise TransportTrouble(f"no answer of the API to {reason}", f"transport: {reason}") from None
+                cause = f"transport: {reason}"
+                lost = self._exchange(request, self.recorder.next_id(), request.sent)
+                self.recorder.unanswered(lost, cause, attempt)
+                kind = AnswerLost if request.maybe_done and not request.retriable else TransportTrouble
+                raise kind(f"no answer of the API to {reason}", cause) from None
             except Exceeded as problem:
                 self.recorder.trouble(f"{request.name}: {problem}")
                 raise Exceeded(f"{request.name}: {problem}", f"transport: {request.name}: {problem.cause}") from None
@@ -323,25 +327,15 @@ class Transport:
                 raise _NoAnswer(str(problem), maybe_done=True) from None
             except (httpx.RequestError, httpx.InvalidURL, httpx.StreamError) as problem:
                 raise self._without_answer(problem) from None
-            literal = {"Authorization": request.authorization} if request.authorization is not None else {}
-            exchange = Exchange(
-                id=number,
-                operation=request.operation,
-                test=self.recorder.test,
-                method=request.method,
-                path=request.path,
-                key="literal" if request.authorization is not None else request.key,
-                request_headers={**sent, **literal},
-                request_body=request.content.start if isinstance(request.content, Padded) else request.content,
-                request_size=request.content.size if isinstance(request.content, Padded) else None,
+            exchange = self._exchange(
+                request,
+                number,
+                sent,
                 status=response.status_code,
                 headers=[(name, value) for name, value in response.headers.multi_items()],
                 body=body,
                 started=started,
                 elapsed=time.perf_counter() - clock,
-                other_base=request.other_base,
-                scheme=request.scheme,
-                curl_options=self.target.access.curl_options,
             )
             self.recorder.exchange(exchange)
             if request.rows:
@@ -350,6 +344,26 @@ class Transport:
         if exchange.is_gateway_page and exchange.status != 429:
             raise _NoAnswer(f"a gateway's {exchange.answered_by} came in the API's place", maybe_done=True)
         return exchange
+
+    def _exchange(self, request: _Request, number: str, sent: Mapping[str, str], **answer: Any) -> Exchange:
+        """The request as it was sent, with its answer; without one the status is 0."""
+        literal = {"Authorization": request.authorization} if request.authorization is not None else {}
+        nothing = {"status": 0, "headers": [], "body": b"", "started": time.time(), "elapsed": 0.0}
+        return Exchange(
+            id=number,
+            operation=request.operation,
+            test=self.recorder.test,
+            method=request.method,
+            path=request.path,
+            key="literal" if request.authorization is not None else request.key,
+            request_headers={**sent, **literal},
+            request_body=request.content.start if isinstance(request.content, Padded) else request.content,
+            request_size=request.content.size if isinstance(request.content, Padded) else None,
+            other_base=request.other_base,
+            scheme=request.scheme,
+            curl_options=self.target.access.curl_options,
+            **{**nothing, **answer},
+        )
 
     def _without_answer(self, problem: Exception) -> _NoAnswer:
         """What a failure of the wire means for a repeat."""

@@ -9,7 +9,20 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
-NAMES = ("run", "client", "serve", "explain", "diff", "trend", "merge", "judge", "proxy", "catalogue", "questions", "openapi")
+NAMES = (
+    "run",
+    "client",
+    "serve",
+    "explain",
+    "diff",
+    "trend",
+    "merge",
+    "judge",
+    "proxy",
+    "catalogue",
+    "questions",
+    "openapi",
+)
 
 
 def command(name: str) -> ModuleType:

@@ -21,6 +21,9 @@ from .spool import OUTSIDE_TESTS
 PARSED_ANSWERS = 50
 """How many answers of one test are kept as values, besides as bytes."""
 
+UNANSWERED = ("id", "operation", "test", "method", "path", "key", "request_headers", "request_body", "curl", "started")
+"""What is kept of a request that had no answer."""
+
 MOST_DRIFT = 50
 """Undocumented members that are kept of one exchange."""
 
@@ -101,6 +104,12 @@ class Recorder:
     def keep(self, record: dict[str, Any]) -> None:
         """Keep the record of an exchange that passed elsewhere and that no check is made of."""
         self._write("exchange", record)
+
+    def unanswered(self, exchange: Exchange, cause: str, attempts: int) -> None:
+        """Keep a request that had no answer after all attempts, so that it can be sent again by hand."""
+        record = exchange.record(self.redaction)
+        kept = {name: record[name] for name in UNANSWERED}
+        self._write("unanswered", {**kept, "cause": cause, "attempts": attempts})
 
     def sending(self, id: str, rows: Iterable[Row]) -> None:
         """Notes before it is sent what the request of an exchange will create if it is accepted."""

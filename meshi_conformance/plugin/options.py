@@ -73,7 +73,7 @@ def add_to(add: Callable[..., Any]) -> None:
         help="also fail the run on deviations (implied requirements), on unjudged documented requirements, or on "
         "behaviours that differ from the run of --compare-with",
     )
-    group.addoption(
+    add(
         "--compare-with",
         metavar="REPORT",
         help="an older report folder or results.json: tell which behaviours changed since (docs/reports.md)",

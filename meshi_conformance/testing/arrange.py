@@ -12,13 +12,14 @@ import itertools
 import re
 import secrets
 import time
+from contextlib import suppress
 from typing import Any
 
 from ..client.api import Api
 from ..client.call import Call
 from ..client.pagination import rows, walk
 from ..client.polling import poll_to_end
-from ..errors import CouldNotArrange, NothingThere
+from ..errors import AnswerLost, CouldNotArrange, NothingThere
 from ..exchanges.exchange import Exchange
 from ..exchanges.strict_json import JsonObject
 
@@ -147,16 +148,28 @@ class Given:
         return {name: value for name, value in request.items() if value is not None}
 
     def event(self, **members: Any) -> str:
-        """The ID of a new event."""
-        request = self.event_request(**members)
-        self.accepted(self.api.create_event(request))
-        return str(request["event_id"])
+        """Return the ID of a new event; after a lost answer, that of another one."""
+
+        def create() -> str:
+            request = self.event_request(**members)
+            self.accepted(self.api.create_event(request))
+            return str(request["event_id"])
+
+        with suppress(AnswerLost):
+            return create()
+        return create()
 
     def session(self, event_id: str, **members: Any) -> str:
-        """The ID of a new session of an event."""
-        request = self.session_request(**members)
-        self.accepted(self.api.create_session(event_id, request))
-        return str(request["session_id"])
+        """Return the ID of a new session of an event; after a lost answer, that of another one."""
+
+        def create() -> str:
+            request = self.session_request(**members)
+            self.accepted(self.api.create_session(event_id, request))
+            return str(request["session_id"])
+
+        with suppress(AnswerLost):
+            return create()
+        return create()
 
     def accepted(self, exchange: Exchange) -> Exchange:
         """The exchange itself, given that it was accepted."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from ..errors import BY_CLASS, Inconclusive, NotPermitted
+from ..errors import BY_CLASS, AnswerLost, Inconclusive, NotPermitted
 from ..vocabulary import CauseClass
 from .arrange import Given
 
@@ -97,6 +97,9 @@ class World:
     def _build(self, name: str) -> dict[str, Any]:
         with self._given.api.transport.recorder.aside():
             try:
+                # Whether a write without an answer was done is unknown: every name that is made up anew is free.
+                with suppress(AnswerLost):
+                    return self._builders[name](self._given, self)
                 return self._builders[name](self._given, self)
             except Inconclusive as problem:
                 return {"problem": str(problem), "cause": problem.cause, "cause_class": problem.cause_class}

@@ -103,6 +103,7 @@ variation(
 
 # Choices where the pages are silent
 
+
 def slashes_merged(patch: Patch) -> None:
     """Slashes at the end of a path, and doubled ones, make no difference."""
 

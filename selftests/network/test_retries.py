@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import ssl
@@ -15,9 +16,10 @@ import pytest
 
 from meshi_conformance.client import transport as client
 from meshi_conformance.client.rate_limiter import Limiter
-from meshi_conformance.errors import CeilingReached, NotPermitted, TransportTrouble
+from meshi_conformance.errors import AnswerLost, CeilingReached, NotPermitted, TransportTrouble
 from meshi_conformance.exchanges.created_rows import listed
 from meshi_conformance.exchanges.redaction import Redaction
+from meshi_conformance.testing.arrange import Given
 from meshi_reference.server import Address
 
 from .hostile import Connect, Events, Proxy, Request, Script, answer, auth, raw, refusal, reset, says, serving
@@ -342,3 +344,42 @@ def test_tries_are_bounded(connect: Connect, monkeypatch: pytest.MonkeyPatch) ->
         with pytest.raises(TransportTrouble):
             connect(server.base).get_auth()
         assert len(server.requests) == 4
+
+
+def test_a_creation_whose_answer_is_lost_is_made_again_under_another_name(
+    reference: Address, connect: Connect, events: Events
+) -> None:
+    lost: list[bytes] = []
+
+    def once(request: Request, connection: socket.socket) -> bool | None:
+        if request.operation == "POST /events" and not lost:
+            lost.append(request.body)
+            reset(connection)
+            return False
+        return None
+
+    with serving(Proxy(reference.base, once)) as server:
+        api = connect(server.base, keys={"main": reference.env["MESHI_KEY"]})
+        given = Given(api, "run", "w")
+        event_id = given.event()
+        assert api.get_event(event_id).accepted
+    assert json.loads(lost[0])["event_id"] != event_id
+    confirmed = {one["id"]: one["confirmed"] for one in listed(events(), Redaction({}))}
+    assert confirmed == {json.loads(lost[0])["event_id"]: False, event_id: True}
+
+
+def test_a_request_that_is_dropped_each_time_is_kept(connect: Connect, events: Events) -> None:
+    with serving(resets) as server:
+        with pytest.raises(TransportTrouble) as trouble:
+            connect(server.base).update_event_context("e-1", {"objectives": "it's"}, headers={"X-Odd": "1"})
+        assert isinstance(trouble.value, AnswerLost)
+    (kept,) = [one for one in events() if one["type"] == "unanswered"]
+    assert (kept["operation"], kept["path"], kept["cause"]) == (
+        "updateEventContext",
+        "/events/e-1/context",
+        trouble.value.cause,
+    )
+    assert kept["curl"].startswith('curl -sS -i -X POST "$MESHI_BASE/events/e-1/context" -H "Authorization: Bearer $')
+    assert """--data-binary '{"objectives": "it'"'"'s"}'""" in kept["curl"]
+    assert "X-Odd: 1" in kept["curl"]
+    assert KEY not in json.dumps(kept)

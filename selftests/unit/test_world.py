@@ -12,7 +12,7 @@ import pytest
 
 from meshi_conformance.client.call import Call
 from meshi_conformance.contract.contract import load
-from meshi_conformance.errors import CouldNotArrange, MissingMember, NotPermitted
+from meshi_conformance.errors import AnswerLost, CouldNotArrange, Inconclusive, MissingMember, NotPermitted
 from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.shared_data import World
@@ -207,3 +207,29 @@ def test_a_run_that_may_only_read_makes_no_write(tmp_path: Path) -> None:
     for operation in ("createEvent", "importAttendees", "mergeReview"):
         with pytest.raises(NotPermitted):
             made.of(operation)
+
+
+def test_a_part_whose_creation_lost_its_answer_is_built_once_more(
+    tmp_path: Path, part: Callable[[str, Builder], None]
+) -> None:
+    tries: list[str] = []
+
+    def build(given: Given, world: World) -> dict[str, Any]:
+        tries.append(given.name("event"))
+        if len(tries) == 1:
+            raise AnswerLost("no answer", "transport: createEvent")
+        return {"id": tries[-1]}
+
+    part("scratch", build)
+    assert world(tmp_path).scratch.id == tries[1]
+    assert len(set(tries)) == 2
+
+    def never(given: Given, world: World) -> dict[str, Any]:
+        tries.append(given.name("event"))
+        raise AnswerLost("no answer", "transport: createEvent")
+
+    part("empty", never)
+    with pytest.raises(Inconclusive) as problem:
+        world(tmp_path).get("empty")
+    assert problem.value.cause == "transport: createEvent"
+    assert len(tries) == 4
