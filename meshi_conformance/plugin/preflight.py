@@ -27,7 +27,7 @@ def look(target: Target, contract: Contract) -> Preflight:
     An odd answer of `/auth` alone stops nothing: the route is under test itself. What stops a run is that no
     route knows the key, that nothing here looks like the API, or that the key may not write.
     """
-    redaction = Redaction(target.secrets)
+    redaction = Redaction(target.secrets, target.access.headers)
     recorder = Recorder(contract, redaction, None, "preflight")
     transport = Transport(target, contract, recorder, "preflight")
     try:

@@ -26,7 +26,7 @@ class RunSession:
     def __init__(self, contract: contracts.Contract, target: Target, run: str, spool: Path, worker: str) -> None:
         self.contract = contract
         self.target = target
-        self.redaction = Redaction(target.secrets)
+        self.redaction = Redaction(target.secrets, target.access.headers)
         self.recorder = Recorder(contract, self.redaction, spool / f"{worker}.jsonl", worker)
         limiter = Limiter(spool, target.rate, target.most_requests, target.most_created)
         self.transport = Transport(target, contract, self.recorder, run, limiter)

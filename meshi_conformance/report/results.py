@@ -52,7 +52,7 @@ def build(
     `events` is gone through several times, so that of 20,000 exchanges only those that are evidence are held whole.
     Texts that tests took from answers may carry a key that the server echoed: it is taken out here.
     """
-    redaction = Redaction(target.secrets)
+    redaction = Redaction(target.secrets, target.access.headers)
     judgements = [
         replace(one, reason=redaction.text(one.reason), cause=redaction.text(one.cause)) for one in judgements
     ]
