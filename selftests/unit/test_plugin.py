@@ -274,7 +274,7 @@ def test_holds():
     assert ended.code == 0, ended.output
     assert ended.verdict("codes.getEvent") == "fail"
     assert ended.document["outcome"] == "partial"
-    assert "test_tiny.py d." in ended.output
+    assert "\nd." in ended.output
     assert "1 deviation" in ended.output
     assert run(lines, "--fail-on", "deviations").code == 6
 
