@@ -103,7 +103,7 @@ $(MOCKS_READY): selftests/realworld/package-lock.json
 	touch $(MOCKS_READY)
 
 realworld: $(READY) $(MOCKS_READY)
-	PYTHONPATH=selftests $(BIN)/python -m realworld --strict $(REALWORLD)
+	$(BIN)/python -m selftests.realworld --strict $(REALWORLD)
 
 lint: $(READY)
 	$(BIN)/ruff check .

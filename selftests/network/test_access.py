@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import trustme
-from hostile import KEY, Connect, Request, answer, auth, raw, says, serving
 
 from meshi_conformance.client import transport
 from meshi_conformance.contract.contract import load as contract
@@ -17,6 +16,8 @@ from meshi_conformance.plugin.preflight import look
 from meshi_conformance.target.access import Access, Tls, access
 from meshi_conformance.target.target import Target, resolve
 from meshi_conformance.target.targets_file import load
+
+from .hostile import KEY, Connect, Request, answer, auth, raw, says, serving
 
 FAR = "http://partner.example.com/api/v0/partner"
 FAR_TLS = "https://partner.example.com/api/v0/partner"

@@ -6,13 +6,14 @@ import json
 import socket
 
 import pytest
-from hostile import KEY, Request, Script, answer, raw, refusal, says, serving
 
 from meshi_conformance.contract.contract import load as contract
 from meshi_conformance.errors import UsageError
 from meshi_conformance.plugin.preflight import look
 from meshi_conformance.target.target import Target
 from meshi_reference.server import Address
+
+from .hostile import KEY, Request, Script, answer, raw, refusal, says, serving
 
 HTML = {"Content-Type": "text/html; charset=utf-8", "Server": "gate/2.1", "Via": "1.1 edge"}
 
@@ -84,7 +85,7 @@ def routes(**answers: bytes) -> Script:
     return script
 
 
-EVENTS = {"items": [], "next_cursor": None, "correlation_id": "cor-0123456789"}
+EVENTS: dict[str, object] = {"items": [], "next_cursor": None, "correlation_id": "cor-0123456789"}
 ODD = {
     "/auth is a page": routes(auth=page("200 OK", "<h1>x</h1>"), rest=answer(EVENTS)),
     "/auth is not found": routes(auth=answer(refusal("X"), "404 No"), rest=answer(EVENTS)),

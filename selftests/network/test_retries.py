@@ -22,7 +22,7 @@ from meshi_conformance.exchanges.redaction import Redaction
 from meshi_conformance.testing.arrange import Given
 from meshi_reference.server import Address
 
-from .hostile import Connect, Events, Proxy, Request, Script, answer, auth, raw, refusal, reset, says, serving
+from .hostile import KEY, Connect, Events, Proxy, Request, Script, answer, auth, raw, refusal, reset, says, serving
 
 EVENT = {"event_id": "e", "title": "T"}
 RUN = {"idempotency_key": "k"}

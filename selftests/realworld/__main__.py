@@ -1,4 +1,4 @@
-"""`python -m realworld [PATTERN]`: every case, or those whose name fits, with the outcome beside what it should be.
+"""`python -m selftests.realworld [PATTERN]`: every case, or those whose name fits, and what should have come of it.
 
 The table goes to the terminal and to reports/realworld.md. The exit code is 1 where one differs, or where a component
 is missing and `--strict` was given.
@@ -12,11 +12,10 @@ import tempfile
 from fnmatch import fnmatch
 from pathlib import Path
 
-from network.suite import ROOT
-
 from meshi_reference.server import running
 from meshi_reference.settings import Settings
 
+from ..network.suite import ROOT
 from .cases import CASES
 from .components import missing
 from .trial import attempt
@@ -25,7 +24,7 @@ TABLE = ROOT / "reports" / "realworld.md"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m realworld", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m selftests.realworld", description=__doc__)
     parser.add_argument("pattern", nargs="?", default="*", help="cases whose name fits, as in the shell")
     parser.add_argument("--strict", action="store_true", help="a component that is not installed is an error")
     parser.add_argument("--whole", action="store_true", help="judge every requirement in every case that is judged")

@@ -140,4 +140,4 @@ def _await_listening(process: subprocess.Popen[bytes], port: int, output: Path) 
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
         time.sleep(0.05)
-    raise RuntimeError(f"{process.args} does not listen: {output.read_text(errors='replace')[-2000:]}")
+    raise RuntimeError(f"{process.args!r} does not listen: {output.read_text(errors='replace')[-2000:]}")

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from network.suite import ROOT, Run, run
-
 from meshi_reference.server import Address
 
+from ..network.suite import ROOT, Run, run
 from .cases import GUARD, PATH, Case
 from .certificates import issue
 from .components import Place, free_port, serving

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import pytest
-from test_plugin import EVERY_END, Answers, Run, base, run  # noqa: F401 - the last two are fixtures
 
 from meshi_conformance.contract.contract import load
 from meshi_conformance.errors import UsageError
 from meshi_conformance.plugin.options import CACHED, unknown_marker
 from meshi_conformance.target.target import resolve
+
+from .test_plugin import EVERY_END, Answers, Run, base, run  # noqa: F401 - the last two are fixtures
 
 pytest_plugins = ["pytester"]
 
@@ -21,7 +22,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     parse = Answers.parse_request
 
     def parse_request(self: Answers) -> bool:
-        done = parse(self)
+        done: bool = parse(self)
         found.append(self.requestline)
         return done
 
