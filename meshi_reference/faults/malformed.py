@@ -67,7 +67,7 @@ def reading(change: Callable[[bytes], bytes], operation: str, patch: Patch) -> N
 
 
 for _place, _operation in enumerate(WRITES):
-    for _kind in {list(REPAIRS)[(_place + step) % len(REPAIRS)] for step in (0, 4, 8)}:
+    for _kind in dict.fromkeys(list(REPAIRS)[(_place + step) % len(REPAIRS)] for step in (0, 4, 8)):
         _sentence, _repair = REPAIRS[_kind]
         fault(
             f"limits.json.{_kind}.{_operation}",
