@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..contract.contract import Contract
+from ..report.queries import SCENARIO_LEFT_OUT
 from ..verdicts.verdicts import Judgement
 from ..vocabulary import CauseClass, Verdict
 from .duties import JUDGES, watch
@@ -58,7 +59,6 @@ def judgements(contract: Contract, found: Findings) -> Iterator[Judgement]:
 
 
 def _why_not(duty: str, found: Findings) -> str:
-    missing = [name for name in SHOWN_IN[duty] if name not in found]
-    if len(missing) == len(SHOWN_IN[duty]):
-        return f"no scenario that shows it was run (--scenario {missing[0]})"
+    if not set(SHOWN_IN[duty]) & set(found):
+        return SCENARIO_LEFT_OUT
     return "this client never did what the duty is about"

@@ -15,8 +15,9 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from .page_assets import asset, environment, source
-from .queries import DOCUMENTED, IMPLIED, MEANING, behaviour_line, behaviours, failed, rerun, unjudged
+from .queries import DOCUMENTED, IMPLIED, behaviour_line, behaviours, failed, meaning, rerun, unjudged
 from .text import counted, pretty, visible
+from .timeline import timelines
 
 SHOWN_BODY = 6_000
 """How many characters of an answer or a curl line the page holds; results.json and the HAR hold more."""
@@ -95,7 +96,7 @@ def _view(document: dict[str, Any]) -> dict[str, Any]:
             for verdict in document["counts"][DOCUMENTED]
             if verdict in ("pass", "fail") or any(counts[verdict] for counts in document["counts"].values())
         ],
-        "meaning": MEANING[document["outcome"]],
+        "meaning": meaning(document),
         "failures": cards[DOCUMENTED],
         "deviations": cards[IMPLIED],
         "unjudged": unjudged(document),
@@ -132,6 +133,7 @@ def _card(row: dict[str, Any], document: dict[str, Any], exchanges: _Exchanges) 
         "details": rest[:SHOWN_DETAILS] if exchanges.afford(rest[:SHOWN_DETAILS]) else "",
         "rerun": rerun(document, row["id"]),
         "exchanges": exchanges.take(row["evidence"]),
+        "timelines": timelines(document["evidence"][name] for name in row["evidence"]),
     }
 
 
@@ -159,6 +161,8 @@ class _Exchanges:
         head = {
             "id": name,
             "title": f"{record['method']} {_cut(record['path'], 200)[0]}",
+            "scenario": record.get("scenario"),
+            "delivered": record.get("delivered", True),
             "status": record["status"],
             "milliseconds": record["elapsed"] * 1000,
             "correlation_id": record["correlation_id"],

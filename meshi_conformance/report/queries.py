@@ -51,6 +51,19 @@ def failed(document: dict[str, Any], level: str) -> list[dict[str, Any]]:
     return [row for row in document["requirements"] if row["level"] == level and row["verdict"] == "fail"]
 
 
+def meaning(document: dict[str, Any]) -> str:
+    """Return what the outcome means for what was judged, a server or a client."""
+    text = MEANING[document["outcome"]]
+    if document["subject"] != CLIENT:
+        return text
+    for servers, clients in (("target", "client"), ("requirement", "duty"), ("promise of the Partner API", "duty")):
+        text = text.replace(servers, clients)
+    return text
+
+
+SCENARIO_LEFT_OUT = "no scenario that shows it was run"
+"""The reason of a duty that a selection of scenarios left out."""
+
 ANY_SCENARIO = "SCENARIO"
 """Stands in the command of a client run for the scenario that shows a failure."""
 
@@ -95,20 +108,24 @@ def unjudged(document: dict[str, Any]) -> list[dict[str, Any]]:
             "cause": reason,
             "cause_class": None,
             "verdict": Verdict.NOT_RUN,
-            "advice": list(_advice(document, rows)),
+            "advice": list(_advice(document, reason, rows)),
             "rows": rows,
         }
         for reason, rows in sorted(unrun.items(), key=lambda entry: -len(entry[1]))
     ]
 
 
-def _advice(document: dict[str, Any], rows: list[dict[str, Any]]) -> Iterator[str]:
+def _advice(document: dict[str, Any], reason: str, rows: list[dict[str, Any]]) -> Iterator[str]:
     """Yield what makes requirements that were not run judgeable."""
     have = {*document["target"]["keys"], *document["target"]["capabilities"]}
     missing = {need for row in rows for need in row["needs"]} - have
     named = [text for need, text in ADVICE.items() if need in missing]
     if named:
         yield from named
+    elif reason == SCENARIO_LEFT_OUT:
+        yield "Run every scenario: leave out --scenario."
+    elif document["subject"] == CLIENT:
+        yield "There is nothing to repair: a client need not do everything."
     elif document["selection"]:
         yield "Run without --requirements, or with a pattern that fits them too."
     elif "observed" in document:

@@ -19,7 +19,7 @@ from .. import __version__
 from ..behaviours.behaviours import observe
 from ..contract.contract import Contract
 from ..contract.open_questions import load_questions
-from ..contract.requirements import SERVER
+from ..contract.requirements import CLIENT, SERVER
 from ..exchanges import created_rows as ledger
 from ..exchanges.redaction import Redaction
 from ..target.target import Preflight, Target
@@ -111,7 +111,8 @@ def build(
         "evidence": {name: evidence[name] for name in sorted(evidence)},
         "tests": tests,
         "drift": _drift(exchanges),
-        "behaviours": observe(_scripted(events, tests), contract, load_questions()),
+        # What a sandbox chooses says nothing of the client.
+        "behaviours": observe(_scripted(events, tests), contract, load_questions()) if subject == SERVER else [],
         "compared": None,
         "created": ledger.listed(events, redaction),
         "generated": [{name: value for name, value in one.items() if name != "type"} for one in by_type["generated"]],
@@ -152,7 +153,8 @@ def requirement_row(verdict: RequirementVerdict, known: set[str]) -> dict[str, A
         evidence += [exchange for exchange, _ in verdict.violations[:EVIDENCE]]
         for one in verdict.judgements:
             if one.verdict == Verdict.FAIL:
-                evidence += one.exchanges[-EVIDENCE:]
+                # The story of a duty is told from its beginning.
+                evidence += one.exchanges if requirement.subject == CLIENT else one.exchanges[-EVIDENCE:]
     else:
         for one in verdict.judgements:
             evidence += one.exchanges[-1:] if verdict.verdict != Verdict.PASS else ()

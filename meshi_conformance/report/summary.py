@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .queries import DOCUMENTED, IMPLIED, MEANING, behaviour_line, failed, rerun, unjudged
+from .queries import DOCUMENTED, IMPLIED, behaviour_line, failed, meaning, rerun, unjudged
 from .text import counted, one_line
 
 LISTED = 20
@@ -24,7 +24,7 @@ def parts(document: dict[str, Any], events: Iterable[dict[str, Any]]) -> Iterato
     outcome = document["outcome"]
     observed = "observed, " if "observed" in document else ""
     yield f"## {SIGNS[outcome]} Partner API conformance: {observed}{outcome}\n\n"
-    yield f"{MEANING[outcome]} {code(document['outcome_reason'])}\n\n"
+    yield f"{meaning(document)} {code(document['outcome_reason'])}\n\n"
     yield (
         f"Target {code(target['name'])} at {code(target['base'])}, {document['started_at']}, "
         f"{document['duration_seconds']:.0f} s, {counted(document['exchanges']['count'], 'exchange')}, "

@@ -110,8 +110,8 @@ class KeyKept(Judge):
         if first.facts.key == step.facts.key:
             self.keeps(first, step)
         else:
-            how = "lost" if not first.delivered else f"a {first.status}"
-            self.breaks(f"{step.operation} was repeated with a new idempotency key after {how} answer", first, step)
+            how = "its answer was lost" if not first.delivered else f"the answer {first.status}"
+            self.breaks(f"{step.operation} was repeated with a new idempotency key after {how}", first, step)
 
     def answered(self, step: Step) -> None:
         if step.starts_run:

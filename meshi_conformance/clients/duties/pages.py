@@ -10,8 +10,8 @@ from .judge import Judge
 
 FILTERS = ("kind", "run_id", "session_id", "goal")
 
-SEARCHES = frozenset({"listEvents", "listRuns"})
-"""Lists in which a client may look for one row and stop where it finds it."""
+SEARCHES = frozenset({"listEvents", "listRuns", "listAttendeeMatches"})
+"""Lists in which a client may want one row, or the first rows, and stop where it has them."""
 
 MOST_CURSORS = 20_000
 LISTS = ("small_pages",)
@@ -124,8 +124,6 @@ class ToTheEnd(Judge):
             wanted = int(limit) if limit.isdigit() and len(limit) < 9 else None
             if (place(last), filters(last)) in self._whole or (wanted is not None and walk.rows >= wanted):
                 continue
-            if last.operation == "listAttendeeMatches" and wanted is not None:
-                continue  # the top matches of one attendee are a question of their own
             if end.killed:
                 self.cannot_tell("the client was stopped in the middle of a walk", CauseClass.DEADLINE)
             else:

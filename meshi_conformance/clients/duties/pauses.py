@@ -11,15 +11,15 @@ from .judge import Judge
 SECOND = 0.9
 """What counts as a second: timers are not exact."""
 
-FEWEST = 4
-"""Short pauses of one run from which on they can be judged: fewer tell nothing of growth."""
+FEWEST = 6
+"""Short pauses of one run from which on they can be judged: a busy machine lengthens one or another."""
 
 MOST = 2_000
 """Pauses of one run that are kept."""
 
 
 def is_burst(pauses: Sequence[float]) -> bool:
-    """Return whether short pauses do not grow: neither half by half nor from the first to the last, as jitter hides."""
+    """Return whether short pauses do not grow, by any of several measures: jitter and a busy machine hide growth."""
     short = [one for one in pauses if one < SECOND]
     if len(short) < FEWEST:
         return False
@@ -27,14 +27,17 @@ def is_burst(pauses: Sequence[float]) -> bool:
     first, second = mean(short[:half]), mean(short[half:])
     wanted = 1.15 if len(short) < 10 else 1.3
     by_halves = second >= wanted * max(first, 0.001)
+    by_shortest = min(short[half:]) >= 1.3 * max(min(short[:half]), 0.001)
     by_ends = median(short[-3:]) >= 1.4 * max(mean(short[:2]), 0.001)
     reaches_a_second = len(short) < len(pauses) and pauses[-1] >= SECOND and len(short) < 40
-    return not (by_halves or by_ends or reaches_a_second)
+    return not (by_halves or by_shortest or by_ends or reaches_a_second)
 
 
 def grows(pauses: Sequence[float]) -> bool:
     """Return whether pauses become longer, however slowly."""
     half = len(pauses) // 2
+    if len(pauses) < FEWEST and min(pauses) < SECOND:
+        return True  # too few to tell
     return max(pauses[1:]) >= 1.2 * pauses[0] or mean(pauses[half:]) >= 1.15 * mean(pauses[:half])
 
 

@@ -210,6 +210,10 @@ class EndRecognised(_Polls):
     duty = "client.runs.ends_recognised"
     shown_in = ("plain", "partial_import", "failed_import")
 
+    def __init__(self, scenario: str) -> None:
+        super().__init__(scenario)
+        self._last: Step | None = None
+
     def run_ended(self, run: Followed, step: Step) -> None:
         self.keeps(run.started, step)
 
@@ -218,12 +222,28 @@ class EndRecognised(_Polls):
             return
         run.polls_after_end.append(step)
         if len(run.polls_after_end) == MORE_POLLS + 1:
-            self.breaks(
-                f"The {run.kind} run had ended as {run.status}, and the client went on polling it",
-                run.ended,
-                *run.polls_after_end,
-            )
+            self._charge(run)
         del run.polls_after_end[MORE_POLLS + 1 :]
+
+    def asked(self, step: Step) -> None:
+        super().asked(step)
+        self._last = step
+
+    def _charge(self, run: Followed) -> None:
+        self.breaks(
+            f"The {run.kind} run had ended as {run.status}, and the client went on polling it",
+            run.ended,
+            *run.polls_after_end,
+        )
+
+    def ended(self, end: End) -> None:
+        # A client that polls with growing pauses until it gives up has polled less often.
+        if end.killed or (end.code not in (None, 0)):
+            for run in self.runs.values():
+                polls = run.polls_after_end
+                if 2 <= len(polls) <= MORE_POLLS and polls[-1] is self._last:
+                    self._charge(run)
+        self._last = None
 
 
 class FailedImport(_Polls):
