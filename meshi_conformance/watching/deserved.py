@@ -10,7 +10,7 @@ from ..contract.operations import Operation
 from .expectation import EXISTENCE, UNSENT, Expectation, Known, Reader
 from .memory import Memory
 from .observation import UNREADABLE, Observation, Trace
-from .rule import Rule
+from .rule import Rule, limits_of
 from .tally import Tally
 
 OTHER_REASONS = frozenset({401, 403, 409, 413, 429})
@@ -124,6 +124,13 @@ class Deserved(Rule):
             refusal = f"{seen.status} {seen.exchange.code}"
             self.judge(False, requirement, seen, f"refused with {refusal}, not {wanted}, though {what}")
 
+    def _bound(self, operation: Operation, code: str | None, seen: Observation) -> str:
+        """The bound of the one member that a code is about; the operation's family where there is none."""
+        members = set(seen.request) if isinstance(seen.request, dict) else set()
+        bounds = {one.requirement for one in limits_of(self.contract, operation.id, code) if one.name in members}
+        bounds = {name for name in bounds if self.known(name)}
+        return bounds.pop() if len(bounds) == 1 else f"generated.accepts.{operation.id}"
+
     def _refused(self, seen: Observation, operation: Operation, expected: Expectation) -> None:
         """A call with no mistake in it is refused: for what it names, for another reason, or wrongly."""
         status, code = seen.exchange.refusal
@@ -141,7 +148,7 @@ class Deserved(Rule):
             return
         if not expected.freedoms and status == 400:
             message = f"refused with 400 {code}, though everything in it is within its documented bounds"
-            self.judge(False, f"generated.accepts.{operation.id}", seen, message)
+            self.judge(False, self._bound(operation, code, seen), seen, message)
         elif status == 404 and len(operation.errors.get(404, ())) == 1 and code != operation.errors[404][0]:
             only = operation.errors[404][0]
             message = f"refused with 404 {code}; the only 404 that the pages list is {only}"

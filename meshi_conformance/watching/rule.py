@@ -48,6 +48,11 @@ def _limits(contract: Contract) -> dict[tuple[str, str, str], Limit]:
     return {(one.operation, one.place, one.name): one for one in contract.limits()}
 
 
+def limits_of(contract: Contract, operation: str, code: str | None) -> list[Limit]:
+    """The bounds of an operation's members that are refused with a code."""
+    return [one for one in _limits(contract).values() if one.operation == operation and one.code == code]
+
+
 def comparable(contract: Contract, operation: str, name: str, sent: Any, place: str = "body") -> bool:
     """Whether the pages leave no freedom about a text that was sent, so that it is read as it was sent."""
     limit = _limits(contract).get((operation, place, name))

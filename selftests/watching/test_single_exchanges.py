@@ -32,7 +32,9 @@ def test_a_wrong_refusal_is_told(status: int, code: str, tmp_path: Path) -> None
 
 def test_a_good_call_that_is_refused_is_told(tmp_path: Path) -> None:
     _, document = judged(tmp_path, write(tmp_path, refused("createEvent", 400, "INVALID_TITLE", request=event())))
-    assert failed(document) == ["generated.accepts.createEvent"]
+    assert failed(document) == ["limits.createEvent.title"]
+    refusal = refused("createEvent", 400, "INVALID_JSON", request=event())
+    assert failed(judged(tmp_path, write(tmp_path, refusal))[1]) == ["generated.accepts.createEvent"]
 
 
 @pytest.mark.parametrize(("status", "code"), [(409, "PARTNER_ID_CONFLICT"), (403, "INSUFFICIENT_SCOPE")])
