@@ -11,7 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .. import __version__
+from ..behaviours.behaviours import observe
 from ..contract.contract import Contract
+from ..contract.open_questions import load_questions
+from ..contract.requirements import SERVER
 from ..verdicts import gate, waivers
 from ..verdicts.verdicts import RequirementVerdict, causes, outcome
 from ..vocabulary import Outcome
@@ -65,6 +68,7 @@ def build(
     return {
         "schema_version": SCHEMA_VERSION,
         "suite": {"name": "meshi-conformance", "version": __version__, "python": platform.python_version()},
+        "subject": SERVER,
         "outcome": result,
         "outcome_reason": f"Observed in {observed.count:,} exchanges: {reason[:1].lower()}{reason[1:]}",
         "problems": [],
@@ -100,6 +104,8 @@ def build(
             {"operation": operation, "member": member, "exchange": first, "count": count}
             for (operation, member), (first, count) in sorted(observed.drift.items())
         ],
+        "behaviours": observe((), contract, load_questions()),
+        "compared": None,
         "created": [],
         "generated": [],
         "waits": [],

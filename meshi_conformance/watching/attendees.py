@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from .expectation import ID
@@ -34,14 +35,12 @@ class Attendees(Rule):
                 self._listed(seen, row)
             self._missing(seen)
         elif name == "getIdMapping" and seen.parameters["kind"] == "attendee" and seen.accepted and seen.answer:
-            asked, said = seen.parameters["partner_id"], seen.answer.get("partner_id")
-            holds = said == asked and seen.answer.get("kind") == "attendee"
-            self.judge(holds, "id_map.attendee.echo", seen, f"{asked!r} was asked for, the mapping names {shown(said)}")
+            self.names(seen, "id_map.attendee.echo", "ID", seen.parameters["partner_id"], seen.answer.get("partner_id"))
+            self.names(seen, "id_map.attendee.echo", "kind", "attendee", seen.answer.get("kind"))
         elif name == "listAttendeeIdentity" and seen.accepted and seen.answer:
             for member in ("event_id", "attendee_id"):
-                asked, said = seen.parameters[member], seen.answer.get(member)
-                message = f"`{member}` {asked!r} was asked for, and {shown(said)} is shown"
-                self.judge(said == asked, "identity.history.asked_for", seen, message)
+                said = seen.answer.get(member)
+                self.names(seen, "identity.history.asked_for", member, seen.parameters[member], said)
 
     def _imported(self, seen: Observation) -> None:
         run_id, rows = seen.answer.get("run_id"), seen.sent("attendees")
@@ -66,11 +65,12 @@ class Attendees(Rule):
             message = f"the list of {event_id!r} shows a row of event {shown(row['event_id'])}"
             self.judge(row["event_id"] == event_id, "attendees.event_id", seen, message)
         identity = row.get("identity")
-        if isinstance(identity, dict) and identity.get("review_required") is False:
+        if isinstance(identity, dict) and isinstance(identity.get("review_required"), bool):
             count = identity.get("open_review_count")
             if isinstance(count, int):
-                message = f"no review is required, and open_review_count is {count}"
-                self.judge(count == 0, "attendees.no_review", seen, message)
+                message = f"review_required is {identity['review_required']}, and open_review_count is {count}"
+                holds = identity["review_required"] is (count > 0)
+                self.judge(holds, "identity.counts.consistent", seen, message)
         known = self.memory.attendees.get((seen.org or "", event_id, id)) if isinstance(id, str) else None
         if known is None or not self.memory.complete:
             return
@@ -100,7 +100,11 @@ class Attendees(Rule):
         scope = (seen.org, "attendees", seen.parameters["event_id"])
         ended = self._ended(seen, known.imports[-1][1])
         assert ended is not None
-        since = ended[1].began
+        since = ended[1].ended + 1e-6
+        for before, after in pairwise(known.imports):
+            over = self._ended(seen, before[1])
+            if over is None or not over[1].before(after[2]):
+                return True
         return self.memory.changed(scope, since, seen.trace.ended) or self.memory.changed(
             (seen.org, "decisions", None), since, seen.trace.ended
         )

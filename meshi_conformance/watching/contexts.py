@@ -70,8 +70,7 @@ class Contexts(Rule):
                 self.tally.hold(f"context.alone.{name}")
 
     def _names_event(self, seen: Observation) -> None:
-        asked, said = seen.parameters["event_id"], seen.answer.get("event_id")
-        self.judge(said == asked, "context.event_id", seen, f"event {asked!r} was asked for, {shown(said)} is shown")
+        self.names(seen, "context.event_id", "event", seen.parameters["event_id"], seen.answer.get("event_id"))
 
     def _overlapped(self, event: EventRow, name: str, seen: Observation) -> bool:
         return any(

@@ -16,6 +16,9 @@ from .tally import Tally
 OTHER_REASONS = frozenset({401, 403, 409, 413, 429})
 """Refusals whose reason does not stand in the call: the key, what was sent before, sizes that are not documented."""
 
+ROWS = 100
+"""Rows of an import whose members are looked at."""
+
 OPEN_REFUSALS = {
     "createSession": frozenset({"INVALID_START_TIMESTAMP", "INVALID_END_TIMESTAMP"}),
     "mergeReview": frozenset({"MERGE_REJECTED", "REVIEW_SOURCE_MISMATCH"}),
@@ -127,6 +130,9 @@ class Deserved(Rule):
     def _bound(self, operation: Operation, code: str | None, seen: Observation) -> str:
         """The bound of the one member that a code is about; the operation's family where there is none."""
         members = set(seen.request) if isinstance(seen.request, dict) else set()
+        rows = seen.sent("attendees")
+        for row in rows[:ROWS] if isinstance(rows, list) else ():
+            members |= set(row) if isinstance(row, dict) else set()
         bounds = {one.requirement for one in limits_of(self.contract, operation.id, code) if one.name in members}
         bounds = {name for name in bounds if self.known(name)}
         return bounds.pop() if len(bounds) == 1 else f"generated.accepts.{operation.id}"

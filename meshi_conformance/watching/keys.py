@@ -6,9 +6,12 @@ import hashlib
 import json
 from typing import Any
 
-from .memory import KeyUse
-from .observation import Observation
+from ..contract.contract import Contract
+from .bounded import Bounded
+from .memory import KeyUse, Memory
+from .observation import Observation, Trace
 from .rule import Rule, comparable, shown
+from .tally import Tally
 
 EVENT_OPERATIONS = frozenset({"importAttendees", "createEnrichmentRun", "createMatchRun"})
 
@@ -17,6 +20,10 @@ MOST_USES = 20
 
 class Keys(Rule):
     """Each key of an org with its first accepted use. What a key of `POST /runs` means elsewhere is open."""
+
+    def __init__(self, contract: Contract, memory: Memory, tally: Tally) -> None:
+        super().__init__(contract, memory, tally)
+        self._refused: Bounded[tuple[str, str], tuple[str, Trace]] = Bounded(20_000)
 
     def see(self, seen: Observation) -> None:
         operation = seen.operation
@@ -43,6 +50,8 @@ class Keys(Rule):
             self._elsewhere(seen, operation.id, event_id, uses)
         elif mine and seen.accepted:
             self._at_once(seen, operation.id, mine[0])
+        if not uses:
+            self._after_refusal(seen, operation.id, (seen.org, key))
         run_id = seen.answer.get("run_id")
         if seen.accepted and isinstance(run_id, str):
             if not mine:
@@ -50,6 +59,27 @@ class Keys(Rule):
             use = KeyUse(operation.id, event_id, _digest(seen.request), run_id, seen.trace)
             if not mine:
                 self.memory.keys.put((seen.org, key), [*uses, use][-MOST_USES:])
+
+    def _after_refusal(self, seen: Observation, operation: str, key: tuple[str, str]) -> None:
+        """A key that only refused calls have carried is a new one."""
+        refused, code = self._refused.get(key), seen.exchange.code
+        event = self.memory.events.get((key[0], seen.parameters.get("event_id", "")))
+        good = seen.expected is not None and not seen.expected.faults and not seen.expected.freedoms
+        if refused is not None and refused[1].before(seen.trace):
+            requirement = f"idempotency.refused.keeps_key.{operation}"
+            if good and seen.status in (400, 404) and code == refused[0]:
+                message = f"{seen.exchange.summary}, as another call with this key was refused before"
+                self.judge(False, requirement, seen, message, refused[1])
+            elif seen.accepted and seen.status == self._first(operation):
+                self.tally.hold(requirement)
+            elif seen.status == 200 and self.memory.complete and event is not None:
+                message = f"{seen.exchange.summary} to a key that only a refused call had carried"
+                self.judge(False, requirement, seen, message, refused[1])
+        elif seen.status == 200 and self.memory.complete and event is not None and event.trace.before(seen.trace):
+            message = f"{seen.exchange.summary}, and no call for this event had carried the key"
+            self.judge(False, f"idempotency.other_key.new_run.{operation}", seen, message, event.trace)
+        if not seen.accepted and code is not None and seen.status in (400, 404):
+            self._refused.put(key, (code, seen.trace))
 
     def _flag(self, seen: Observation, operation: str) -> None:
         flag, first = seen.answer.get("idempotent_replay"), seen.status == self._first(operation)

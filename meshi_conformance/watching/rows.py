@@ -77,10 +77,8 @@ class CreatedRows(Rule):
         trace = self._created(seen.org or "", kind, id)
         if seen.accepted:
             if seen.answer:
-                holds = seen.answer.get("kind") == kind and seen.answer.get("partner_id") == id
-                message = f"the mapping of {kind} {id!r} names {shown(seen.answer.get('kind'))} and "
-                message += shown(seen.answer.get("partner_id"))
-                self.judge(holds, f"id_map.{kind}.echo", seen, message)
+                self.names(seen, f"id_map.{kind}.echo", "ID", id, seen.answer.get("partner_id"))
+                self.names(seen, f"id_map.{kind}.echo", "kind", kind, seen.answer.get("kind"))
             if trace is not None and trace.before(seen.trace):
                 self.tally.hold(f"id_map.{kind}.mapped")
         elif seen.status == 404 and trace is not None and trace.before(seen.trace):
@@ -123,8 +121,7 @@ class CreatedRows(Rule):
         answer = seen.answer
         self._times(seen, answer)
         asked = seen.parameters["event_id"]
-        message = f"event {asked!r} was asked for, and {shown(answer.get('event_id'))} is shown"
-        self.judge(answer.get("event_id") == asked, "events.read_back.event_id", seen, message)
+        self.names(seen, "events.read_back.event_id", "event", asked, answer.get("event_id"))
         event = self._event(seen)
         if event is None:
             return
@@ -203,8 +200,7 @@ class CreatedRows(Rule):
     def _session_read(self, seen: Observation) -> None:
         event_id, id, answer = seen.parameters["event_id"], seen.parameters["session_id"], seen.answer
         for name, asked in (("session_id", id), ("event_id", event_id)):
-            message = f"`{name}` {asked!r} was asked for, and {shown(answer.get(name))} is shown"
-            self.judge(answer.get(name) == asked, f"sessions.read_back.{name}", seen, message)
+            self.names(seen, f"sessions.read_back.{name}", name, asked, answer.get(name))
         session = self.memory.sessions.get((seen.org or "", event_id, id))
         if session is not None and session.trace.before(seen.trace):
             self.tally.hold("generated.model.sessions")

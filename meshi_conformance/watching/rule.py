@@ -32,6 +32,12 @@ class Rule:
         """Count that a requirement held in an exchange, or fail it."""
         self.tally.judge(holds, requirement, seen.exchange.id, message, *earlier)
 
+    def names(self, seen: Observation, requirement: str, what: str, asked: Any, said: Any) -> None:
+        """An answer names what was asked for. Where it names nothing at all, its schema says so."""
+        if isinstance(said, str):
+            message = f"{what} {asked!r} was asked for, and {said[:100]!r} is shown"
+            self.judge(said == asked, requirement, seen, message)
+
     def known(self, requirement: str) -> bool:
         """Whether the contract has the requirement: some families leave operations out."""
         return requirement in self.contract.requirements

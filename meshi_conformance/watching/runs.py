@@ -134,8 +134,7 @@ class Runs(Rule):
             return
         row = seen.answer
         self._row(seen, row)
-        message = f"run {id!r} was polled, and {shown(row.get('run_id'))} is shown"
-        self.judge(row.get("run_id") == id, "runs.poll.same_run", seen, message)
+        self.names(seen, "runs.poll.same_run", "run", id, row.get("run_id"))
         if row.get("run_id") != id:
             return
         run = self._run(seen, id)

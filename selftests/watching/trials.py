@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from meshi_conformance.contract.contract import load, root
+from meshi_conformance.report.text import one_line
 from meshi_conformance.vocabulary import Verdict
 from meshi_conformance.watching.recording import survey
 from meshi_conformance.watching.watcher import Watcher
@@ -123,7 +124,7 @@ def tell(seen: Seen) -> None:
             if not fits(name, [*result.breaks, *_allowed(result.name, result.kind)])
         }
         for name, reason in list(wrong.items())[:6]:
-            print(f"{result.kind} {result.name} ({way}) blames {name}: {' '.join(reason.split())[:300]}", flush=True)
+            print(f"{result.kind} {result.name} ({way}) blames {name}: {one_line(reason)}", flush=True)
 
 
 def _allowed(name: str, kind: str) -> Sequence[str]:
