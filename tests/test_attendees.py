@@ -6,6 +6,7 @@ from typing import Any
 
 from meshi_conformance.client.api import Api
 from meshi_conformance.client.call import Call
+from meshi_conformance.client.polling import look_until
 from meshi_conformance.errors import CouldNotArrange, NothingThere
 from meshi_conformance.exchanges.strict_json import JsonObject
 from meshi_conformance.testing.arrange import Given
@@ -15,9 +16,14 @@ from meshi_conformance.testing.sample_texts import BEYOND_ASCII
 from meshi_conformance.testing.shared_data import World
 
 
-def rows_of(given: Given, event_id: str) -> list[JsonObject]:
-    """The attendee list of an event, as far as it can be walked: that a walk ends is not judged here."""
-    return walked(given.api, Call("listAttendees", path={"event_id": event_id}), 100).rows
+def rows_of(given: Given, event_id: str, *showing: str) -> list[JsonObject]:
+    """The attendee list of an event, as far as it can be walked: that a walk ends is not judged here.
+
+    It is read again until it shows these attendees, as long as a list may lag behind an import.
+    """
+    call = Call("listAttendees", path={"event_id": event_id})
+    holds = lambda rows: set(showing) <= {row.get("attendee_id") for row in rows}  # noqa: E731
+    return look_until(given.api, call.operation, lambda: walked(given.api, call, 100).rows, holds)
 
 
 def row_of(listed: list[JsonObject], attendee_id: str) -> JsonObject:
@@ -35,9 +41,9 @@ def test_every_imported_attendee_is_listed(api: Api, given: Given, world: World)
     for run in (people.polls[-1], crowd.run):
         if run.get("status") != "succeeded":
             raise CouldNotArrange(f"the import ended {run.get('status')}", "an import did not succeed as a whole")
-    missing = set(people.ids) - {row.get("attendee_id") for row in rows_of(given, people.event_id)}
+    missing = set(people.ids) - {row.get("attendee_id") for row in rows_of(given, people.event_id, *people.ids)}
     assert not missing, f"{len(missing)} of {len(people.ids)} imported attendees are not listed: {missing}"
-    missing = set(crowd.ids) - {row.get("attendee_id") for row in rows_of(given, crowd.event_id)}
+    missing = set(crowd.ids) - {row.get("attendee_id") for row in rows_of(given, crowd.event_id, *crowd.ids)}
     if missing and api.get_id_mapping("attendee", min(missing)).accepted:
         # They exist, and one page is too small for all: what a walk loses is for test_lists.py to judge.
         raise CouldNotArrange("a walk lost attendees who are mapped", "listAttendees loses rows")
@@ -48,7 +54,7 @@ def test_every_imported_attendee_is_listed(api: Api, given: Given, world: World)
 def test_a_row_shows_what_was_imported(given: Given, world: World, judge: Judge) -> None:
     # Attendees whom nothing has enriched: an enrichment may know a better title.
     roster = world.roster
-    listed = rows_of(given, roster.event_id)
+    listed = rows_of(given, roster.event_id, roster.added)
     for sent in roster.rows:
         row = row_of(listed, sent["attendee_id"])
         expected = {
@@ -81,7 +87,7 @@ def test_an_attendee_shows_the_values_of_its_last_import(api: Api, given: Given,
     text, bare = given.attendee(**written), given.attendee(title=None, company=None)
     again = given.attendee()
     given.imported(event_id, [text, bare, again])
-    listed = rows_of(given, event_id)
+    listed = rows_of(given, event_id, *(row["attendee_id"] for row in (text, bare, again)))
     with judge("attendees.text"):
         row = row_of(listed, text["attendee_id"])
         shown = {name: row.get(name) for name in ("title", "company")}
@@ -92,7 +98,8 @@ def test_an_attendee_shows_the_values_of_its_last_import(api: Api, given: Given,
     row_of(listed, again["attendee_id"])
     later = {**again, "name": "Conny Later", "title": "Later Title", "company": "Later Company"}
     given.imported(event_id, [later])
-    listed = rows_of(given, event_id)
+    updated = lambda rows: any(row.get("display_name") == later["name"] for row in rows)  # noqa: E731
+    listed = look_until(api, "listAttendees", lambda: rows_of(given, event_id), updated)
     with judge("attendees.reimport.updates"):
         row = row_of(listed, again["attendee_id"])
         shown = {name: row[name] for name in ("display_name", "title", "company")}
@@ -104,12 +111,12 @@ def test_an_attendee_shows_the_values_of_its_last_import(api: Api, given: Given,
 
 
 @requirement("attendees.id.case")
-def test_ids_that_differ_in_case_are_two_attendees(api: Api, given: Given, world: World) -> None:
-    event_id, base = world.scratch.event_id, given.name("attendee")
+def test_ids_that_differ_in_case_are_two_attendees(api: Api, given: Given) -> None:
+    event_id, base = given.event(), given.name("attendee")
     given.imported(event_id)
     ids = {f"{base}-abc", f"{base}-ABC"}
     answer = api.import_attendees(event_id, given.import_request([given.attendee(attendee_id=one) for one in ids]))
     assert answer.accepted, f"{answer.summary}: two attendee IDs differ in case"
     given.ended(answer)
-    listed = {row.get("attendee_id") for row in rows_of(given, event_id)}
+    listed = {row.get("attendee_id") for row in rows_of(given, event_id, *ids)}
     assert ids <= listed, f"of {ids} the list shows {ids & listed}"

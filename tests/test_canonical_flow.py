@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from meshi_conformance.client.api import Api
-from meshi_conformance.client.polling import poll_to_end
+from meshi_conformance.client.call import Call
+from meshi_conformance.client.polling import look_until, poll_to_end
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.marks import requirement
 
@@ -42,7 +45,14 @@ def test_the_recommended_sequence_works(api: Api, given: Given) -> None:
         started = step()
         assert started.accepted, started.summary
         poll_to_end(api, started["run_id"])
-    matches = api.list_event_matches(event_id, query={"limit": 50})
-    assert matches.accepted, matches.summary
-    mine = api.list_attendee_matches(event_id, people[0]["attendee_id"], query={"limit": 10})
-    assert mine.accepted, mine.summary
+    reads = (
+        Call("listEventMatches", path={"event_id": event_id}, query={"limit": 50}),
+        Call(
+            "listAttendeeMatches",
+            path={"event_id": event_id, "attendee_id": people[0]["attendee_id"]},
+            query={"limit": 10},
+        ),
+    )
+    for call in reads:
+        page = look_until(api, call.operation, partial(api.send, call), lambda page: page.accepted)
+        assert page.accepted, page.summary

@@ -8,11 +8,12 @@ import pytest
 
 from meshi_conformance.client.api import Api
 from meshi_conformance.client.call import Call
+from meshi_conformance.client.polling import look_until
 from meshi_conformance.contract.contract import load
 from meshi_conformance.errors import CouldNotArrange
 from meshi_conformance.exchanges.timestamps import instant
 from meshi_conformance.testing.arrange import Given
-from meshi_conformance.testing.list_walk import member, walked
+from meshi_conformance.testing.list_walk import member, walk_once_shown
 from meshi_conformance.testing.marks import Judge, requirement
 from meshi_conformance.testing.sample_texts import BEYOND_ASCII, OUTSIDE_THE_BASIC_PLANE
 from meshi_conformance.testing.shared_data import World
@@ -95,7 +96,8 @@ def test_the_list_shows_an_event_as_its_own_read_does(api: Api, given: Given, ju
     first = row_of(api, event_id)
     context = {"event_details": "Who comes.", "objectives": "Meet.", "welcome_instructions": "Say hello."}
     given.accepted(api.update_event_context(event_id, context))
-    row = row_of(api, event_id)
+    written = lambda row: all(row.get(name) == text for name, text in context.items())  # noqa: E731
+    row = look_until(api, "listEvents", lambda: row_of(api, event_id), written)
     read = given.accepted(api.get_event(event_id)).json
     with judge("events.listed.details"):
         for shown in (first, row):
@@ -112,7 +114,8 @@ def test_the_list_shows_an_event_as_its_own_read_does(api: Api, given: Given, ju
 def row_of(api: Api, event_id: str) -> dict[str, Any]:
     """An event as the event list shows it. Raises CouldNotArrange where the list does not show it."""
     named = member("event_id")
-    found = walked(api, Call("listEvents"), 100, until=lambda rows: event_id in {named(row) for row in rows})
+    until = lambda rows: event_id in {named(row) for row in rows}  # noqa: E731
+    found = walk_once_shown(api, Call("listEvents"), 100, until, until=until)
     row = next((row for row in found.rows if named(row) == event_id), None)
     if row is None:
         raise CouldNotArrange("the event list does not show a new event", "listEvents does not show a new event")

@@ -21,7 +21,8 @@ def create_session(given: Given, world: World, session_id: str) -> None:
 
 
 def create_attendee(given: Given, world: World, attendee_id: str) -> None:
-    given.imported(world.scratch.event_id, [given.attendee(attendee_id=attendee_id)])
+    # An event of its own: another import into a shared one could take the attendee away.
+    given.imported(given.event(), [given.attendee(attendee_id=attendee_id)])
 
 
 KINDS: dict[str, Callable[[Given, World, str], None]] = {

@@ -10,6 +10,7 @@ from meshi_conformance.client.api import Api
 from meshi_conformance.client.call import Call
 from meshi_conformance.client.pagination import rows, walk
 from meshi_conformance.contract.contract import load
+from meshi_conformance.errors import CouldNotArrange
 from meshi_conformance.exchanges.strict_json import JsonObject
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.marks import requirement
@@ -152,10 +153,16 @@ def takes_the_same_session_id(call: Call, api: Api, given: Given, world: World) 
 def creates_its_own_event(call: Call, api: Api, given: Given, world: World) -> None:
     event_id = given.event(title="Ours")
     request = given.event_request(event_id=event_id, title="Theirs")
+    before = given.accepted(api.get_event(event_id))["title"]
     theirs = api.send(call.but(body=request, key="other"))
     assert theirs.accepted, f"{theirs.summary}: the ID is mapped in our org alone"
-    assert api.get_event(event_id)["title"] == "Ours", "another org's create changed our event"
-    assert api.as_key("other").get_event(event_id)["title"] == "Theirs"
+    after = given.accepted(api.get_event(event_id))["title"]
+    assert after == before, f"another org's create changed the title of our event from {before!r} to {after!r}"
+    shown = given.accepted(api.as_key("other").get_event(event_id))["title"]
+    if before != "Ours":
+        # That an event is read as it was written is a requirement of its own.
+        raise CouldNotArrange(f"our event is shown with the title {before!r}", "events are not read as written")
+    assert shown == "Theirs", f"the other org reads the title {shown!r} of an event that it created as 'Theirs'"
 
 
 def starts_its_own_run(call: Call, api: Api, given: Given, world: World) -> None:

@@ -15,7 +15,7 @@ import pytest
 from meshi_conformance.client.api import Api
 from meshi_conformance.client.call import Call
 from meshi_conformance.client.pagination import rows, walk
-from meshi_conformance.client.polling import TERMINAL, poll_to_end
+from meshi_conformance.client.polling import TERMINAL, look_until, poll_to_end
 from meshi_conformance.errors import CouldNotArrange, EndedOtherwise
 from meshi_conformance.exchanges.strict_json import JsonObject
 from meshi_conformance.exchanges.timestamps import after, instant
@@ -345,10 +345,11 @@ def fresh_runs(api: Api, calls: Calls, given: Given) -> Iterator[tuple[Call, str
 
 
 def newest_runs(api: Api, wanted: set[str], query: dict[str, Any]) -> list[JsonObject]:
-    """The newest runs of the org, down to the last of those wanted, or to the end of the list."""
+    """The newest runs of the org, down to the last of those wanted, or to the end of the list once it may not lag."""
     fetch = lambda asked: api.list_runs(query=asked)  # noqa: E731
     enough = lambda seen: wanted <= {row.get("run_id") for row in seen}  # noqa: E731
-    return rows(walk(fetch, {"limit": 100, **query}, until=enough, most_pages=MOST_PAGES))
+    look = lambda: rows(walk(fetch, {"limit": 100, **query}, until=enough, most_pages=MOST_PAGES))  # noqa: E731
+    return look_until(api, "listRuns", look, enough)
 
 
 @requirement("runs.list.holds", "runs.event_id")

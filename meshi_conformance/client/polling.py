@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from ..errors import CouldNotArrange, DeadlinePassed, EndedOtherwise
 from ..exchanges.exchange import Exchange
@@ -23,6 +24,37 @@ SAID_EVERY = 3.0
 
 PATIENCE_LOST = 3
 """Runs of one kind that did not end in time, after which the next ones are given up sooner."""
+
+
+SHOWN_WITHIN = 5.0
+"""Seconds within which a list shows what was written (contract/README.md, reads after a write)."""
+
+SHOWN_SOON = 1.0
+"""Seconds that are left for it once a list has not shown something in time."""
+
+T = TypeVar("T")
+
+
+def look_until(api: Api, what: str, look: Callable[[], T], holds: Callable[[T], bool]) -> T:
+    """Look again until something holds, as long as a list may lag behind a write, and return the last look.
+
+    `what` names the list. Once it has shown something too late, later looks are given up sooner: the first one
+    has cost the time that the failure needs.
+    """
+    transport = api.transport
+    patience = SHOWN_SOON if transport.late_lists[what] else SHOWN_WITHIN
+    waited, pause = 0.0, 0.05
+    while True:
+        seen = look()
+        if holds(seen):
+            return seen
+        # Pauses are counted, not the looks: a rate limit may hold back each of them for long.
+        if waited >= patience:
+            transport.late_lists[what] += 1
+            return seen
+        transport.sleep(pause)
+        waited += pause
+        pause = min(pause * 2, 0.5)
 
 
 def poll_to_end(api: Api, run_id: str) -> list[Exchange]:

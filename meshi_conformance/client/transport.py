@@ -75,6 +75,7 @@ class Transport:
         self.contract = contract
         self.recorder = recorder
         self.late_runs: Counter[str] = Counter()
+        self.late_lists: Counter[str] = Counter()
         self._limiter = limiter or Limiter(None)
         self._breaker = Breaker()
         self._wire = Wire()
@@ -140,6 +141,7 @@ class Transport:
             patient=patient,
             base=call.base,
             scheme=call.scheme,
+            any_code=call.any_code,
         )
 
     def request(
@@ -157,6 +159,7 @@ class Transport:
         patient: bool = True,
         base: str | None = None,
         scheme: str = BEARER,
+        any_code: bool = False,
     ) -> Exchange:
         """Sends any request below the base URL. `value` is what `content` says as JSON, where that is at hand.
 
@@ -184,6 +187,7 @@ class Transport:
             rows=tuple(planned(method, path, _unpadded(content), value)) if method not in SAFE_METHODS else (),
             other_base=base,
             scheme=scheme,
+            any_code=any_code,
         )
         exchange = self._to_the_end(request, patient)
         if request.maybe_done and not request.safe and exchange.status == 200 and not self.recorder.is_aside:
@@ -361,6 +365,7 @@ class Transport:
             request_size=request.content.size if isinstance(request.content, Padded) else None,
             other_base=request.other_base,
             scheme=request.scheme,
+            any_code=request.any_code,
             curl_options=self.target.access.curl_options,
             **{**nothing, **answer},
         )
@@ -418,6 +423,7 @@ class _Request:
     rows: tuple[Row, ...]
     other_base: str | None
     scheme: str
+    any_code: bool
     maybe_done: bool = False
 
     @property

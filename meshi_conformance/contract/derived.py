@@ -47,7 +47,7 @@ def _occasions(
             _of(one, status=status) for one in every for status, schema in one.responses.items() if schema.has_implied
         ],
         "refusal": [
-            _of(one, status=status, code=code)
+            _of(one, status=status, code=code, level="implied" if code in one.implied_codes else "documented")
             for one in every
             for status, code in one.route_errors()
             if code != "PAYLOAD_TOO_LARGE"

@@ -46,6 +46,7 @@ class Operation:
     parameters: tuple[dict[str, Any], ...]
     body: dict[str, Any] | None
     errors: dict[int, tuple[str, ...]]
+    implied_codes: tuple[str, ...]
     responses: dict[int, Schema] = field(hash=False)
 
     @property
@@ -157,6 +158,7 @@ def read_operations(document: dict[str, Any]) -> Iterator[Operation]:
                 parameters=(*entry.get("parameters", ()), *said.get("parameters", ())),
                 body=body,
                 errors=errors,
+                implied_codes=tuple(said.get("x-implied-codes", ())),
                 responses=responses,
             )
 

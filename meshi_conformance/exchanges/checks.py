@@ -132,7 +132,9 @@ def _refusal(exchange: Exchange, body: dict[str, Any], operation: Operation) -> 
 
 
 def _open_code(exchange: Exchange, operation: Operation) -> bool:
-    """Whether the request holds a value whose refusal has no documented code."""
+    """Whether the pages name no code for refusing the request."""
+    if exchange.any_code:
+        return True
     if operation.id == "createMatchRun" and exchange.status == 400:
         return True  # `top_n` has a range and no code
     query = exchange.path.partition("?")[2]

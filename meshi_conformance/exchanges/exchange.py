@@ -60,6 +60,7 @@ class Exchange:
     other_base: str | None = None
     scheme: str = BEARER
     curl_options: str = ""
+    any_code: bool = False
     violations: list[tuple[str, str]] = field(default_factory=list)
     drift: list[str] = field(default_factory=list)
 
@@ -104,11 +105,16 @@ class Exchange:
 
     @property
     def next_cursor(self) -> str | None:
-        """Where the next page starts; None on the last page. A failed assertion for anything else."""
+        """Where the next page starts, as it is sent back; None on the last page. A failed assertion for anything else.
+
+        A cursor is opaque: a server may issue strings or numbers.
+        """
         cursor = self.json["next_cursor"]
-        if cursor is not None and not isinstance(cursor, str):
-            raise MissingMember(f"`next_cursor` of {self.summary} is neither a string nor null")
-        return cursor
+        if cursor is None:
+            return None
+        if isinstance(cursor, bool) or not isinstance(cursor, str | int | float):
+            raise MissingMember(f"`next_cursor` of {self.summary} is neither a string or number nor null")
+        return str(cursor)
 
     def header(self, name: str) -> str | None:
         """The first value of a response header, by case-insensitive name."""

@@ -141,6 +141,7 @@ class Runner:
             self._read_anew()
             calls = [self._resources.redirected(call, expected.kind) for call, expected in batch]
             batch = [(call, self._reader.read(call)) for call in calls if call is not None]
+        batch = [(call.but(any_code=bool(expected.freedoms)), expected) for call, expected in batch]
         exchanges = self._api.together([call for call, _ in batch])
         self._meter.count(len(batch))
         if exchanges and batch[0][1].kind == "good" and exchanges[0].code in MERGE_ORDER:
@@ -203,7 +204,8 @@ class Runner:
     def _shrunk(self, found: tuple[str, str], call: Call, exchange: Exchange) -> Finding:
         """The smallest call that still breaks the same requirement; what it costs is outside the budget."""
         sent = 0
-        progress = call.path.get("review_id") not in self._resources.reviews or not exchange.accepted
+        # An accepted decision uses up its review, and with it what later calls are judged on.
+        progress = not (self._resources.decides and exchange.accepted)
         while progress and sent < SHRINK_REQUESTS:
             progress = False
             for smaller in _smaller(call):
@@ -211,9 +213,16 @@ class Runner:
                 expected = self._reader.read(candidate)
                 if expected.kind not in ("good", "bad") and not exchange.violations:
                     continue
+                if self._resources.decides and expected.kind != "bad":
+                    continue
+                candidate = candidate.but(any_code=bool(expected.freedoms))
                 answer = self._api.send(candidate)
                 sent += 1
                 again = self._judge(candidate, expected, answer)
+                if self._resources.decides and answer.accepted:
+                    self._resources.used(candidate)
+                    self._read_anew()
+                    return Finding(found[0], found[1], call, exchange, sent)
                 if again and again[0] == found[0]:
                     call, exchange, found, progress = candidate, answer, again, True
                     break

@@ -17,9 +17,9 @@ from urllib.parse import unquote
 
 from ..client.call import NOTHING, Call
 from ..contract.contract import Contract, load
-from ..watching.expectation import ZONES
+from ..watching.expectation import MODEST, ZONES
 from .budget import Plan
-from .strategies import day, moment, text
+from .strategies import FIRST_DAY, LAST_DAY, day, moment, text
 
 OWN_HEADERS = frozenset({"x-correlation-id", "Content-Type", "Authorization"})
 """Headers that the client sets itself: test_errors.py and checks.py judge them."""
@@ -215,8 +215,9 @@ def _narrow_member(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
         return {key: schema[key] for key in ("type", "enum", "pattern", "minimum", "maximum") if key in schema}
     if name in FORMS:
         return {"type": "string", "format": f"meshi-{name}"}
-    most = schema.get("maxLength", 200)
-    return {"type": "string", "format": "meshi-long" if most > 300 else "meshi-short"}
+    most = schema.get("maxLength", MODEST)
+    form = "modest" if most <= MODEST else "short" if most <= 300 else "long"
+    return {"type": "string", "format": f"meshi-{form}"}
 
 
 PROGRESS = {
@@ -263,13 +264,14 @@ def _register_formats() -> None:
 
     slug = st.from_regex(r"[a-z0-9]{1,12}(-[a-z0-9]{1,12}){0,4}", fullmatch=True)
     strategies = {
+        "modest": text(MODEST),
         "short": text(120),
         "long": text(280),
         # It starts in June and ends in July: in order whichever two are drawn.
         "start_date": day(6),
         "end_date": day(7),
-        "start_timestamp": moment(6, "00Z"),
-        "end_timestamp": moment(7, "59.000Z"),
+        "start_timestamp": moment(FIRST_DAY, "00Z"),
+        "end_timestamp": moment(LAST_DAY, "59.000Z"),
         "timezone": st.sampled_from(sorted(ZONES)),
         "visibility": st.just("private"),
         "url_slug": slug,

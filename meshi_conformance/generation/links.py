@@ -117,6 +117,7 @@ class Walk:
         # One walk needs six runs one after another, however slow they are.
         self._meter = Meter(plan.profile.walks, 6 * plan.profile.seconds)
         self._pairs: list[list[str]] = []
+        self._rows: list[dict[str, Any]] = []
         self._decided: set[str] = set()
         self.links = [link for link in links(contract) if (link.source, link.target) not in UNFOLLOWED]
         self.followed: dict[Link, int] = {}
@@ -141,6 +142,7 @@ class Walk:
         path = {"event_id": event_id}
         pairs = [given.look_alikes(), given.look_alikes()]
         self._pairs = [[row["attendee_id"] for row in pair] for pair in pairs]
+        self._rows = [*pairs[0], *pairs[1]]
         self._decided = set()
         steps: list[Callable[[], Call]] = [
             lambda: Call("createSession", path=path, body=given.session_request()),
@@ -154,7 +156,7 @@ class Walk:
         ]
         self._random.shuffle(steps)
         chain: list[Callable[[], Call]] = [
-            lambda: Call("importAttendees", path=path, body=given.import_request([*pairs[0], *pairs[1]])),
+            lambda: Call("importAttendees", path=path, body=given.import_request(self._rows)),
             lambda: Call("createEnrichmentRun", path=path, body=given.run_request()),
             lambda: Call("createMatchRun", path=path, body=given.run_request(top_n=5)),
         ]
@@ -246,7 +248,8 @@ class Walk:
         bodies: dict[str, Callable[[], Any]] = {
             "updateEventContext": lambda: {"event_details": given.name("context")},
             "createSession": given.session_request,
-            "importAttendees": given.import_request,
+            # With those who are there: an import may replace the earlier attendees.
+            "importAttendees": lambda: given.import_request([*self._rows, given.attendee()]),
             "createEnrichmentRun": given.run_request,
             "createMatchRun": given.run_request,
             "resolveReview": lambda: {"decision": "distinct", "reason": "Checked."},

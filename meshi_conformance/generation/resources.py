@@ -17,6 +17,9 @@ from ..watching.expectation import EMAIL, ID, LINKEDIN, SLUG, Known, is_ordinary
 REAL_OF = 8
 """One in so many well-formed path parameters is left as it was made up, so that unknown IDs are asked for too."""
 
+GONE = "gone"
+"""In place of the review for calls to be refused, once one of them was accepted and no other is left."""
+
 CREATES = {"createEvent": "event_id", "createSession": "session_id"}
 
 
@@ -30,6 +33,7 @@ class Resources:
         self.reviews: list[str] = []
         self.pairs: list[list[str]] = []
         self._refused = ""
+        self._spent: set[str] = set()
         if operation == "resolveReview":
             self.reviews = list(world.generated_reviews.reviews)
             self._refused = self.reviews.pop()
@@ -55,7 +59,7 @@ class Resources:
 
     def known(self) -> Known:
         """The resources as the reading rules need them."""
-        reviews = [{"review_id": one} for one in (*self.reviews, self._refused)]
+        reviews = [{"review_id": one} for one in (*self.reviews, self._refused) if one != GONE]
         return Known(
             paths={self._operation.id: reviews if self.decides else self._paths},
             match_runs=frozenset(self.match_runs),
@@ -130,7 +134,7 @@ class Resources:
         if isinstance(body.get("url_slug"), str) and SLUG.fullmatch(body["url_slug"]):
             body["url_slug"] = _ending(body["url_slug"], token, 128)
         if isinstance(body.get("idempotency_key"), str) and body["idempotency_key"].strip():
-            body["idempotency_key"] = _ending(body["idempotency_key"], f"-{secrets.token_hex(8)}", 64)
+            body["idempotency_key"] = _ending(body["idempotency_key"], f"-{secrets.token_hex(8)}", 36)
         if isinstance(body.get("attendees"), list):
             body["attendees"] = self._rows(body["attendees"])
         if call.operation == "mergeReview":
@@ -176,11 +180,15 @@ class Resources:
                 body[name] = "attendee"
 
     def used(self, call: Call) -> None:
-        """Takes a review off the list once a decision on it was accepted."""
+        """Takes a review off the list once a decision on it was accepted, whatever was to come of it."""
         review = call.path.get("review_id", "")
+        self._spent.add(review)
         if review in self.reviews:
             self.reviews.remove(review)
             self.pairs = []
+        elif review == self._refused and self.decides:
+            # What was to be refused has used it up: another one takes its place, or nothing is left to refuse on.
+            self._refused = self.reviews.pop() if self.reviews else GONE
 
     def redirected(self, call: Call, kind: str) -> Call | None:
         """The call on a review that may be used up, where it would use one up; None where none is left.
@@ -188,6 +196,8 @@ class Resources:
         Only bad calls go to the review that stays open.
         """
         if kind == "bad":
+            if call.path.get("review_id") in self._spent:
+                return None if self._refused == GONE else call.but(path={"review_id": self._refused})
             return call
         return call.but(path={"review_id": self.reviews[0]}) if self.reviews else None
 

@@ -378,7 +378,7 @@ def _machine(make: Callable[[], Model], failed: Callable[[str, str, Model, Trace
                 ("attendee", id)
                 for event in events
                 for id, one in event.attendees.items()
-                if one.sure and not event.decided
+                if one.sure and not (event.decided or event.enriched)
             ]
             return ids[number % len(ids)]
 
@@ -465,7 +465,7 @@ def _machine(make: Callable[[], Model], failed: Callable[[str, str, Model, Trace
                 self.do(self.model.decide_badly, review_id, "perhaps")
             self.do(self.model.decide, review_id, decision)
             self.do(self.model.find_reviews, event)
-            self.do(self.model.decide_again, review_id, again)
+            self.do(self.model.decide_again, review_id, again, decision)
 
     return Machine
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
-from ..watching.expectation import ZONES, is_ordinary
+from ..watching.expectation import MODEST, ZONES, is_ordinary
 
 PLAIN = "abcdefghijklmnopqrstuvwxyzABCXYZ0123456789 .,'-–&()/:äéñÇøßłğ中文字日本語한국어عربیעбг"
 
@@ -59,6 +59,10 @@ def text(most: int) -> Any:
     )
 
 
+FIRST_DAY, LAST_DAY = "2031-06-30", "2031-07-01"
+"""When sessions begin and end: inside the dates of their event, which a server may insist on."""
+
+
 def day(month: int) -> Any:
     """A date of one month of 2031."""
     from hypothesis import strategies as st
@@ -66,13 +70,11 @@ def day(month: int) -> Any:
     return st.integers(1, 28).map(lambda number: f"2031-{month:02d}-{number:02d}")
 
 
-def moment(month: int, end: str) -> Any:
-    """A timestamp of one month of 2031."""
+def moment(date: str, end: str) -> Any:
+    """A timestamp of one day before its noon, which falls on that day or the one before in every time zone."""
     from hypothesis import strategies as st
 
-    return st.tuples(st.integers(1, 28), st.integers(0, 23), st.integers(0, 59)).map(
-        lambda at: f"2031-{month:02d}-{at[0]:02d}T{at[1]:02d}:{at[2]:02d}:{end}"
-    )
+    return st.tuples(st.integers(0, 11), st.integers(0, 59)).map(lambda at: f"{date}T{at[0]:02d}:{at[1]:02d}:{end}")
 
 
 def members_of_event() -> Any:
@@ -97,9 +99,10 @@ def members_of_session() -> Any:
 
     return st.fixed_dictionaries(
         {
-            "title": text(80),
-            "start_timestamp": moment(6, "00Z"),
-            "end_timestamp": moment(7, "00Z"),
+            "title": text(MODEST),
+            # Inside the dates of every event that is drawn: these begin by 28 June and end in July.
+            "start_timestamp": moment(FIRST_DAY, "00Z"),
+            "end_timestamp": moment(LAST_DAY, "00Z"),
         },
-        optional={"description": text(120)},
+        optional={"description": text(MODEST)},
     )

@@ -12,19 +12,20 @@ import itertools
 import re
 import secrets
 import time
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
 from ..client.api import Api
 from ..client.call import Call
 from ..client.pagination import rows, walk
-from ..client.polling import poll_to_end
-from ..errors import AnswerLost, CouldNotArrange, NothingThere
+from ..client.polling import look_until, poll_to_end
+from ..errors import AnswerLost, CouldNotArrange, Inconclusive, NothingThere
 from ..exchanges.exchange import Exchange
 from ..exchanges.strict_json import JsonObject
 
-LOOKS_FOR_REVIEWS = 6
-"""How often the review queue is read until enough reviews are there."""
+PAGES_LOOKED_AT = 20
+"""Pages of a list of the whole org in which rows of ours are looked for."""
 
 
 def plain_rows(base: str, count: int) -> list[dict[str, Any]]:
@@ -52,8 +53,8 @@ class Given:
         return f"{self._prefix}-{self._worker}-{what}-{next(self._numbers)}"
 
     def idempotency_key(self) -> str:
-        """A key for one logical write."""
-        return f"{self._prefix}-{secrets.token_hex(8)}"
+        """A key for one logical write, no longer than a UUID: the maximum is not documented."""
+        return f"{self._prefix}-{secrets.token_hex(7)}"
 
     def never_used(self, issued: str) -> str:
         """An ID of the same form as one that the target made up, which it has not issued.
@@ -233,29 +234,63 @@ class Given:
             raise CouldNotArrange(str(problem), f"{call.operation} answers with no page") from None
         return page
 
-    def listed(self, call: Call) -> list[JsonObject]:
-        """Every row of a list, from pages of the largest size."""
+    def listed(
+        self, call: Call, until: Callable[[list[JsonObject]], bool] | None = None, **bounds: int
+    ) -> list[JsonObject]:
+        """Every row of a list, from pages of the largest size; those up to the page that is enough for `until`."""
         fetch = lambda query: self.api.send(call.but(query={**call.query, **query}))  # noqa: E731
         try:
-            return rows(walk(fetch, {"limit": 100}))
+            return rows(walk(fetch, {"limit": 100}, until=until, **bounds))
         except AssertionError as problem:
             raise CouldNotArrange(str(problem), f"{call.operation} cannot be walked") from None
 
+    def listed_with(self, call: Call, named: str, ids: Iterable[Any]) -> list[JsonObject]:
+        """The rows of a list, read again until rows with these IDs are among them, as long as a list may lag.
+
+        That they are there is for the caller to judge.
+        """
+        wanted = set(ids)
+        holds = lambda seen: wanted <= {row.get(named) for row in seen}  # noqa: E731
+        return look_until(self.api, call.operation, lambda: self.listed(call), holds)
+
+    def settle(self, call: Call, named: str, ids: Iterable[Any]) -> None:
+        """Wait until a list shows rows of ours, so that what is asked of it next is not answered too early.
+
+        Nothing is judged: where the list never shows them, a test of its own says so.
+        """
+        wanted = set(ids)
+        holds = lambda seen: wanted <= {row.get(named) for row in seen}  # noqa: E731
+        with suppress(Inconclusive, AssertionError):
+            look_until(
+                self.api, call.operation, lambda: self.listed(call, until=holds, most_pages=PAGES_LOOKED_AT), holds
+            )
+
+    def settle_matches(self, event_id: str, run_id: str) -> None:
+        """Wait until the event's match list shows a run that has ended; nothing is judged."""
+
+        def shown() -> bool:
+            page = self.api.list_event_matches(event_id, query={"limit": 1})
+            return page.accepted and page.json.get("run_id") == run_id
+
+        with suppress(Inconclusive, AssertionError):
+            look_until(self.api, "listEventMatches", shown, bool)
+
     def open_reviews(self, event_id: str, at_least: int = 1) -> list[str]:
         """The IDs of the open reviews of an event of ours. Raises NothingThere where too few appear."""
-        # Looks are counted and time is not: a rate limit may hold back each of them for long.
-        for look in range(LOOKS_FOR_REVIEWS):
-            if look:
-                self.api.transport.sleep(min(self.api.transport.target.poll_first * 5, 1.0))
-            page = self.accepted(self.api.list_event_reviews(event_id, query={"limit": 100}))
-            try:
-                reviews = [row["review_id"] for row in page.items if isinstance(row["review_id"], str)]
-            except AssertionError as problem:
-                raise CouldNotArrange(str(problem), "the review queue's rows have no review_id") from None
-            if len(reviews) >= at_least:
-                return reviews
+        reviews = look_until(
+            self.api, "an open review", lambda: self._reviews(event_id), lambda seen: len(seen) >= at_least
+        )
+        if len(reviews) >= at_least:
+            return reviews
         raise NothingThere(
             f"look-alike attendees of {event_id} left {len(reviews)} open reviews, "
             f"{at_least} are needed; nothing in the API forces one to appear",
             "no identity review appeared for look-alike attendees",
         )
+
+    def _reviews(self, event_id: str) -> list[str]:
+        page = self.accepted(self.api.list_event_reviews(event_id, query={"limit": 100}))
+        try:
+            return [row["review_id"] for row in page.items if isinstance(row["review_id"], str)]
+        except AssertionError as problem:
+            raise CouldNotArrange(str(problem), "the review queue's rows have no review_id") from None

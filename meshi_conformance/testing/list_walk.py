@@ -13,6 +13,7 @@ from typing import Any
 from ..client.api import Api
 from ..client.call import Call
 from ..client.pagination import steps
+from ..client.polling import look_until
 from ..errors import CeilingReached, CouldNotArrange, Inconclusive, NothingThere
 from ..exchanges.exchange import Exchange
 from ..exchanges.strict_json import JsonObject
@@ -110,6 +111,15 @@ def walked(
     if not found.pages:
         raise CouldNotArrange(found.broken or call.operation, f"{call.operation} answers with no page")
     return found
+
+
+def walk_once_shown(api: Api, call: Call, limit: int, shown: Callable[[list[JsonObject]], bool], **how: Any) -> Walked:
+    """Walk a list, anew until it shows what was written, as long as it may lag behind; `how` as of `walked`."""
+
+    def holds(found: Walked) -> bool:
+        return bool(found.broken or found.stopped) or shown(found.rows)
+
+    return look_until(api, call.operation, lambda: walked(api, call, limit, **how), holds)
 
 
 def member(name: str) -> Callable[[JsonObject], Hashable]:

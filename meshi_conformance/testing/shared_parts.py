@@ -59,7 +59,9 @@ def _sessions(given: Given, world: World) -> dict[str, Any]:
         )
         given.accepted(given.api.create_session(event_id, request))
         requests.append(request)
-    return {"event_id": event_id, "requests": requests, "ids": [one["session_id"] for one in requests]}
+    ids = [one["session_id"] for one in requests]
+    given.settle(Call("listSessions", path={"event_id": event_id}), "session_id", ids)
+    return {"event_id": event_id, "requests": requests, "ids": ids}
 
 
 def _people(given: Given, world: World) -> dict[str, Any]:
@@ -73,7 +75,7 @@ def _people(given: Given, world: World) -> dict[str, Any]:
         "event_id": event_id,
         "rows": rows,
         "ids": [row["attendee_id"] for row in rows],
-        **_run(given, request, given.api.import_attendees(event_id, request)),
+        **_imported(given, event_id, request),
     }
 
 
@@ -90,15 +92,13 @@ def _enriched(given: Given, world: World) -> dict[str, Any]:
 def _matched(given: Given, world: World) -> dict[str, Any]:
     """An ended match run of the event with the default `top_n`: the older of two."""
     event_id = world.enriched.event_id
-    request = given.run_request()
-    return {"event_id": event_id, **_run(given, request, given.api.create_match_run(event_id, request))}
+    return {"event_id": event_id, **_matched_run(given, event_id, given.run_request())}
 
 
 def _rematched(given: Given, world: World) -> dict[str, Any]:
     """A later ended match run of the same event with a small `top_n`: the latest one."""
     event_id = world.matched.event_id
-    request = given.run_request(top_n=SMALL_TOP_N)
-    return {"event_id": event_id, **_run(given, request, given.api.create_match_run(event_id, request))}
+    return {"event_id": event_id, **_matched_run(given, event_id, given.run_request(top_n=SMALL_TOP_N))}
 
 
 def _pair(given: Given, world: World) -> dict[str, Any]:
@@ -121,11 +121,10 @@ def _second(given: Given, world: World) -> dict[str, Any]:
     event_id = given.event(title="Second Conformance Summit")
     rows = [given.attendee() for _ in range(3)]
     given.imported(event_id, rows)
-    request = given.run_request()
     return {
         "event_id": event_id,
         "ids": [row["attendee_id"] for row in rows],
-        **_run(given, request, given.api.create_match_run(event_id, request)),
+        **_matched_run(given, event_id, given.run_request()),
     }
 
 
@@ -152,27 +151,27 @@ def _imports(given: Given, world: World) -> dict[str, Any]:
     return {"event_id": given.event(title="Import Conformance Summit")}
 
 
-def _longest(given: Given, what: str) -> str:
-    """An unused ID as long as allowed, with every mark in it."""
+def longest_id(given: Given, what: str) -> str:
+    """Return an unused ID as long as allowed, with every mark in it."""
     return f"{given.name(what)}.A_z:0-9".ljust(LONGEST_ID, "x")
 
 
 def _long_event(given: Given, world: World) -> dict[str, Any]:
     """An event whose ID is as long as allowed."""
     title = "Long-named Conformance Summit"
-    return {"event_id": given.event(event_id=_longest(given, "event"), url_slug=None, title=title)}
+    return {"event_id": given.event(event_id=longest_id(given, "event"), url_slug=None, title=title)}
 
 
 def _long_session(given: Given, world: World) -> dict[str, Any]:
     """A session of that event whose ID is as long as allowed."""
     event_id = world.long_event.event_id
-    return {"event_id": event_id, "session_id": given.session(event_id, session_id=_longest(given, "session"))}
+    return {"event_id": event_id, "session_id": given.session(event_id, session_id=longest_id(given, "session"))}
 
 
 def _long_people(given: Given, world: World) -> dict[str, Any]:
     """Two attendees of that event whose IDs are as long as allowed."""
     event_id = world.long_event.event_id
-    rows = [given.attendee(attendee_id=_longest(given, "attendee")) for _ in range(2)]
+    rows = [given.attendee(attendee_id=longest_id(given, "attendee")) for _ in range(2)]
     given.imported(event_id, rows)
     return {"event_id": event_id, "ids": [row["attendee_id"] for row in rows]}
 
@@ -224,11 +223,10 @@ def _crowd(given: Given, world: World) -> dict[str, Any]:
     event_id = given.event(title="Crowded Conformance Summit")
     base = given.name("crowd")
     rows = [given.attendee(attendee_id=f"{base}{number:03d}") for number in range(CROWD)]
-    return {
-        "event_id": event_id,
-        "ids": [row["attendee_id"] for row in rows],
-        "run": given.imported(event_id, [*rows[50:], *rows[:50]]),
-    }
+    ids = [row["attendee_id"] for row in rows]
+    run = given.imported(event_id, [*rows[50:], *rows[:50]])
+    given.settle(Call("listAttendees", path={"event_id": event_id}), "attendee_id", ids)
+    return {"event_id": event_id, "ids": ids, "run": run}
 
 
 def _history(given: Given, world: World) -> dict[str, Any]:
@@ -268,6 +266,7 @@ def _spent(given: Given, world: World) -> dict[str, Any]:
         operation: _run(given, request, given.api.send(Call(operation, path=path, body=request)))
         for operation, request in requests.items()
     }
+    given.settle_matches(event_id, runs["createMatchRun"]["run_id"])
     return {"event_id": event_id, "ids": [row["attendee_id"] for row in rows], "runs": runs}
 
 
@@ -278,6 +277,7 @@ def _ranked(given: Given, world: World) -> dict[str, Any]:
     given.imported(event_id, rows)
     left_out = given.matched(event_id)["run_id"]
     spelt_out = given.matched(event_id, top_n=DEFAULT_TOP_N)["run_id"]
+    given.settle_matches(event_id, spelt_out)
     late = given.attendee()
     # Sent along with everybody else: whether an import could also take people away is not documented.
     given.imported(event_id, [*rows, late])
@@ -296,6 +296,7 @@ def _roster(given: Given, world: World) -> dict[str, Any]:
     one, other, added = (given.attendee() for _ in range(3))
     # Everybody is sent again: whether an import could also take people away is not documented.
     runs = [given.imported(event_id, rows) for rows in ([one, other], [one, other, added])]
+    given.settle(Call("listAttendees", path={"event_id": event_id}), "attendee_id", [added["attendee_id"]])
     return {
         "event_id": event_id,
         "ids": [one["attendee_id"], other["attendee_id"]],
@@ -311,8 +312,9 @@ def _rejections(given: Given, world: World) -> dict[str, Any]:
 
 
 def _playground(given: Given, world: World) -> dict[str, Any]:
-    """An event that generated calls write into; nobody reads it."""
-    return {"event_id": given.event(title="Generated Conformance Summit")}
+    """An event that generated calls write into; nobody reads it. Generated sessions lie inside its dates."""
+    dates = {"start_date": "2031-06-01", "end_date": "2031-07-31"}
+    return {"event_id": given.event(title="Generated Conformance Summit", **dates)}
 
 
 def _generated_reviews(given: Given, world: World) -> dict[str, Any]:
@@ -349,16 +351,35 @@ def _reviews(given: Given, pairs: int) -> dict[str, Any]:
     event_id = given.event(title="Look-alike Conformance Summit")
     look_alikes = [given.look_alikes() for _ in range(pairs)]
     stranger = given.attendee()
-    given.imported(event_id, [stranger, *(row for pair in look_alikes for row in pair)])
+    rows = [stranger, *(row for pair in look_alikes for row in pair)]
+    given.imported(event_id, rows)
     request = given.run_request()
     run = _run(given, request, given.api.create_enrichment_run(event_id, request))
+    reviews = given.open_reviews(event_id, at_least=pairs)
+    given.settle(Call("listReviews"), "review_id", reviews)
     return {
         "event_id": event_id,
+        "rows": rows,
         "pairs": [[row["attendee_id"] for row in pair] for pair in look_alikes],
         "stranger": stranger["attendee_id"],
-        "reviews": given.open_reviews(event_id, at_least=pairs),
+        "reviews": reviews,
         **run,
     }
+
+
+def _imported(given: Given, event_id: str, request: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of an import that has ended; its attendees are listed, as far as that comes to pass."""
+    run = _run(given, request, given.api.import_attendees(event_id, request))
+    ids = [row["attendee_id"] for row in request["attendees"]]
+    given.settle(Call("listAttendees", path={"event_id": event_id}), "attendee_id", ids)
+    return run
+
+
+def _matched_run(given: Given, event_id: str, request: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of a match run that has ended; its matches are listed, as far as that comes to pass."""
+    run = _run(given, request, given.api.create_match_run(event_id, request))
+    given.settle_matches(event_id, run["run_id"])
+    return run
 
 
 def _run(given: Given, request: dict[str, Any], answer: Exchange) -> dict[str, Any]:

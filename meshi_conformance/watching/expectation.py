@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from ..client.call import NOTHING, Call
@@ -26,9 +26,10 @@ FREEDOMS: dict[str, tuple[str, ...]] = {
     "coercion": ("bodies.coercion",),
     "letters": ("bodies.letters", "bodies.characters"),
     "format": ("formats.values", "formats.webhook_scheme"),
-    "dates": ("formats.impossible_dates", "formats.date_forms", "formats.end_before_start"),
+    "dates": ("formats.impossible_dates", "formats.date_forms", "formats.end_before_start", "sessions.inside_event"),
     "case": ("bodies.words",),
     "key": ("runs.key_length", "runs.key_characters"),
+    "kind": ("ids.unknown_kind",),
     "objects": ("bodies.free_objects", "bodies.progress"),
     "length": ("sessions.text_length", "reviews.reason_length"),
     "page": ("lists.limit_range", "lists.limit_word", "lists.unknown_cursor"),
@@ -54,8 +55,13 @@ LINKEDIN = re.compile(r"https://www\.linkedin\.com/in/[a-z0-9-]{3,100}")
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 WEBHOOK = re.compile(r"https://[a-z]{1,20}\.example\.(com|org)(/[a-z0-9-]{1,40}){0,4}")
 ZONES = frozenset({"UTC", "Europe/Lisbon", "America/New_York", "Asia/Tokyo", "Africa/Nairobi", "Australia/Sydney"})
-KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+KEY = re.compile(r"[A-Za-z0-9_-]{1,36}")
+SESSIONS_FROM = datetime(2031, 6, 2, tzinfo=UTC)
+SESSIONS_TO = datetime(2031, 7, 30, tzinfo=UTC)
+"""Sessions between these lie inside the dates of the events that they are sent to, in every time zone."""
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+MODEST = 60
+"""Characters that every server takes in a text whose maximum is not documented."""
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,30}")
 SEGMENT = re.compile(r"[^/\\;%\x00-\x1f\x7f]{1,400}")
 KINDS = frozenset({"event", "session", "attendee"})
@@ -168,6 +174,8 @@ class Reader:
                 what = f"{name} {value[:40]!r} does not fit its pattern"
                 limit = self._limits[operation.id]["path", name]
                 self._fault(found, operation, what, limit, {(400, code)}, "pattern")
+        if operation.id == "getIdMapping" and call.path["kind"] not in KINDS:
+            found.freedoms.add("kind")
         if malformed or not call.path:
             return
         exists = self.known.names(operation.id, call.path)
@@ -253,6 +261,9 @@ class Reader:
                 answers = {(400, "INVALID_CONTEXT")}
                 found.faults.append(Fault("no context field", answers, "error.updateEventContext.INVALID_CONTEXT"))
             if operation.id == "mergeReview":
+                kinds = [call.body.get(name) for name in ("source_kind", "target_kind")]
+                if any(isinstance(kind, str) and kind not in KINDS for kind in kinds):
+                    found.freedoms.add("kind")
                 self._merge(call, found)
 
     def _members(self, body: Mapping[str, Any], operation: Operation, place: str, found: Expectation) -> None:
@@ -263,7 +274,7 @@ class Reader:
             if name in body:
                 self._member(name, body[name], limit, operation, found)
             elif limit.required:
-                self._fault(found, operation, f"{name} is missing", limit, _refusals(limit), "required")
+                self._fault(found, operation, f"{name} is missing", limit, _refusals(limit, "required"), "required")
             elif name in ("start_timestamp", "end_timestamp", "reason"):
                 found.freedoms.add("dates" if name != "reason" else "blank")
 
@@ -272,7 +283,7 @@ class Reader:
             if verdict in FREEDOMS:
                 found.freedoms.add(verdict)
             else:
-                answers = _refusals(limit)
+                answers = _refusals(limit, verdict)
                 if verdict == "rows":
                     self._rows(value, operation, found)
                 else:
@@ -346,12 +357,14 @@ TYPES = frozenset({"required", "empty", "no text", "no JSON object", "no list wi
 """Mistakes that break no bound: a member is missing or of another type."""
 
 
-def _refusals(limit: Limit) -> Answers:
+def _refusals(limit: Limit, verdict: str) -> Answers:
+    """How a mistake in a field may be refused; `verdict` says what is wrong with it."""
     if limit.code is None:
         return {(400, None)}
     codes = {limit.code}
-    if limit.name == "attendee_id":
-        codes.add("INVALID_ATTENDEE")
+    if limit.name == "attendee_id" and verdict in TYPES:
+        # A row without an ID worth the name: which of the three it is, is open.
+        codes |= {"INVALID_ATTENDEE", "INVALID_ATTENDEES"}
     if limit.name == "attendees":
         codes.add("INVALID_ATTENDEE")
     if limit.name in ("source_kind", "source_partner_id"):
@@ -428,7 +441,7 @@ def _text(name: str, value: str, schema: Mapping[str, Any]) -> Iterator[str]:
         yield "padded"
     if name in FORMS:
         yield from FORMS[name](value)
-    elif most is None and len(value) > 200:
+    elif most is None and len(value) > MODEST:
         yield "length"
 
 
@@ -460,9 +473,12 @@ def _date(value: str) -> Iterator[str]:
 def _timestamp(value: str) -> Iterator[str]:
     if re.fullmatch(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3})?Z", value):
         try:
-            datetime.fromisoformat(value)
+            moment = datetime.fromisoformat(value)
         except ValueError:
             yield "dates"
+        else:
+            if not SESSIONS_FROM <= moment <= SESSIONS_TO:
+                yield "dates"
     elif any(letter.isdigit() for letter in value):
         yield "dates"
     else:

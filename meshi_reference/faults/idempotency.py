@@ -648,8 +648,14 @@ def nothing(call: Call, key: str) -> None:
 for _operation in WRITES:
     for _aspect, _suffix, _sentence, _before, _after in (
         ("one_run", "all", "Simultaneous first calls for {} start a run each.", start_all, as_it_comes),
-        ("one_run", "refused", "Of simultaneous first calls for {} all but one are refused.", refuse_late, as_it_comes),
-        ("one_run", "broken", "Of simultaneous first calls for {} all but one break.", crash_late, as_it_comes),
+        (
+            "one_first",
+            "refused",
+            "Of simultaneous first calls for {} all but one are refused.",
+            refuse_late,
+            as_it_comes,
+        ),
+        ("one_first", "broken", "Of simultaneous first calls for {} all but one break.", crash_late, as_it_comes),
         ("one_first", "all", "Simultaneous first calls for {} are all answered as the first.", nothing, as_first),
     ):
         fault(

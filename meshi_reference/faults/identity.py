@@ -212,6 +212,33 @@ def close_on_refusal(patch: Patch, operation: str, codes: tuple[str, ...], decis
     operations.handle(patch, operation, make)
 
 
+def decide_anew(patch: Patch) -> None:
+    """A decision on a review that was resolved is recorded over the first one."""
+
+    def make(inner: operations.Handler) -> operations.Handler:
+        async def handler(call: Call) -> Response:
+            row = call.services.storage.one(
+                f"{identity.SELECT} WHERE reviews.org_id = ? AND reviews.review_id = ? AND reviews.status = 'resolved'",
+                (call.org, call.params["review_id"]),
+            )
+            if row is None:
+                return await inner(call)
+            decision = validation.check_decision(call.body.get("decision"))
+            subject = {name: row[name] for name in ("review_id", "kind", "partner_id")}
+            return Response(200, {**subject, "decision": decision, "logged": True, "minted": False})
+
+        return handler
+
+    operations.handle(patch, "resolveReview", make)
+
+
+fault(
+    "identity.resolve.settled.anew",
+    "A review that was decided takes another decision.",
+    breaks=["identity.resolve.settled"],
+    also=["generated.*"],
+)(decide_anew)
+
 fault(
     "identity.resolve.refused.closed",
     "A decision that is refused closes the review.",

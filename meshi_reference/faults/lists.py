@@ -72,6 +72,30 @@ def paged(listed: Listed, make: Callable[[Fetch], Fetch]) -> Callable[[Patch], N
     return partial(changes.pages, operation=listed.operation, make=make)
 
 
+# When rows are shown
+
+
+def late(micros: int, listed: Listed) -> Callable[[Patch], None]:
+    """The list shows a row so many microseconds after it was written."""
+    column = f"{listed.by.partition('.')[0]}.created_at"
+
+    def query(call: Call, where: str, parameters: list[Any]) -> Query:
+        return f"{where} AND {column} <= ?", [*parameters, call.services.clock.now() - micros]
+
+    return partial(changes.rows, operation=listed.operation, query=query)
+
+
+for _name in ("events", "sessions", "runs", "attendees"):
+    family("at_once", "late", "shows a row 900 ms after it was written", partial(late, 900_000), among=(_name,))
+
+fault(
+    "runs.list.holds.late",
+    "listRuns shows a run eight seconds after it was started.",
+    breaks=["runs.list.holds"],
+    also=["runs.list.*", "runs.event_id.none", "lists.runs.*", "idempotency.*", "isolation.listRuns", "generated.*"],
+)(late(8_000_000, LISTS["runs"]))
+
+
 # Orders
 
 

@@ -111,7 +111,7 @@ SIBLINGS: dict[str, str] = {
     "INVALID_IDEMPOTENCY_KEY": "INVALID_JSON",
     "INVALID_WEBHOOK_URL": "INVALID_JSON",
     "INVALID_ATTENDEES": "INVALID_ATTENDEE",
-    "INVALID_ATTENDEE": "INVALID_ATTENDEES",
+    "INVALID_ATTENDEE": "INVALID_ATTENDEE_NAME",
     "INVALID_ATTENDEE_NAME": "INVALID_ATTENDEE",
     "INVALID_ATTENDEE_EMAIL": "INVALID_ATTENDEE",
     "INVALID_ATTENDEE_LINKEDIN_URL": "INVALID_ATTENDEE_EMAIL",
@@ -325,14 +325,14 @@ def made_on_demand(call: Call) -> None:
 REPAIRS: tuple[tuple[str, str, str, Callable[[Call], Any]], ...] = (
     ("getIdMapping", "PARTNER_ID_NOT_FOUND", "answers that an unknown ID is not mapped, as a success", unmapped),
     ("createEvent", "INVALID_TITLE", "makes up a missing title", put("title", "Untitled")),
-    ("createEvent", "INVALID_DESCRIPTION", "drops a description that is no text", drop("description")),
+    ("createEvent", "INVALID_DESCRIPTION", "drops a description that is too long", drop("description")),
     ("createEvent", "INVALID_START_DATE", "drops a start that is no date", drop("start_date")),
     ("createEvent", "INVALID_END_DATE", "drops an end that is no date", drop("end_date")),
     ("createEvent", "INVALID_TIMEZONE", "drops a bad time zone", drop("timezone")),
     ("createEvent", "INVALID_VISIBILITY", "drops a bad visibility", drop("visibility")),
     ("createEvent", "INVALID_URL_SLUG", "drops a bad slug", drop("url_slug")),
     ("createEvent", "PARTNER_ID_CONFLICT", "answers a used ID with the event that has it", existing_event),
-    ("updateEventContext", "INVALID_CONTEXT", "drops context that is no text", keep_good_context),
+    ("updateEventContext", "INVALID_CONTEXT", "drops context that is too long", keep_good_context),
     ("updateEventContext", "EVENT_NOT_FOUND", "creates the event that is missing", made_on_demand),
     ("createSession", "INVALID_TITLE", "makes up a missing title", put("title", "Untitled")),
     ("createSession", "INVALID_DESCRIPTION", "drops a description that is no text", drop("description")),
@@ -445,15 +445,10 @@ def unless_empty(patch: Patch, function: str) -> None:
     patch.wrap(validation, function, lambda inner: lambda value, *rest: inner(value or None, *rest))
 
 
-for _operation, _code, _name, _function in (
-    ("importAttendees", "INVALID_ATTENDEE_RAW_DATA", "raw_data", "check_attendee_raw_data"),
-    ("importAttendees", "INVALID_ATTENDEE_TITLE", "title", "check_attendee_title"),
-    ("importAttendees", "INVALID_ATTENDEE_COMPANY", "company", "check_attendee_company"),
-):
-    register(
-        _operation,
-        _code,
-        "unless_empty",
-        f"{_operation} takes an empty array as `{_name}` for none.",
-        partial(unless_empty, function=_function),
-    )
+register(
+    "importAttendees",
+    "INVALID_ATTENDEE_RAW_DATA",
+    "unless_empty",
+    "importAttendees takes 0 and false as `raw_data` for none.",
+    partial(unless_empty, function="check_attendee_raw_data"),
+)

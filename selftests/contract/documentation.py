@@ -230,7 +230,7 @@ ROWS = [
         WRITE,
         "POST /events/:event_id/sessions",
         "Sessions",
-        {201: ["session_id", "event_id", "title", "description~", "start_timestamp", "end_timestamp"]},
+        {201: ["session_id", "event_id"]},
         "400 INVALID_PARTNER_ID INVALID_TITLE INVALID_DESCRIPTION INVALID_START_TIMESTAMP"
         " INVALID_END_TIMESTAMP 404 EVENT_NOT_FOUND 409 PARTNER_ID_CONFLICT",
         body={
@@ -255,7 +255,7 @@ ROWS = [
         READ,
         "GET /events/:event_id/sessions/:session_id",
         "Sessions",
-        {200: ["session_id", "event_id", "title", "description~", "start_timestamp", "end_timestamp"]},
+        {200: ["session_id", "event_id"]},
         "400 INVALID_PARTNER_ID 404 SESSION_NOT_FOUND EVENT_NOT_FOUND",
     ),
     Row(

@@ -196,7 +196,7 @@ WRONG = [
     ("resolve-result", {"logged": False}),
     ("resolve-result", {"decision": "merge"}),
     ("merge-result", {"merged": False}),
-    ("page", {"next_cursor": 3}),
+    ("page", {"next_cursor": True}),
     ("error", {"code": 404}),
 ]
 

@@ -15,8 +15,8 @@ EVENT = {"event_id": "event-1", "title": "Summit"}
 SESSION = {
     "session_id": "session-1",
     "title": "Opening",
-    "start_timestamp": "2031-03-10T09:00:00Z",
-    "end_timestamp": "2031-03-10T10:00:00Z",
+    "start_timestamp": "2031-06-30T09:00:00Z",
+    "end_timestamp": "2031-06-30T10:00:00Z",
 }
 HERE = {"event_id": "here"}
 READER = Reader(
@@ -116,7 +116,10 @@ def test_bad_calls_are_charged_to_what_they_break(call: Call, requirement: str) 
         (event(start_date="2031-03-02", end_date="2031-03-01"), "dates"),
         (event(surplus=1), "unknown"),
         (session(title="x" * 300), "length"),
-        (session(start_timestamp="2031-03-10T09:00:00+01:00"), "dates"),
+        (session(start_timestamp="2031-06-30T09:00:00+01:00"), "dates"),
+        # A server may want sessions inside the dates of their event.
+        (session(start_timestamp="2031-03-10T09:00:00Z"), "dates"),
+        (session(title="x" * 61), "length"),
         (match(top_n=None), "null"),
         (match(top_n="5"), "coercion"),
         (match(idempotency_key="k" * 300), "key"),

@@ -51,13 +51,14 @@ def test_a_list_of_huge_pages_without_end_stays_within_memory(
 
 def test_a_list_that_runs_in_a_circle_is_a_failure(connect: Connect) -> None:
     def script(request: Request, connection: socket.socket) -> bool:
-        connection.sendall(answer({"items": [], "next_cursor": f"c{request.number % 3}", "correlation_id": "c"}))
+        number = request.number % 3
+        connection.sendall(answer({"items": [{"n": number}], "next_cursor": f"c{number}", "correlation_id": "c"}))
         return True
 
     with serving(script) as server:
         with pytest.raises(AssertionError, match="runs in a circle"):
             pages(server.base, connect, 600)
-        assert len(server.requests) == 4
+        assert len(server.requests) == 3 + paging.REPEATED_PAGES
 
 
 def never_ends(request: Request, connection: socket.socket) -> bool:

@@ -84,6 +84,7 @@ class Scripted(Api):
             target=quick,
             recorder=recorder,
             late_runs=Counter(),
+            late_lists=Counter(),
             held=0.0,
             sleep=lambda seconds: None,
             call=self._sent,

@@ -42,8 +42,13 @@ def test_rows_are_a_list_of_objects(items: object) -> None:
         _ = exchange("listEvents", 200, {"items": items}).items
 
 
-@pytest.mark.parametrize("cursor", [5, [], {}])
-def test_a_cursor_is_a_string_or_null(cursor: object) -> None:
+@pytest.mark.parametrize(("cursor", "sent"), [("a/b", "a/b"), (5, "5"), (0, "0"), (1.5, "1.5")])
+def test_a_cursor_is_sent_back_as_it_was_issued(cursor: object, sent: str) -> None:
+    assert exchange("listEvents", 200, {"next_cursor": cursor}).next_cursor == sent
+
+
+@pytest.mark.parametrize("cursor", [True, [], {}])
+def test_a_cursor_is_a_string_or_a_number_or_null(cursor: object) -> None:
     assert exchange("listEvents", 200, {"next_cursor": None}).next_cursor is None
     with pytest.raises(MissingMember):
         _ = exchange("listEvents", 200, {"next_cursor": cursor}).next_cursor

@@ -119,7 +119,7 @@ def test_each_arrangement_that_is_refused_names_its_operation(arrange: Callable[
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"items": 5, "next_cursor": None}, {"items": []}, {"items": [], "next_cursor": 5}]
+    "body", [{}, {"items": 5, "next_cursor": None}, {"items": []}, {"items": [], "next_cursor": [5]}]
 )
 def test_what_is_no_page_is_a_cause(body: Any) -> None:
     with pytest.raises(CouldNotArrange) as raised:
@@ -139,7 +139,7 @@ def test_a_list_is_read_to_its_end_in_the_largest_pages() -> None:
 
 def test_a_list_that_runs_in_a_circle_is_a_cause() -> None:
     with pytest.raises(CouldNotArrange) as raised:
-        given(exchange("listEvents", 200, {"items": [], "next_cursor": "a"})).listed(Call("listEvents"))
+        given(exchange("listEvents", 200, {"items": [{"n": 1}], "next_cursor": "a"})).listed(Call("listEvents"))
     assert raised.value.cause == "listEvents cannot be walked"
 
 

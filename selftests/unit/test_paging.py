@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from meshi_conformance.client import pagination as paging
-from meshi_conformance.client.pagination import MOST_PAGES, rows, steps, walk
+from meshi_conformance.client.pagination import MOST_PAGES, REPEATED_PAGES, rows, steps, walk
 from meshi_conformance.errors import Inconclusive, MissingMember, Unreadable
 from meshi_conformance.exchanges.exchange import Exchange
 
@@ -42,9 +42,29 @@ def test_a_walk_stops_once_enough_was_seen() -> None:
     assert len(walk(pages, until=lambda seen: any(row["n"] == 1 for row in seen))) == 2
 
 
-def test_a_cursor_that_comes_back_fails_the_walk() -> None:
+def test_one_token_may_lead_through_the_whole_list() -> None:
+    pages = Pages(*["scroll"] * 20, None)
+    assert len(walk(pages)) == 21
+    assert {one.get("cursor") for one in pages.asked[1:]} == {"scroll"}
+
+
+def test_pages_that_show_the_same_rows_over_and_over_fail_the_walk() -> None:
+    asked: list[Any] = []
+
+    def fetch(query: Mapping[str, Any]) -> Exchange:
+        asked.append(query)
+        return exchange("listEvents", 200, {"items": [{"n": len(asked) % 3}], "next_cursor": f"c{len(asked)}"})
+
     with pytest.raises(AssertionError, match="circle"):
-        walk(Pages("a", "b", "a", None))
+        walk(fetch)
+    assert len(asked) == 3 + REPEATED_PAGES
+
+
+def test_a_few_pages_may_be_alike() -> None:
+    alike = [exchange("listAttendeeIdentity", 200, {"items": [{"what": "seen"}], "next_cursor": n}) for n in "abcdefgh"]
+    last = exchange("listAttendeeIdentity", 200, {"items": [{"what": "seen"}], "next_cursor": None})
+    answers = iter([*alike, last])
+    assert len(walk(lambda query: next(answers))) == 9
 
 
 def test_a_refused_page_fails_the_walk() -> None:
@@ -68,7 +88,9 @@ def test_the_largest_import_can_be_walked() -> None:
     assert MOST_PAGES * 100 >= 50_000
 
 
-@pytest.mark.parametrize("body", [{}, {"next_cursor": 7}, {"next_cursor": ["a"]}])
+@pytest.mark.parametrize(
+    "body", [{"items": []}, {"items": [], "next_cursor": True}, {"items": [], "next_cursor": ["a"]}]
+)
 def test_a_page_without_a_readable_cursor_fails_the_walk_after_its_rows_were_seen(body: Any) -> None:
     seen = steps(lambda query: exchange("listEvents", 200, body))
     assert next(seen).status == 200
