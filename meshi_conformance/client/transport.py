@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -20,6 +19,7 @@ import httpx
 
 from ..contract.contract import Contract
 from ..errors import AnswerLost, NotPermitted, TransportTrouble
+from ..exchanges.checks import retry_after_seconds
 from ..exchanges.created_rows import Row, created, may_exist, planned, total
 from ..exchanges.exchange import Exchange
 from ..exchanges.recorder import Recorder
@@ -258,7 +258,7 @@ class Transport:
                     f"({now - refused_since:.0f} s for this request)",
                     "the target's rate limit did not lift",
                 )
-            self._limiter.pause(_pause(exchange.header("retry-after")))
+            self._limiter.pause(_pause(exchange))
 
     def _take_turn(self, rows: int) -> None:
         """Waits until one more request may be sent, as the rate and every worker's 429 say."""
@@ -453,13 +453,7 @@ def _value(exchange: Exchange) -> Any:
         return None
 
 
-def _pause(retry_after: str | None) -> float:
-    """Seconds to wait before the next try; one second where the header says nothing usable."""
-    said = (retry_after or "").strip()
-    if re.fullmatch(r"[0-9]{1,9}", said):
-        return min(max(float(said), 0.05), 60.0)
-    try:
-        moment = parsedate_to_datetime(said).timestamp()
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return 1.0
-    return min(max(moment - time.time(), 0.05), 60.0)
+def _pause(refusal: Exchange) -> float:
+    """Return the seconds to wait after a 429; one second where its Retry-After says nothing usable."""
+    seconds = retry_after_seconds(refusal.header("retry-after"), refusal.header("date"))
+    return 1.0 if seconds is None else min(max(seconds, 0.05), 60.0)

@@ -82,14 +82,27 @@ def retry_after_is_valid(value: str | None) -> bool:
     return retry_after_seconds(value) is not None
 
 
-def retry_after_seconds(value: str | None) -> float | None:
-    """How many seconds from now a Retry-After header asks to wait, never less than none; None where it is invalid."""
+def retry_after_seconds(value: str | None, answered: str | None = None) -> float | None:
+    """Return how many seconds a Retry-After header asks to wait, never less than none; None where it is invalid.
+
+    `answered` is the Date header of the same answer: a date counts from there, since the server's clock need not
+    agree with ours. Without a usable one it counts from now.
+    """
     if value is None:
         return None
     if re.fullmatch(r"[0-9]{1,9}", value.strip()):
         return float(value)
+    until = _moment(value)
+    if until is None:
+        return None
+    since = _moment(answered or "")
+    return max(until - (time.time() if since is None else since), 0.0)
+
+
+def _moment(date: str) -> float | None:
+    """An HTTP date in seconds since 1970; None for anything else."""
     try:
-        return max(parsedate_to_datetime(value).timestamp() - time.time(), 0.0)
+        return parsedate_to_datetime(date).timestamp()
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
 

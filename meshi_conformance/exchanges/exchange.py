@@ -150,10 +150,11 @@ class Exchange:
         """Whether something on the way answered in the API's place: no answer of the API, so nothing to judge.
 
         Gateways say with a page for people that the server behind them does not answer, or that they limit requests.
+        A 407 comes from a proxy on the way by its meaning (RFC 9110, 15.5.8), whatever its body looks like.
         """
         if self.status == 429:
             return self.code is None and "html" in (self.header("content-type") or "").lower()
-        return self.status in GATEWAY_STATUSES and self.code is None
+        return self.status == 407 or (self.status in GATEWAY_STATUSES and self.code is None)
 
     @property
     def answered_by(self) -> str:

@@ -39,7 +39,7 @@ def exhausted_window(given: Given) -> dict[str, Any]:
     seen = [refused, *limited]
     told: float | None = None
     for _ in range(HONOURED_WAITS):
-        told = retry_after_seconds(later.header("retry-after"))
+        told = retry_after_seconds(later.header("retry-after"), later.header("date"))
         if told is None:
             break
         api.transport.sleep(min(told, LONGEST_WAIT))

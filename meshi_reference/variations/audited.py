@@ -17,8 +17,9 @@ from ..patching import changes, operations
 from ..patching.patch import Patch
 from ..resources import events, identity, importing, matching, sessions
 from ..services import Call, Services
-from ..settings import Settings
+from ..settings import RateLimit, Settings
 from ..storage import Row
+from .company import another_clock
 from .registry import variation
 
 Handler = operations.Handler
@@ -81,11 +82,13 @@ def refuse_in_flight(code: str) -> Callable[[Patch], None]:
     """A key whose first call is still worked on is refused for the moment."""
 
     def apply(patch: Patch) -> None:
-        busy: set[tuple[str, str]] = set()
+        busy: set[tuple[str, Any]] = set()
 
         def make(inner: Handler) -> Handler:
             async def handler(call: Call) -> Response:
-                key = (str(call.org), str(call.body.get("idempotency_key")))
+                key = (str(call.org), call.body.get("idempotency_key"))
+                if not isinstance(key[1], str) or not key[1]:
+                    return await inner(call)
                 if key in busy:
                     raise ApiError(code, "a request with this key is in progress")
                 busy.add(key)
@@ -480,4 +483,20 @@ variation(
     "A pair is looked for before its run: that the run is missed first is only implied.",
     apply=pair_before_run,
     deviates=("matching.unknown_run.getMatch", "error.getMatch.MATCH_RUN_NOT_FOUND"),
+)
+
+
+# Clocks
+
+variation(
+    "rate.clock_ahead",
+    "The server's clock is 90 seconds ahead of the client's, and Retry-After is a date by it.",
+    settings={"rate_limit": RateLimit(200, 1.0)},
+    apply=another_clock(90),
+)
+variation(
+    "rate.clock_behind",
+    "The server's clock is 90 seconds behind the client's, and Retry-After is a date by it.",
+    settings={"rate_limit": RateLimit(200, 1.0)},
+    apply=another_clock(-90),
 )

@@ -13,7 +13,8 @@ from email.utils import formatdate
 from typing import Any
 from urllib.parse import urlsplit
 
-from .. import auth, server, storage, validation
+from .. import auth, clock, server, storage, validation
+from ..patching import operations
 from ..patching.patch import Patch
 from ..server import Address
 from ..services import Services
@@ -22,6 +23,23 @@ from ..settings import Settings
 
 def retry_after_date(patch: Patch) -> None:
     patch(auth, "retry_after", lambda seconds: formatdate(time.time() + math.ceil(seconds) + 1, usegmt=True))
+
+
+def another_clock(seconds: float) -> Callable[[Patch], None]:
+    """The server's clock is so many seconds ahead of everybody else's: its dates agree with each other alone."""
+
+    def apply(patch: Patch) -> None:
+        def now() -> float:
+            return time.time() + seconds
+
+        def dated(status: int, headers: list[tuple[bytes, bytes]], content: bytes) -> operations.Wire:
+            return status, [*headers, (b"date", formatdate(now(), usegmt=True).encode())], content
+
+        patch.wrap(clock.Clock, "now", lambda inner: lambda self: inner(self) + int(seconds * 1_000_000))
+        patch(auth, "retry_after", lambda wait: formatdate(now() + math.ceil(wait) + 1, usegmt=True))
+        operations.wire(patch, None, dated)
+
+    return apply
 
 
 def fill(services: Services, rows: int = 3000) -> None:

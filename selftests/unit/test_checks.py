@@ -269,6 +269,20 @@ def test_a_date_to_come_is_as_many_seconds_away() -> None:
     assert 110 < wait <= 120
 
 
+@pytest.mark.parametrize("clock", [-7200, -90, 0, 90, 7200])
+def test_a_date_counts_from_the_clock_of_the_server_that_says_it(clock: float) -> None:
+    there = time.time() + clock
+    wait = retry_after_seconds(formatdate(there + 30, usegmt=True), formatdate(there, usegmt=True))
+    assert wait == 30
+
+
+@pytest.mark.parametrize("date", [None, "", "today", "\0"])
+def test_without_a_usable_date_of_its_own_an_answer_counts_from_now(date: str | None) -> None:
+    wait = retry_after_seconds(formatdate(time.time() + 120, usegmt=True), date)
+    assert wait is not None
+    assert 110 < wait <= 120
+
+
 @pytest.mark.parametrize(
     "value",
     [None, "", "soon", "-1", "1.5", "1e3", "9" * 10, "9" * 40, "²", "٣", "Jan 99999999999999999999 00:00 0", "\0", ","],
