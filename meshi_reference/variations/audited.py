@@ -67,11 +67,20 @@ def whole_array_at_fault(patch: Patch) -> None:
     patch.wrap(validation, "check_attendee", wrap)
 
 
-variation("import.replaces", "An import replaces the event's attendees.", apply=replace_roster)
+variation(
+    "import.replaces",
+    "An import replaces the event's attendees.",
+    apply=replace_roster,
+    makes=("attendees.earlier=replaced",),
+)
 variation(
     "import.whole_array",
     "A row that is no object, or has no ID, makes the whole array invalid.",
     apply=whole_array_at_fault,
+    makes=(
+        "attendees.no_object=attendees",
+        "attendees.no_id=attendees",
+    ),
 )
 
 
@@ -111,6 +120,7 @@ variation(
     "A key is refused while its first call is worked on: that each call is accepted is only implied.",
     apply=refuse_in_flight("IDEMPOTENCY_KEY_CONFLICT"),
     deviates=("idempotency.simultaneous.one_first.*",),
+    makes=("runs.key_in_flight=refused",),
 )
 
 
@@ -216,20 +226,26 @@ variation(
     "Lists are read from a replica that is 300 ms behind: that they show a row at once is only implied.",
     apply=lag_behind,
     deviates=("lists.*.at_once",),
+    makes=("lists.lag=later",),
 )
 variation(
     "pages.offset",
     "Cursors count rows: that a walk survives rows which are added is only implied.",
     apply=counted(lambda start: f"page_{start}", opaque_number_of),
     deviates=("lists.*.stable",),
+    makes=("lists.inserts=shifted",),
 )
 variation(
     "pages.numbers",
     "Cursors are numbers, which count rows.",
     apply=counted(lambda start: start, number_of),
     deviates=("lists.*.stable",),
+    makes=(
+        "lists.cursor_type=number",
+        "lists.inserts=shifted",
+    ),
 )
-variation("pages.scroll", "One token leads through a whole walk.", apply=scroll)
+variation("pages.scroll", "One token leads through a whole walk.", apply=scroll, makes=("lists.cursor_change=same",))
 
 
 # Forms
@@ -291,9 +307,20 @@ variation(
     "Dates of events are shown as date-times: that they come back in the form they were sent in is only implied.",
     apply=show_midnight,
     deviates=tuple(f"shape.{answer}" for answer in ("createEvent.201", "getEvent.200", "listEvents.200")),
+    makes=("formats.event_dates=date_time",),
 )
-variation("formats.mail", "E-mail addresses have at most 254 characters.", apply=strict_mail)
-variation("formats.profile", "A LinkedIn URL has to name a profile.", apply=strict_profile)
+variation(
+    "formats.mail",
+    "E-mail addresses have at most 254 characters.",
+    apply=strict_mail,
+    makes=("formats.longest_email=shorter",),
+)
+variation(
+    "formats.profile",
+    "A LinkedIn URL has to name a profile.",
+    apply=strict_profile,
+    makes=("formats.linkedin_url=profile",),
+)
 variation(
     "sessions.names",
     "Sessions show title, description and times under other names: those of the request are only implied.",
@@ -304,6 +331,7 @@ variation(
         "lists.sessions.order",
     ),
     deviates=SESSION_SHAPES,
+    makes=("sessions.members=others",),
 )
 
 
@@ -330,8 +358,18 @@ def modest_session_titles(patch: Patch) -> None:
     patch(validation.MAX_LENGTH, "session_title", 60)
 
 
-variation("sessions.within_event", "A session has to lie within the dates of its event.", apply=keep_within_event)
-variation("sessions.short_titles", "Session titles have at most 60 characters.", apply=modest_session_titles)
+variation(
+    "sessions.within_event",
+    "A session has to lie within the dates of its event.",
+    apply=keep_within_event,
+    makes=("sessions.inside_event=inside",),
+)
+variation(
+    "sessions.short_titles",
+    "Session titles have at most 60 characters.",
+    apply=modest_session_titles,
+    makes=("sessions.text_length=shorter",),
+)
 
 
 # Codes
@@ -366,9 +404,17 @@ def own_code_for_reasons(patch: Patch) -> None:
 
 
 variation(
-    "reasons.text", "A reason that is null is refused, with a code of the server's own.", apply=own_code_for_reasons
+    "reasons.text",
+    "A reason that is null is refused, with a code of the server's own.",
+    apply=own_code_for_reasons,
+    makes=("reviews.reason_null=refused",),
 )
-variation("kinds.known", "A kind that the API does not know is INVALID_PARTNER_KIND.", apply=known_kinds_alone)
+variation(
+    "kinds.known",
+    "A kind that the API does not know is INVALID_PARTNER_KIND.",
+    apply=known_kinds_alone,
+    makes=("ids.unknown_kind=invalid",),
+)
 
 
 # Reviews
@@ -422,13 +468,19 @@ REVIEWS = (
     "lists.identity.*",
 )
 
-variation("reviews.again", "A decision that is sent again is answered as before.", apply=answer_again)
+variation(
+    "reviews.again",
+    "A decision that is sent again is answered as before.",
+    apply=answer_again,
+    makes=("reviews.resolved_again=recorded",),
+)
 variation(
     "reviews.settled",
     "An enrichment settles duplicates itself: that it keeps every attendee is only implied, and no review appears.",
     apply=settle_duplicates,
     unjudged=REVIEWS,
     deviates=("enrichment.keeps_attendees",),
+    makes=("reviews.opened=settled",),
 )
 
 
@@ -477,12 +529,17 @@ variation(
     settings={"matches_before_run": "empty"},
     apply=empty_for_unknown_runs,
     deviates=UNKNOWN_RUNS,
+    makes=(
+        "matches.unknown_run=empty_page",
+        "matches.before_run=empty_page",
+    ),
 )
 variation(
     "matches.pair_first",
     "A pair is looked for before its run: that the run is missed first is only implied.",
     apply=pair_before_run,
     deviates=("matching.unknown_run.getMatch", "error.getMatch.MATCH_RUN_NOT_FOUND"),
+    makes=("matches.pair_unknown_run=match",),
 )
 
 
@@ -493,10 +550,12 @@ variation(
     "The server's clock is 90 seconds ahead of the client's, and Retry-After is a date by it.",
     settings={"rate_limit": RateLimit(200, 1.0)},
     apply=another_clock(90),
+    makes=("rate_limit.wait_form=date",),
 )
 variation(
     "rate.clock_behind",
     "The server's clock is 90 seconds behind the client's, and Retry-After is a date by it.",
     settings={"rate_limit": RateLimit(200, 1.0)},
     apply=another_clock(-90),
+    makes=("rate_limit.wait_form=date",),
 )
