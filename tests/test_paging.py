@@ -39,6 +39,9 @@ DEFAULT_SIZE = 50
 
 IN_UTC = "%Y-%m-%dT%H:%M:%SZ"
 
+READ_TIMES = 4
+"""How often a first page is read to see how long pages are."""
+
 INSERTED = 3
 """Rows that are added while a walk is under way."""
 
@@ -114,14 +117,13 @@ def test_a_page_holds_fifty_rows_where_no_limit_is_given(
     name: str, api: Api, given: Given, world: World, judge: Judge
 ) -> None:
     call = LONG[name](api, given, world)
-    asked = given.page(call.but(query={**call.query, "limit": DEFAULT_SIZE}))
+    limited = call.but(query={**call.query, "limit": DEFAULT_SIZE})
+    # Pages may hold less than they could, now less and now more: the longest of several counts.
+    asked, default = ([len(given.page(one).items) for _ in range(READ_TIMES)] for one in (limited, call))
     with judge(f"lists.{name}.full_page"):
-        assert len(asked.items) == DEFAULT_SIZE, f"{len(asked.items)} rows for limit={DEFAULT_SIZE}, and more follow"
-    default = given.page(call)
+        assert min(asked) == DEFAULT_SIZE, f"{min(asked)} rows for limit={DEFAULT_SIZE}, and more follow"
     with judge(f"lists.{name}.default_size"):
-        assert len(default.items) == len(asked.items), (
-            f"{len(default.items)} rows without a limit, {len(asked.items)} with limit={DEFAULT_SIZE}"
-        )
+        assert max(default) == max(asked), f"{default} rows without a limit, {asked} with limit={DEFAULT_SIZE}"
 
 
 @requirement("lists.attendees.largest_page")

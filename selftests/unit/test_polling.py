@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from meshi_conformance.client import polling
-from meshi_conformance.client.polling import poll_to_end, states
+from meshi_conformance.client.polling import (
+    SHOWN_SOON,
+    SHOWN_WITHIN,
+    look_until,
+    poll_to_end,
+    states,
+)
 from meshi_conformance.errors import CouldNotArrange, DeadlinePassed, EndedOtherwise, MissingMember, Unreadable
 from meshi_conformance.exchanges.exchange import Exchange
 
@@ -261,3 +268,37 @@ def test_the_states_of_a_run_are_told_once_each_in_order() -> None:
     assert states(polls) == ["queued", "running", "queued", "succeeded"]
     assert states([]) == []
     assert states([run(None), run(["x"]), run(["x"])]) == [None, ["x"]]
+
+
+def looking() -> tuple[Any, list[float], Callable[[], int]]:
+    """An API whose pauses are kept, and a list that shows what was written only after some looks."""
+    slept: list[float] = []
+    late: Counter[str] = Counter()
+    looks = iter(range(1, 10_000))
+    api: Any = SimpleNamespace(transport=SimpleNamespace(sleep=slept.append, late_lists=late))
+    return api, slept, lambda: next(looks)
+
+
+def test_a_list_is_read_again_until_it_shows_what_was_written() -> None:
+    api, slept, look = looking()
+    assert look_until(api, "listRuns", look, lambda number: number >= 3) == 3
+    assert len(slept) == 2
+    assert not api.transport.late_lists
+
+
+def test_a_list_has_five_seconds_and_less_once_it_was_late() -> None:
+    api, slept, look = looking()
+    look_until(api, "listRuns", look, lambda number: False)
+    assert SHOWN_WITHIN <= sum(slept) < SHOWN_WITHIN + 1
+    slept.clear()
+    look_until(api, "listRuns", look, lambda number: False)
+    assert SHOWN_SOON <= sum(slept) < SHOWN_SOON + 1
+    slept.clear()
+    look_until(api, "listEvents", look, lambda number: False)
+    assert sum(slept) >= SHOWN_WITHIN
+
+
+def test_a_list_that_shows_it_at_once_is_read_once() -> None:
+    api, slept, look = looking()
+    assert look_until(api, "listRuns", look, bool) == 1
+    assert slept == []
