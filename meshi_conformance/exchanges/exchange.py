@@ -279,6 +279,7 @@ class Exchange:
             "elapsed": self.elapsed,
             "correlation_id": (self.correlation_id or "")[: 200 + SLACK] or None,
             "curl": self.curl(clean),
+            "page": self.page,
             "violations": self.violations,
             "drift": self.drift,
         }

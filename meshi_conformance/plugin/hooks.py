@@ -201,6 +201,8 @@ class Suite:
         verdict = verdict_of(judged)
         if verdict == Verdict.INCONCLUSIVE and not judged["error"]:
             return "inconclusive", "i", ("INCONCLUSIVE", {"yellow": True})
+        if verdict == Verdict.FAIL and self.controller and self.controller.is_waived(judged["judgements"]):
+            return "waived", "w", ("WAIVED", {"yellow": True})
         if verdict == Verdict.FAIL and all(
             self.contract.requirements[one["requirement"]].level == "implied"
             for one in judged["judgements"]

@@ -11,6 +11,7 @@ import pytest
 
 from ..errors import Inconclusive
 from ..exchanges.recorder import Recorder
+from ..testing.failing_exchange import exchange_of
 from ..testing.marks import Judge, Said
 from ..verdicts.verdicts import Judgement
 from ..vocabulary import CauseClass, Verdict, worst
@@ -64,7 +65,7 @@ def judgements_of(
     elif isinstance(problem, pytest.skip.Exception):
         rest = Said(Verdict.NOT_RUN, str(problem.msg), str(problem.msg))
     elif isinstance(problem, AssertionError) and call.when == "call":
-        rest = Said(Verdict.FAIL, _assertion(call))
+        rest = Said(Verdict.FAIL, _assertion(call), exchange=exchange_of(problem))
     else:
         what = f"{type(problem).__name__}: {str(problem)[:200]}"
         if any(one.violations for one in recorder.of_test):
@@ -103,7 +104,14 @@ def _cut_short(said: Said, rest: Said) -> Said:
 
 def _judgement(name: str, said: Said, item: pytest.Item, ids: list[str], clean: Callable[[str], str]) -> Judgement:
     return Judgement(
-        name, item.nodeid, said.verdict, clean(said.reason), clean(said.cause), said.cause_class, tuple(ids)
+        name,
+        item.nodeid,
+        said.verdict,
+        clean(said.reason),
+        clean(said.cause),
+        said.cause_class,
+        tuple(ids),
+        said.exchange,
     )
 
 

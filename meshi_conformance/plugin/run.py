@@ -8,6 +8,8 @@ import shutil
 import signal
 import threading
 import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ from ..target.reference_process import Embedded
 from ..target.target import Preflight, Target, resolve, restricted
 from ..verdicts import gate, waivers
 from ..verdicts.verdicts import Judgement
+from ..vocabulary import Verdict
+from .anywhere import launched
 from .judging import verdict_of
 from .options import unknown_marker, unusable
 from .preflight import announcement, look
@@ -144,6 +148,18 @@ class Controller:
         """What a worker needs to make its own tools."""
         return {"target": self.target.as_data(), "run": self.run, "spool": str(self._spool)}
 
+    def is_waived(self, judgements: Sequence[Mapping[str, Any]]) -> bool:
+        """Return whether a waiver accepts every failure that a test found."""
+        today = datetime.now(UTC).date()
+        held = [
+            one for one in self.waivers if one.expires >= today and one.concerns(self.target.name, self.target.base)
+        ]
+        failed = [one for one in judgements if one["verdict"] == Verdict.FAIL]
+        return bool(failed) and all(
+            any(waiver.requirement == one["requirement"] and waiver.expects(one["reason"]) for waiver in held)
+            for one in failed
+        )
+
     def judged(self, report: pytest.TestReport, judged: dict[str, Any]) -> None:
         """Takes in what a test found."""
         for one in judged["judgements"]:
@@ -189,6 +205,8 @@ class Controller:
             started=self.started,
             selection=self.config.option.requirements,
             waived=self.waivers,
+            command=launched(self.config),
+            targets_file=self.config.option.targets_file,
             options={name: getattr(self.config.option, name) for name in ("profile", "budget", "seed")},
         )
         if self.older is not None:

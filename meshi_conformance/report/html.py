@@ -14,6 +14,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from .origins import groups
 from .page_assets import asset, environment, source
 from .queries import DOCUMENTED, IMPLIED, behaviour_line, behaviours, failed, meaning, rerun, unjudged
 from .text import counted, pretty, visible
@@ -79,6 +80,7 @@ def _view(document: dict[str, Any]) -> dict[str, Any]:
     seconds = {test["nodeid"]: test["seconds"] for test in document["tests"]}
     # Failures first: they are the first to get a share of what the page may hold.
     cards = {level: [_card(row, document, exchanges) for row in failed(document, level)] for level in LEVELS}
+    origins = {level: groups(document, cards[level]) for level in LEVELS}
     rows = [
         {
             **row,
@@ -99,6 +101,10 @@ def _view(document: dict[str, Any]) -> dict[str, Any]:
         "meaning": meaning(document),
         "failures": cards[DOCUMENTED],
         "deviations": cards[IMPLIED],
+        "origins": {"failures": origins[DOCUMENTED], "deviations": origins[IMPLIED]},
+        "not_the_api": document.get("not_the_api", ()),
+        "shell": document.get("shell", ()),
+        "unanswered": document.get("unanswered", ()),
         "unjudged": unjudged(document),
         "grid": _grid(document),
         "rows": rows,

@@ -26,7 +26,7 @@ from .results import EVIDENCE, counts
 
 Row = dict[str, Any]
 
-JOINED = ("generated", "created", "waits", "trouble")
+JOINED = ("generated", "created", "waits", "trouble", "unanswered")
 """Lists of the document whose rows simply follow each other."""
 
 
@@ -86,7 +86,8 @@ def merged(
         "drift": _drift(row for one in documents for row in one["drift"]),
         "behaviours": _behaviours(documents),
         "compared": None,
-        **{name: [row for one in documents for row in one[name]] for name in JOINED},
+        **{name: [row for one in documents for row in one.get(name, ())] for name in JOINED},
+        "not_the_api": _not_the_api(row for one in documents for row in one.get("not_the_api", ())),
         "gate": gate.section(applied, fail_on),
     }
     if older is not None:
@@ -94,6 +95,15 @@ def merged(
     decision = gate.decide(document, fail_on, allow_undecided=allow_undecided)
     document["gate"] = gate.section(applied, fail_on, decision, allow_undecided)
     return document
+
+
+def _not_the_api(rows: Iterable[Row]) -> list[Row]:
+    found: dict[str, Row] = {}
+    for row in rows:
+        known = found.setdefault(row["answer"], {**row, "exchanges": 0, "operations": []})
+        known["exchanges"] += row["exchanges"]
+        known["operations"] += [name for name in row["operations"] if name not in known["operations"]]
+    return sorted(found.values(), key=lambda row: -row["exchanges"])
 
 
 def _refuse_mismatch(parts: Sequence[tuple[str, Document]]) -> None:
@@ -120,6 +130,7 @@ def _renamed(document: Document, prefix: str) -> Document:
     return {
         **document,
         "evidence": {prefix + name: {**one, "id": prefix + name} for name, one in document["evidence"].items()},
+        "not_the_api": [{**one, "first": prefix + one["first"]} for one in document.get("not_the_api", ())],
         "drift": [{**one, "exchange": prefix + one["exchange"]} for one in document["drift"]],
         "behaviours": [
             {**row, "seen": [{**one, "exchange": prefix + one["exchange"]} for one in row["seen"]]}
@@ -131,7 +142,12 @@ def _renamed(document: Document, prefix: str) -> Document:
                 "evidence": [prefix + name for name in row["evidence"]],
                 "violations": [{**one, "exchange": prefix + one["exchange"]} for one in row["violations"]],
                 "failures": [
-                    {**one, "exchanges": [prefix + name for name in one["exchanges"]]} for one in row["failures"]
+                    {
+                        **one,
+                        "exchange": prefix + one["exchange"] if one.get("exchange") else "",
+                        "exchanges": [prefix + name for name in one["exchanges"]],
+                    }
+                    for one in row["failures"]
                 ],
             }
             for row in document["requirements"]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
 from typing import Any
 
 from ..contract.requirements import CLIENT
 from ..verdicts import gate
 from ..vocabulary import CauseClass, Verdict
+from .advice import advice
 
 DOCUMENTED, IMPLIED = "documented", "implied"
 
@@ -20,19 +20,6 @@ MEANING = {
     "invalid": "This run proves nothing about the target: it erred, was cut short or judged nothing.",
 }
 """What each outcome means, for somebody who reads a report for the first time."""
-
-ADVICE = {
-    "read": "Put a key with partner:read alone into MESHI_READ_KEY.",
-    "other": "Put a key of another org into MESHI_OTHER_KEY.",
-    "disabled": "Put the key of a disabled service account into MESHI_DISABLED_KEY.",
-    "user": "Put a token that is no org-scoped service-account key into MESHI_USER_KEY.",
-    "no_org": "Put a key that has no org into MESHI_NO_ORG_KEY.",
-    "large": "Allow very large requests on this target: --large.",
-    "rate_limit": "Allow the rate limit to be provoked on this target: --rate-limit-probe.",
-    "legacy_alias": "Give a base URL that ends with /api/v0/partner: the old alias is derived from it.",
-}
-"""What makes a requirement judgeable, by what it needs (`needs` of its row)."""
-
 
 CLASS_ADVICE = {
     CauseClass.SUITE: "Report it with results.json: the suite itself erred.",
@@ -60,9 +47,6 @@ def meaning(document: dict[str, Any]) -> str:
         text = text.replace(servers, clients)
     return text
 
-
-SCENARIO_LEFT_OUT = "no scenario that shows it was run"
-"""The reason of a duty that a selection of scenarios left out."""
 
 ANY_SCENARIO = "SCENARIO"
 """Stands in the command of a client run for the scenario that shows a failure."""
@@ -108,30 +92,11 @@ def unjudged(document: dict[str, Any]) -> list[dict[str, Any]]:
             "cause": reason,
             "cause_class": None,
             "verdict": Verdict.NOT_RUN,
-            "advice": list(_advice(document, reason, rows)),
+            "advice": list(advice(document, rows)),
             "rows": rows,
         }
         for reason, rows in sorted(unrun.items(), key=lambda entry: -len(entry[1]))
     ]
-
-
-def _advice(document: dict[str, Any], reason: str, rows: list[dict[str, Any]]) -> Iterator[str]:
-    """Yield what makes requirements that were not run judgeable."""
-    have = {*document["target"]["keys"], *document["target"]["capabilities"]}
-    missing = {need for row in rows for need in row["needs"]} - have
-    named = [text for need, text in ADVICE.items() if need in missing]
-    if named:
-        yield from named
-    elif reason == SCENARIO_LEFT_OUT:
-        yield "Run every scenario: leave out --scenario."
-    elif document["subject"] == CLIENT:
-        yield "There is nothing to repair: a client need not do everything."
-    elif document["selection"]:
-        yield "Run without --requirements, or with a pattern that fits them too."
-    elif "observed" in document:
-        yield "Traffic that calls for them shows more; a run of the suite asks for them itself."
-    else:
-        yield "Run the whole suite to its end: no test that judges them was run."
 
 
 def undecided(document: dict[str, Any]) -> frozenset[str]:

@@ -22,10 +22,13 @@ from ..contract.open_questions import load_questions
 from ..contract.requirements import CLIENT, SERVER
 from ..exchanges import created_rows as ledger
 from ..exchanges.redaction import Redaction
+from ..target.keys import KEY_VARIABLES
 from ..target.target import Preflight, Target
 from ..verdicts import gate, waivers
 from ..verdicts.verdicts import DESELECTED, Judgement, RequirementVerdict, causes, judge, outcome
 from ..vocabulary import Level, Outcome, Verdict
+from .advice import lacking
+from .origins import not_the_api, origin
 
 SCHEMA_VERSION = "2.0"
 EVIDENCE = 3
@@ -46,6 +49,8 @@ def build(
     waived: Sequence[waivers.Waiver] = (),
     options: Mapping[str, Any] | None = None,
     subject: str = SERVER,
+    command: Sequence[str] = ("pytest",),
+    targets_file: str | None = None,
 ) -> dict[str, Any]:
     """The document of a run from what its tests and its exchanges said of the requirements that bind a subject.
 
@@ -60,7 +65,7 @@ def build(
     by_type: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for event in events:
         if event["type"] == "exchange":
-            by_type["exchange"].append({name: event[name] for name in _SUMMARIZED})
+            by_type["exchange"].append({name: event.get(name) for name in _SUMMARIZED})
         else:
             by_type[event["type"]].append(redaction.apply(event))
     exchanges = sorted(by_type["exchange"], key=lambda one: one["started"])
@@ -78,7 +83,8 @@ def build(
     applied = waivers.apply(verdicts, waived, target.name, target.base, datetime.fromtimestamp(started, UTC).date())
     result, reason = outcome(verdicts, problems)
     known = {one["id"] for one in exchanges}
-    rows = [requirement_row(one, known) for one in verdicts]
+    pages = {one["id"]: one["page"] for one in exchanges if one["page"]}
+    rows = [requirement_row(one, known, pages) for one in verdicts]
     shown = {name for row in rows for name in row["evidence"]}
     evidence = {one["id"]: one for one in events if one["type"] == "exchange" and one["id"] in shown}
     finished = time.time()
@@ -102,12 +108,15 @@ def build(
         "duration_seconds": round(finished - started, 3),
         "selection": list(selection),
         "options": dict(options or {}),
-        "rerun": _rerun(target),
+        "rerun": _rerun(target, command, targets_file),
+        "shell": _shell(target, command),
+        "lacking": lacking(target),
         "counts": counts(verdicts),
         "gate": gate.section(applied),
         "exchanges": _summary(exchanges, contract),
         "requirements": rows,
         "causes": causes(verdicts),
+        "not_the_api": not_the_api(exchanges),
         "evidence": {name: evidence[name] for name in sorted(evidence)},
         "tests": tests,
         "drift": _drift(exchanges),
@@ -118,6 +127,7 @@ def build(
         "generated": [{name: value for name, value in one.items() if name != "type"} for one in by_type["generated"]],
         "waits": by_type["wait"],
         "trouble": [one["what"] for one in by_type["trouble"]],
+        "unanswered": _unanswered(by_type["unanswered"]),
     }
 
 
@@ -131,30 +141,67 @@ def _scripted(events: Iterable[dict[str, Any]], tests: Sequence[Mapping[str, Any
     return (one for one in events if one["type"] == "exchange" and one["test"] not in made_up)
 
 
-_SUMMARIZED = ("id", "operation", "status", "started", "elapsed", "violations", "drift")
+_SUMMARIZED = ("id", "operation", "status", "started", "elapsed", "violations", "drift", "page")
 """What is kept of an exchange that is no evidence."""
 
 
-def _rerun(target: Target) -> str:
-    """The command that judges one requirement again on the same target; its ID is to be appended."""
-    words = ["pytest", "--target", target.name]
+def _rerun(target: Target, command: Sequence[str], targets_file: str | None) -> str:
+    """The command that judges one requirement again on the same target; its ID is to be appended.
+
+    `command` is what the run was started with: where only the wheel is installed, pytest finds no tests.
+    """
+    words = [*command, *(["--targets-file", targets_file] if targets_file else []), "--target", target.name]
     if target.name != "reference":
         words += [option for name, option in _OPT_INS if name in target.capabilities]
     return shlex.join([*words, "--requirements"])
 
 
+def _shell(target: Target, command: Sequence[str]) -> list[str]:
+    """The lines that define what the curl lines of a report use; keys are read from where the run read them."""
+    if target.name == REFERENCE:
+        serve = "python -m meshi_reference" if command[0] == "pytest" else f"{command[0]} serve"
+        return [f"{serve}  # in another terminal: it prints MESHI_BASE and the keys to export"]
+    lines = [f"export MESHI_BASE={shlex.quote(target.base)}"]
+    for role in target.keys:
+        if target.variable(role) != KEY_VARIABLES[role]:
+            lines.append(f'export {KEY_VARIABLES[role]}="${target.variable(role)}"')
+    return lines
+
+
+def _unanswered(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Requests that had no answer after all attempts: each kind once, with the tests that made it."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for one in events:
+        key = (one["operation"] or f"{one['method']} {one['path']}", one["cause"])
+        kept = {name: value for name, value in one.items() if name not in ("type", "at", "test")}
+        row = found.setdefault(key, {**kept, "requests": 0, "tests": []})
+        row["requests"] += 1
+        if one["test"] not in row["tests"] and len(row["tests"]) < EVIDENCE:
+            row["tests"].append(one["test"])
+    return list(found.values())[:UNANSWERED]
+
+
+REFERENCE = "reference"
+
+UNANSWERED = 50
+"""How many kinds of unanswered requests a document holds."""
+
 _OPT_INS = (("large", "--large"), ("rate_limit", "--rate-limit-probe"))
 
 
-def requirement_row(verdict: RequirementVerdict, known: set[str]) -> dict[str, Any]:
+def requirement_row(
+    verdict: RequirementVerdict, known: set[str], pages: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     requirement = verdict.requirement
     evidence: list[str] = []
     if verdict.verdict in (Verdict.FAIL, Verdict.WAIVED):
         evidence += [exchange for exchange, _ in verdict.violations[:EVIDENCE]]
         for one in verdict.judgements:
             if one.verdict == Verdict.FAIL:
-                # The story of a duty is told from its beginning.
-                evidence += one.exchanges if requirement.subject == CLIENT else one.exchanges[-EVIDENCE:]
+                # The story of a duty is told from its beginning. Else what the assertion is about comes first: a loop
+                # goes on after it, and set-up comes before it.
+                is_story = requirement.subject == CLIENT
+                evidence += one.exchanges if is_story else [one.exchange, *one.exchanges[-EVIDENCE:]]
     else:
         for one in verdict.judgements:
             evidence += one.exchanges[-1:] if verdict.verdict != Verdict.PASS else ()
@@ -169,11 +216,16 @@ def requirement_row(verdict: RequirementVerdict, known: set[str]) -> dict[str, A
         "derived": requirement.derived,
         "verdict": verdict.verdict,
         "reason": verdict.reason,
-        "cause": verdict.cause,
+        "cause": origin(verdict, pages or {}) if verdict.verdict == Verdict.FAIL else verdict.cause,
         "cause_class": verdict.cause_class,
         "tests": [one.test for one in verdict.judgements],
         "failures": [
-            {"test": one.test, "message": one.reason, "exchanges": list(one.exchanges[-EVIDENCE:])}
+            {
+                "test": one.test,
+                "message": one.reason,
+                "exchange": one.exchange,
+                "exchanges": list(one.exchanges[-EVIDENCE:]),
+            }
             for one in verdict.judgements
             if one.verdict == Verdict.FAIL
         ],

@@ -9,11 +9,15 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from .origins import groups
 from .queries import DOCUMENTED, IMPLIED, behaviour_line, failed, meaning, rerun, unjudged
 from .text import counted, one_line
 
 LISTED = 20
 """Failures, deviations and causes that are listed each: a comment on a pull request holds 65,536 characters."""
+
+SHOWN_CURL = 2_000
+"""Characters of a curl line: a longer one has a body that nobody pastes from a comment."""
 
 SIGNS = {"conformant": "✅", "partial": "🟡", "undecided": "🟠", "nonconformant": "❌", "invalid": "⛔"}
 
@@ -35,14 +39,16 @@ def parts(document: dict[str, Any], events: Iterable[dict[str, Any]]) -> Iterato
     if line:
         yield f"Behaviours: {code(line)}\n\n"
     yield from _problems(document)
+    yield from _foreign(document)
+    yield from _shell(document)
     yield from _failed(document, "Failures", failed(document, DOCUMENTED))
     yield from _failed(document, "Deviations", failed(document, IMPLIED))
     yield from _unjudged(document)
 
 
-def code(text: str) -> str:
-    """A text as a Markdown code span that nothing in it can end."""
-    line = one_line(text) or " "
+def code(text: str, most: int = 300) -> str:
+    """A text as a Markdown code span that nothing in it can end; its first `most` characters."""
+    line = one_line(text, most) or " "
     fence = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
     return f"{fence} {line} {fence}" if "`" in line else f"{fence}{line}{fence}"
 
@@ -67,7 +73,20 @@ def _failed(document: dict[str, Any], title: str, rows: list[dict[str, Any]]) ->
     if not rows:
         return
     yield f"### {title} ({len(rows)})\n\n"
-    for row in rows[:LISTED]:
+    left = LISTED
+    for group in groups(document, rows):
+        members = group["rows"][:left]
+        left -= len(members)
+        if group["cause"] and members:
+            yield f"**{counted(len(group['rows']), 'requirement')} for one reason:** {code(group['cause'])}\n\n"
+        yield from _rows(document, members)
+    if len(rows) > LISTED:
+        yield f"- and {len(rows) - LISTED} more, all in report.html\n"
+    yield "\n"
+
+
+def _rows(document: dict[str, Any], rows: list[dict[str, Any]]) -> Iterator[str]:
+    for row in rows:
         yield f"- **{code(row['id'])}** {code(row['statement'])}\n"
         yield f"  - came: {code(row['reason'])}\n"
         yield f"  - source: {code(row['source']['page'] + ', ' + row['source']['section'])}\n"
@@ -77,22 +96,39 @@ def _failed(document: dict[str, Any], title: str, rows: list[dict[str, Any]]) ->
                 f"  - exchange: {code(one['method'] + ' ' + one['path'])} → {one['status']}, correlation ID "
                 f"{code(one['correlation_id'] or 'none')}\n"
             )
+            yield f"  - curl: {code(one['curl'], SHOWN_CURL)}\n"
         yield f"  - again: {code(rerun(document, row['id']))}\n"
-    if len(rows) > LISTED:
-        yield f"- and {len(rows) - LISTED} more, all in report.html\n"
-    yield "\n"
+
+
+def _foreign(document: dict[str, Any]) -> Iterator[str]:
+    found = document.get("not_the_api", ())
+    if found:
+        yield "### Answers that are not the API's\n\n"
+        for one in found[:LISTED]:
+            yield f"- {code(one['answer'])}, {counted(one['exchanges'], 'exchange')}. {one['advice']}\n"
+        yield "\n"
+
+
+def _shell(document: dict[str, Any]) -> Iterator[str]:
+    if any(row["verdict"] == "fail" for row in document["requirements"]) and document.get("shell"):
+        yield "Before a curl line is pasted:\n\n"
+        yield from (f"- {code(line)}\n" for line in document["shell"])
+        yield "\n"
 
 
 def _unjudged(document: dict[str, Any]) -> Iterator[str]:
-    groups = unjudged(document)
-    if not groups:
+    causes = unjudged(document)
+    if not causes:
         return
-    yield f"### Not judged ({sum(len(group['rows']) for group in groups)})\n\n"
-    for group in groups[:LISTED]:
+    yield f"### Not judged ({sum(len(group['rows']) for group in causes)})\n\n"
+    for group in causes[:LISTED]:
         kind = (group["cause_class"] or group["verdict"]).replace("_", " ")
         yield (
             f"- **{kind}**, {counted(len(group['rows']), 'requirement')}: {code(group['cause'])}. "
             f"{' '.join(group['advice'])}\n"
         )
-    if len(groups) > LISTED:
-        yield f"- and {counted(len(groups) - LISTED, 'more cause')}, all in report.html\n"
+        for one in document.get("unanswered", ()):
+            if one["cause"] == group["cause"]:
+                yield f"  - asked with {code(one['curl'], SHOWN_CURL)}\n"
+    if len(causes) > LISTED:
+        yield f"- and {counted(len(causes) - LISTED, 'more cause')}, all in report.html\n"

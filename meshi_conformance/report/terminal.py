@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .queries import behaviour_line
+from .origins import groups
+from .queries import behaviour_line, failed
 from .text import counted, visible
 
 COLORS = {"conformant": "green", "partial": "yellow", "undecided": "red", "nonconformant": "red", "invalid": "red"}
@@ -38,6 +39,12 @@ def write(reporter: Any, document: dict[str, Any], folder: Path, unwritten: Sequ
             ),
             yellow=True,
         )
+        for one in document.get("unanswered", ()):
+            if one["cause"] == cause["cause"]:
+                reporter.write_line(visible(f"  asked with {one['curl']}"))
+    for one in document.get("not_the_api", ())[:10]:
+        answers = f"{one['answer']}, {counted(one['exchanges'], 'exchange')}"
+        reporter.write_line(visible(f"not the API {answers}: {one['advice']}"), yellow=True)
     _rows(reporter, document, "documented", "FAILED", "red")
     _rows(reporter, document, "implied", "deviation", "yellow")
     _unjudged(reporter, document)
@@ -52,17 +59,31 @@ def write(reporter: Any, document: dict[str, Any], folder: Path, unwritten: Sequ
     if options.get("profile", "none") != "none":
         budget = f" --budget {options['budget']}" if options.get("budget") else ""
         reporter.write_line(f"generated --profile {options['profile']}{budget} --seed {options['seed']}")
+    if any(row["verdict"] == "fail" for row in document["requirements"]):
+        for line in document.get("shell", ()):
+            reporter.write_line(visible(f"for curl  {line}"))
     page = folder / "report.html"
     reporter.write_line(f"report    {page if page.exists() else folder / 'results.json'}")
 
 
 def _rows(reporter: Any, document: dict[str, Any], level: str, word: str, color: str) -> None:
-    failed = [row for row in document["requirements"] if row["level"] == level and row["verdict"] == "fail"]
-    for row in failed[:LISTED]:
-        reason = row["reason"].splitlines()[0][:200] if row["reason"] else ""
-        reporter.write_line(visible(f"{word} {row['id']}: {reason}"), **{color: True})
-    if len(failed) > LISTED:
-        reporter.write_line(f"... and {len(failed) - LISTED} more, all in the report")
+    """Print failed requirements; those that fail for one reason together, after the reason."""
+    rows = failed(document, level)
+    left = LISTED
+    for group in groups(document, rows):
+        members = group["rows"][:left]
+        if group["cause"] and members:
+            reporter.write_line(
+                visible(f"{word} {counted(len(group['rows']), 'requirement')} for one reason: {group['cause'][:200]}"),
+                **{color: True},
+            )
+        for row in members:
+            reason = row["reason"].splitlines()[0][:200] if row["reason"] else ""
+            line = f"  {word} {row['id']}" if group["cause"] else f"{word} {row['id']}: {reason}"
+            reporter.write_line(visible(line), **{color: True})
+        left -= len(members)
+    if len(rows) > LISTED:
+        reporter.write_line(f"... and {len(rows) - LISTED} more, all in the report")
 
 
 def _unjudged(reporter: Any, document: dict[str, Any]) -> None:

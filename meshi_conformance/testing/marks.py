@@ -10,18 +10,23 @@ import pytest
 
 from ..errors import Inconclusive
 from ..vocabulary import CauseClass, Verdict
+from .failing_exchange import exchange_of
 
 requirement = pytest.mark.requirement
 """`@requirement("events.create.conflict")`: the IDs that a test judges."""
 
 
 class Said(NamedTuple):
-    """What a test says of one requirement; `cause` and `cause_class` where it could not judge it."""
+    """What a test says of one requirement.
+
+    `cause` and `cause_class` are given where it could not judge it, `exchange` where an assertion failed on one.
+    """
 
     verdict: Verdict
     reason: str = ""
     cause: str = ""
     cause_class: CauseClass | None = None
+    exchange: str = ""
 
     @classmethod
     def of(cls, problem: Inconclusive) -> Said:
@@ -44,7 +49,8 @@ class Judge:
         try:
             yield
         except AssertionError as problem:
-            self._keep(name, Said(Verdict.FAIL, str(problem)[:2000] or "the assertion does not hold"))
+            reason = str(problem)[:2000] or "the assertion does not hold"
+            self._keep(name, Said(Verdict.FAIL, reason, exchange=exchange_of(problem)))
         except Inconclusive as problem:
             self._keep(name, Said.of(problem))
         else:

@@ -22,7 +22,8 @@ class Judgement:
     """What one test says about one requirement.
 
     `verdict` is every verdict but `waived`. Where it is `inconclusive`, `cause` groups equal reasons and `cause_class`
-    says what kept the test from judging. `exchanges` are the IDs of the exchanges that the test made.
+    says what kept the test from judging. `exchanges` are the IDs of the exchanges that the test made,
+    `exchange` that of the one that a failed assertion is about.
     """
 
     requirement: str
@@ -32,6 +33,7 @@ class Judgement:
     cause: str = ""
     cause_class: CauseClass | None = None
     exchanges: tuple[str, ...] = ()
+    exchange: str = ""
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Judgement:
