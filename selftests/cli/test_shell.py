@@ -16,11 +16,11 @@ from meshi_conformance.target.keys import KEY_VARIABLES
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def pytest_says(*arguments: str, report: Path) -> str:
+def pytest_says(*arguments: str, report: Path, **environment: str) -> str:
     """What `pytest` prints, run as a user does."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("MESHI_", "PYTEST_"))}
     words = [sys.executable, "-m", "pytest", "--report-dir", str(report), "--profile", "none", *arguments]
-    return subprocess.run(words, cwd=ROOT, env=clean, capture_output=True, text=True, timeout=240).stdout
+    return subprocess.run(words, cwd=ROOT, env={**clean, **environment}, capture_output=True, text=True, timeout=240).stdout
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,3 +57,9 @@ def test_a_verbose_run_names_every_test(tmp_path: Path) -> None:
     quiet = pytest_says("--requirements", "auth.getAuth", report=tmp_path)
     assert "test_a_call_without" not in quiet
     assert "platform " not in quiet
+
+
+def test_a_key_that_the_reference_does_not_need_is_told(tmp_path: Path) -> None:
+    note = "MESHI_KEY is set, and yet this run judges the embedded reference server"
+    assert note in pytest_says("--requirements", "auth.getAuth", report=tmp_path, MESHI_KEY="conf-any-key")
+    assert note not in pytest_says("--requirements", "auth.getAuth", report=tmp_path)
