@@ -20,7 +20,9 @@ def pytest_says(*arguments: str, report: Path, **environment: str) -> str:
     """What `pytest` prints, run as a user does."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("MESHI_", "PYTEST_"))}
     words = [sys.executable, "-m", "pytest", "--report-dir", str(report), "--profile", "none", *arguments]
-    return subprocess.run(words, cwd=ROOT, env={**clean, **environment}, capture_output=True, text=True, timeout=240).stdout
+    return subprocess.run(
+        words, cwd=ROOT, env={**clean, **environment}, capture_output=True, text=True, timeout=240
+    ).stdout
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from test_plugin import Run, base, run  # noqa: F401 - the last two are fixtures
+from .test_plugin import Run, base, run  # noqa: F401 - the last two are fixtures
 
 pytest_plugins = ["pytester"]
 
