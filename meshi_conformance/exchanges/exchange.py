@@ -165,7 +165,7 @@ class Exchange:
         return f"{self.status} {label[:60] or 'without a content type'}{said}"
 
     @property
-    def page(self) -> str | None:
+    def not_the_api(self) -> str | None:
         """Who answered, where the body is no JSON object and the method asks for one; None for the API's answers."""
         if self.method in ("HEAD", "OPTIONS"):
             return None
@@ -279,7 +279,7 @@ class Exchange:
             "elapsed": self.elapsed,
             "correlation_id": (self.correlation_id or "")[: 200 + SLACK] or None,
             "curl": self.curl(clean),
-            "page": self.page,
+            "not_the_api": self.not_the_api,
             "violations": self.violations,
             "drift": self.drift,
         }

@@ -23,10 +23,10 @@ def not_the_api(exchanges: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the answers that are no JSON objects: each kind once, with its count, the most frequent first."""
     found: dict[str, dict[str, Any]] = {}
     for one in exchanges:
-        if one.get("page"):
+        if one.get("not_the_api"):
             row = found.setdefault(
-                one["page"],
-                {"answer": one["page"], "exchanges": 0, "first": one["id"], "operations": [], "advice": ""},
+                one["not_the_api"],
+                {"answer": one["not_the_api"], "exchanges": 0, "first": one["id"], "operations": [], "advice": ""},
             )
             row["exchanges"] += 1
             if one["operation"] and one["operation"] not in row["operations"]:

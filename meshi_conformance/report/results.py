@@ -83,7 +83,7 @@ def build(
     applied = waivers.apply(verdicts, waived, target.name, target.base, datetime.fromtimestamp(started, UTC).date())
     result, reason = outcome(verdicts, problems)
     known = {one["id"] for one in exchanges}
-    pages = {one["id"]: one["page"] for one in exchanges if one["page"]}
+    pages = {one["id"]: one["not_the_api"] for one in exchanges if one["not_the_api"]}
     rows = [requirement_row(one, known, pages) for one in verdicts]
     shown = {name for row in rows for name in row["evidence"]}
     evidence = {one["id"]: one for one in events if one["type"] == "exchange" and one["id"] in shown}
@@ -141,7 +141,7 @@ def _scripted(events: Iterable[dict[str, Any]], tests: Sequence[Mapping[str, Any
     return (one for one in events if one["type"] == "exchange" and one["test"] not in made_up)
 
 
-_SUMMARIZED = ("id", "operation", "status", "started", "elapsed", "violations", "drift", "page")
+_SUMMARIZED = ("id", "operation", "status", "started", "elapsed", "violations", "drift", "not_the_api")
 """What is kept of an exchange that is no evidence."""
 
 

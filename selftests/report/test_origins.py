@@ -37,7 +37,7 @@ def exchange(number: int, operation: str, *violations: tuple[str, str], **member
         "elapsed": 0.01,
         "violations": list(violations),
         "drift": [],
-        "page": None,
+        "not_the_api": None,
         "headers": [],
         "body": "",
         "body_bytes": 0,
@@ -85,7 +85,7 @@ HTML = [
         operation,
         (f"json.{operation}", "the body is no JSON"),
         (f"content_type.{operation}", "Content-Type is text/html"),
-        page=NGINX,
+        not_the_api=NGINX,
     )
     for number, operation in enumerate(("getRun", "listRuns", "getEvent"), 1)
 ]
@@ -131,7 +131,7 @@ def test_equal_violations_of_one_family_are_one_cause_and_others_are_not() -> No
 
 @pytest.mark.parametrize("answer", ["429 text/html from nginx", "503 text/html"])
 def test_a_gateway_that_limits_points_to_the_rate(answer: str) -> None:
-    (row,) = not_the_api([exchange(1, "getRun", page=answer)])
+    (row,) = not_the_api([exchange(1, "getRun", not_the_api=answer)])
     assert "--rate" in row["advice"]
 
 
