@@ -43,7 +43,7 @@ def lacking(target: Target) -> list[dict[str, str]]:
         elif need in KEYS:
             advice = f"Put {KEYS[need]} into {target.variable(need)}."
         else:
-            advice = SWITCHES[need]
+            advice = SWITCHES.get(need, f"It takes something else: {reason}.")
         found.append({"need": need, "reason": reason, "advice": advice})
     return found
 
