@@ -84,8 +84,16 @@ class Unreadable(CouldNotArrange):
     """The body is not a JSON object. checks.py reports this once; a test that reads the body is inconclusive."""
 
 
-class MissingMember(AssertionError):
-    """An answer lacks a member that a check reads: the server's fault, so it counts as a failed assertion."""
+class ServersFault(AssertionError):
+    """What came is wrong whatever was asked: it counts as a failed assertion."""
+
+
+class MissingMember(ServersFault):
+    """An answer lacks a member that a check reads."""
+
+
+class ConnectionBroken(ServersFault):
+    """The target breaks the connection on one request, again and again, while it answers others."""
 
 
 class UsageError(Exception):

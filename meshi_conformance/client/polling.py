@@ -91,6 +91,7 @@ def poll_to_end(api: Api, run_id: str) -> list[Exchange]:
         kind = str(poll.json.get("kind"))[:40]
         what = f"{kind} run {run_id} to end"[:200]
         if status in TERMINAL:
+            transport.ended_runs[kind].append(waited)
             transport.recorder.waited(what, waited, _brief(seen))
             return polls
         ended = [*ended, waited] if poll.json.get("terminal_at") else []
@@ -106,8 +107,8 @@ def poll_to_end(api: Api, run_id: str) -> list[Exchange]:
             transport.recorder.waited(what, waited, _brief(seen))
             raise DeadlinePassed(
                 f"run {run_id[:80]} did not end within {deadline:.0f} s; seen: {', '.join(_brief(seen))}, "
-                f"and {status[:80]} still at {waited:.1f} s",
-                f"a {kind} run did not end in time",
+                f"and {status[:80]} still at {waited:.1f} s; {_others(transport.ended_runs[kind], kind)}",
+                f"{_article(kind)} {kind} run did not end in time",
             )
         if time.monotonic() - told >= SAID_EVERY:
             told = time.monotonic()
@@ -120,6 +121,18 @@ def _deadline(api: Api, kind: str) -> float:
     """Seconds that a run of this kind may take: far less once several of them have not ended in time."""
     whole = api.transport.target.deadline(kind)
     return whole if api.transport.late_runs[kind] < PATIENCE_LOST else min(whole, max(2.0, whole / 20))
+
+
+def _article(word: str) -> str:
+    return "an" if word[:1] in "aeiou" else "a"
+
+
+def _others(seconds: list[float], kind: str) -> str:
+    """Return how long other runs of a kind took that ended on this target."""
+    if not seconds:
+        return f"no other {kind} run of this process has ended so far"
+    took = f"after {min(seconds):.1f} s" if len(seconds) == 1 else f"after {min(seconds):.1f} to {max(seconds):.1f} s"
+    return f"{len(seconds)} other {kind} run{'' if len(seconds) == 1 else 's'} of the org ended, {took}"
 
 
 def _brief(seen: list[str]) -> list[str]:

@@ -7,7 +7,7 @@ import random
 import re
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
@@ -18,7 +18,7 @@ from urllib.parse import quote, urlencode
 import httpx
 
 from ..contract.contract import Contract
-from ..errors import AnswerLost, NotPermitted, TransportTrouble
+from ..errors import AnswerLost, ConnectionBroken, NotPermitted, TransportTrouble
 from ..exchanges.checks import retry_after_seconds
 from ..exchanges.created_rows import Row, created, may_exist, planned, total
 from ..exchanges.exchange import Exchange
@@ -26,8 +26,10 @@ from ..exchanges.recorder import Recorder
 from ..exchanges.strict_json import NotJson
 from ..target.keys import BEARER
 from ..target.target import Target
+from .acknowledged import Acknowledgements
 from .call import NOTHING, Call, Padded
 from .circuit_breaker import Breaker
+from .credentials import ACCEPTED_ROLES, Credentials
 from .network import ANSWER_VALUES, Connections, Exceeded, Wire, decoded, value_count
 from .rate_limiter import Limiter
 
@@ -54,6 +56,12 @@ NEVER_SENT = (
 REFUSED_FOR_GOOD = re.compile(r"\[SSL: |^4[0-9][0-9] ")
 """What a connection says that a certificate, the version of TLS or a proxy refuses: not a server that restarts."""
 
+BROKEN_BEHIND = frozenset({502, 520})
+"""What a gateway answers when the server behind it ends the connection."""
+
+SMALL_BYTES = 64 * 1024
+"""Bodies up to this size are sent again to find out what makes the target break a connection."""
+
 LARGE_BYTES = 1024 * 1024
 """Answers beyond this size are read one at a time."""
 
@@ -64,11 +72,18 @@ class Transport:
     """Sends requests to one target and records what comes back.
 
     Every answer is bounded in time and size (network.py). What does not come, or is none of the API's, ends as
-    TransportTrouble: a check that meets it is inconclusive, never failed.
+    TransportTrouble: a check that meets it is inconclusive, never failed. `watches_keys` says whether a key that is
+    refused everywhere is renewed or given up; without it its 401 is an answer like any other.
     """
 
     def __init__(
-        self, target: Target, contract: Contract, recorder: Recorder, run: str, limiter: Limiter | None = None
+        self,
+        target: Target,
+        contract: Contract,
+        recorder: Recorder,
+        run: str,
+        limiter: Limiter | None = None,
+        watches_keys: bool = True,
     ) -> None:
         self.run = run
         self.target = target
@@ -76,11 +91,18 @@ class Transport:
         self.recorder = recorder
         self.late_runs: Counter[str] = Counter()
         self.late_lists: Counter[str] = Counter()
+        self.ended_runs: dict[str, list[float]] = defaultdict(list)
+        """How many seconds the runs of each kind that ended took."""
         self._limiter = limiter or Limiter(None)
         self._breaker = Breaker()
         self._wire = Wire()
         self._http = Connections(target.base, target.access, self._wire, KEEP_ALIVE, target.answer_seconds)
         self._single: Connections | None = None
+        self._fresh: Connections | None = None
+        self._twins: dict[str, _Request] = {}
+        self._credentials = Credentials(target.keys, target.variables, target.key_commands, recorder.renewed)
+        self._acknowledged = Acknowledgements()
+        self._watches_keys = watches_keys
         self._large = threading.Lock()
         self._over = threading.Event()
         self._held = threading.local()
@@ -107,13 +129,44 @@ class Transport:
         self._wire.cut()
         if self._pool:
             self._pool.shutdown(wait=False, cancel_futures=True)
-        for one in (self._http, self._single):
+        for one in (self._http, self._single, self._fresh):
             if one is not None:
                 one.close()
         self._limiter.close()
 
-    def call(self, call: Call, patient: bool = True) -> Exchange:
-        """Sends one call of an operation. `patient` waits out a 429; else it is returned."""
+    def call(self, call: Call, patient: bool = True, at_once: bool = False) -> Exchange:
+        """Send one call of an operation.
+
+        `patient` waits out a 429; else it is returned. A target that does not know a row which it has accepted breaks
+        the requirement that says so, and is asked again for a while: everything else is judged on what it says then.
+        With `at_once` its first answer is returned.
+        """
+        known = self._acknowledged.known(call)
+        started = time.monotonic()
+        exchange = self._send(call, patient)
+        row = known.get(exchange.code or "") if exchange.status == 404 else None
+        if row is None:
+            return exchange
+        missed, pause = exchange, 0.05
+        patience = 0.0 if at_once else self._acknowledged.patience(row)
+        while exchange.status == 404 and exchange.code == missed.code and time.monotonic() - started < patience:
+            self.sleep(pause)
+            pause = min(pause * 2, 0.5)
+            exchange = self._send(call, patient)
+        found = exchange.status != 404 or exchange.code != missed.code
+        if patience and not found:
+            self._acknowledged.waited_in_vain(row)
+        if self._acknowledged.charge(row, call.operation):
+            seconds = time.monotonic() - started
+            waited = f"known after {seconds:.1f} s" if found else f"still unknown after {seconds:.1f} s"
+            self.recorder.violated(
+                row.requirement(call.operation),
+                missed.id,
+                f"{missed.summary}, though exchange {row.exchange} had accepted the {row.kind} {row.id[:80]}: {waited}",
+            )
+        return exchange
+
+    def _send(self, call: Call, patient: bool) -> Exchange:
         operation = self.contract.operations[call.operation]
         path = operation.path
         for name, value in call.path.items():
@@ -165,13 +218,14 @@ class Transport:
 
         A safe request is repeated after a transport failure; so is a write that is `retriable`, because it
         carries an idempotency key, or that was surely not sent. Raises TransportTrouble when no answer of the
-        API comes, NotPermitted for a write where the run may only read, CeilingReached past the run's ceilings.
+        API comes, NotPermitted for a write where the run may only read, CeilingReached past the run's ceilings, and
+        ConnectionBroken where this request makes the target break connections while another is answered.
         """
         self._permit(method, path, key)
         sent = dict(headers or {})
         bearer = authorization
         if bearer is None and key is not None:
-            bearer = scheme + self.target.keys[key]
+            bearer = scheme + self._credentials.key(key)
         request = _Request(
             method,
             (base or self.target.base) + path,
@@ -225,6 +279,8 @@ class Transport:
                 request.maybe_done = request.maybe_done or problem.maybe_done
                 if self._try_again(request, problem, attempt, started):
                     continue
+                if problem.broke and self._breaks_on(request):
+                    raise ConnectionBroken(f"{request.name} breaks the connection: {problem.reason}") from None
                 reason = self.recorder.clean(f"{request.name}: {problem.reason}")
                 self._breaker.unanswered(request.name, reason)
                 cause = f"transport: {reason}"
@@ -237,6 +293,10 @@ class Transport:
                 raise Exceeded(f"{request.name}: {problem}", f"transport: {request.name}: {problem.cause}") from None
             self._last_answer = time.monotonic()
             self._breaker.answered(request.name)
+            if self._was_renewed(request, exchange):
+                continue
+            if exchange.accepted and request.is_small:
+                self._twins[request.name] = request
             if exchange.status != 429:
                 self._exhausted = False
             if exchange.status != 429 or not patient:
@@ -259,6 +319,60 @@ class Transport:
                     "the target's rate limit did not lift",
                 )
             self._limiter.pause(_pause(exchange))
+
+    def _was_renewed(self, request: _Request, exchange: Exchange) -> bool:
+        """Return whether the request is to be sent again, with a fresh key in place of one that was refused.
+
+        A 401 to a key that should be accepted is the operation's own mistake as long as `GET /auth` or `GET /events`
+        takes the key. Raises KeyRefused where neither does, and no fresh key is to be had.
+        """
+        role = request.key
+        if role is None or request.authorization is not None or role not in ACCEPTED_ROLES or not self._watches_keys:
+            return False
+        if exchange.status != 401:
+            self._credentials.accepted(role)
+            return False
+        refused = (request.bearer or "").removeprefix(request.scheme)
+        if self._takes(role, refused):
+            return False
+        if self._credentials.renew(role, refused):
+            fresh = self._credentials.key(role)
+            if self._takes(role, fresh):
+                request.bearer = request.scheme + fresh
+                return True
+        problem = self._credentials.end(role, f"{exchange.summary} (exchange {exchange.id})")
+        if self._credentials.was_accepted(role):
+            self.recorder.key_refused(role, self._credentials.variable(role), exchange)
+        raise problem
+
+    def _takes(self, role: str, key: str) -> bool:
+        """Return whether one of two routes that every key may read answers a key with anything but 401."""
+        for operation in ("getAuth", "listEvents"):
+            path = self.contract.operations[operation].path
+            probe = _Request(
+                "GET",
+                self.target.base + path,
+                path,
+                operation,
+                role,
+                None,
+                BEARER + key,
+                {},
+                None,
+                safe=True,
+                retriable=True,
+                rows=(),
+                other_base=None,
+                scheme=BEARER,
+                any_code=False,
+            )
+            try:
+                with self.recorder.aside():
+                    if self._once(probe).status != 401:
+                        return True
+            except (_NoAnswer, Exceeded):
+                return True  # no answer proves nothing about the key
+        return False
 
     def _take_turn(self, rows: int) -> None:
         """Waits until one more request may be sent, as the rate and every worker's 429 say."""
@@ -288,8 +402,43 @@ class Transport:
             self.sleep(0.02 if attempt == 1 else min(0.1 * 2**attempt, 2.0))
         return again
 
-    def _once(self, request: _Request) -> Exchange:
-        """One attempt. Raises _NoAnswer, or Exceeded."""
+    def _breaks_on(self, request: _Request) -> bool:
+        """Return whether it is this request that makes the target break connections; record that as evidence.
+
+        It broke one before. Here it breaks two more, each of them fresh, and between the two the last call of the
+        operation that was accepted is answered: network and operation work, so the request is what breaks them.
+        """
+        twin = self._twins.get(request.name)
+        if twin is None or not request.is_small or (twin.url, twin.content) == (request.url, request.content):
+            return False
+        if self._break_of(request) is None:
+            return False
+        try:
+            with self.recorder.aside():
+                answered = self._once(twin, fresh=True)
+        except (_NoAnswer, Exceeded):
+            return False
+        again = self._break_of(request)
+        if again is None:
+            return False
+        self._breaker.answered(request.name)
+        reason = f"{again} on three connections in a row, while exchange {answered.id} was answered {answered.status}"
+        self.recorder.exchange(self._exchange(request, self.recorder.next_id(), request.sent, no_answer=reason))
+        return True
+
+    def _break_of(self, request: _Request) -> str | None:
+        """Send a request on a fresh connection; return how the target broke it, None where it did not."""
+        try:
+            self._take_turn(0)
+            self._once(request, fresh=True)
+        except _NoAnswer as problem:
+            return problem.reason if problem.broke else None
+        except Exceeded:
+            return None
+        return None
+
+    def _once(self, request: _Request, fresh: bool = False) -> Exchange:
+        """One attempt, on a connection of its own where it is to be `fresh`. Raises _NoAnswer, or Exceeded."""
         number = self.recorder.next_id()
         sent = request.sent
         if int(number.rpartition("-")[2]) % 2 and "x-correlation-id" not in sent:
@@ -308,6 +457,10 @@ class Transport:
         with ExitStack() as stack:
             try:
                 http = self._http if request.retriable or self._single is None else self._single
+                if fresh:
+                    http = self._fresh = self._fresh or Connections(
+                        self.target.base, self.target.access, self._wire, 0, self.target.answer_seconds
+                    )
                 response = stack.enter_context(http.open(request.method, request.url, headers, request.content))
                 patience.expect_body()
                 raw = bytearray()
@@ -343,10 +496,13 @@ class Transport:
             )
             self.recorder.exchange(exchange)
             if request.rows:
-                for row in created(request.rows, exchange.status, _value(exchange)):
+                confirmed = created(request.rows, exchange.status, _value(exchange))
+                self._acknowledged.note(None if request.other_base else request.key, confirmed, exchange)
+                for row in confirmed:
                     self.recorder.created(row)
         if exchange.is_gateway_page and exchange.status != 429:
-            raise _NoAnswer(f"a gateway's {exchange.answered_by} came in the API's place", maybe_done=True)
+            reason = f"a gateway's {exchange.answered_by} came in the API's place"
+            raise _NoAnswer(reason, maybe_done=True, broke=exchange.status in BROKEN_BEHIND)
         return exchange
 
     def _exchange(self, request: _Request, number: str, sent: Mapping[str, str], **answer: Any) -> Exchange:
@@ -389,6 +545,7 @@ class Transport:
             who + f"{type(problem).__name__} {problem}"[:300].strip(" .") + how,
             maybe_done=not unsent,
             slow=slow,
+            broke=isinstance(problem, httpx.ReadError | httpx.RemoteProtocolError),
             final=unsent and REFUSED_FOR_GOOD.search(str(problem)) is not None,
         )
 
@@ -427,15 +584,29 @@ class _Request:
     maybe_done: bool = False
 
     @property
+    def is_small(self) -> bool:
+        """Whether a repeat costs little and says something: the request is an operation's, below the target's base."""
+        size = len(self.content) if isinstance(self.content, bytes) else 0
+        is_plain = not isinstance(self.content, Padded) and size <= SMALL_BYTES
+        return is_plain and self.operation is not None and self.other_base is None
+
+    @property
     def name(self) -> str:
         return self.operation or f"{self.method} {self.path[:80]}"
 
 
 class _NoAnswer(Exception):
-    """An attempt had no answer of the API; a `final` one would end alike however often it is made."""
+    """An attempt had no answer of the API.
 
-    def __init__(self, reason: str, maybe_done: bool, slow: bool = False, final: bool = False) -> None:
+    A `final` one would end alike however often it is made; `broke` says that the other side ended the connection in
+    place of an answer.
+    """
+
+    def __init__(
+        self, reason: str, maybe_done: bool, slow: bool = False, final: bool = False, broke: bool = False
+    ) -> None:
         super().__init__(reason)
+        self.broke = broke
         self.reason = reason
         self.maybe_done = maybe_done
         self.slow = slow

@@ -40,6 +40,8 @@ def check(exchange: Exchange, contract: Contract) -> list[Violation]:
     operation = contract.operations.get(exchange.operation or "")
     if operation is None or exchange.method != operation.method or exchange.other_base is not None:
         return []
+    if exchange.no_answer is not None:
+        return [Violation(f"server_errors.{operation.id}", f"the connection breaks: {exchange.no_answer}")]
     if exchange.is_gateway_page:
         return []
     found = [*_content_type(exchange, operation), *_server_error(exchange, operation)]
@@ -47,16 +49,68 @@ def check(exchange: Exchange, contract: Contract) -> list[Violation]:
         found += _rate_limit(exchange)
     try:
         body = exchange.parsed
+        unreadable = "" if isinstance(body, dict) else "the body is JSON, but no object"
     except NotJson as problem:
-        return [*found, Violation(f"json.{operation.id}", f"the body is no JSON: {problem}")]
-    if not isinstance(body, dict):
-        return [*found, Violation(f"json.{operation.id}", "the body is JSON, but no object")]
-    found += _correlation(exchange, body, operation)
+        unreadable = f"the body is no JSON: {problem}"
+    if unreadable:
+        return [*found, *_correlation(exchange, operation), Violation(f"json.{operation.id}", unreadable)]
+    found += _correlation(exchange, operation, body)
     if exchange.accepted:
         found += _success(exchange, body, operation)
     else:
         found += _refusal(exchange, body, operation)
     return found
+
+
+JUDGED_BY_EXCHANGES = frozenset(
+    {
+        "json",
+        "correlation",
+        "envelope",
+        "codes",
+        "server_errors",
+        "content_type",
+        "boundary",
+        "status",
+        "schema",
+        "shape",
+    }
+)
+"""Families of requirements that exchanges show or break: none of them passes that no exchange has shown."""
+
+
+def shown(exchange: Exchange, contract: Contract) -> Iterator[str]:
+    """Yield the requirements that an exchange says something about, whether it keeps or breaks them.
+
+    A body that cannot be read shows nothing of what it should hold, and a page without a row nothing of rows.
+    """
+    operation = contract.operations.get(exchange.operation or "")
+    if operation is None or exchange.method != operation.method or exchange.other_base is not None:
+        return
+    name = operation.id
+    yield f"server_errors.{name}"
+    if exchange.no_answer is not None or exchange.is_gateway_page:
+        return
+    yield f"json.{name}"
+    yield f"content_type.{name}"
+    if exchange.accepted:
+        yield f"status.{name}.{exchange.status}"
+    try:
+        body = exchange.parsed
+    except NotJson:
+        return
+    if not isinstance(body, dict):
+        return
+    yield f"correlation.{name}"
+    if not exchange.accepted:
+        yield f"envelope.{name}"
+        if exchange.code:
+            yield f"codes.{name}"
+        return
+    if not operation.lists or body.get("items"):
+        yield f"boundary.{name}"
+        yield f"schema.{name}.{exchange.status}"
+        yield f"shape.{name}.{exchange.status}"
 
 
 def _content_type(exchange: Exchange, operation: Operation) -> Iterator[Violation]:
@@ -107,17 +161,18 @@ def _moment(date: str) -> float | None:
         return None
 
 
-def _correlation(exchange: Exchange, body: dict[str, Any], operation: Operation) -> Iterator[Violation]:
+def _correlation(exchange: Exchange, operation: Operation, body: dict[str, Any] | None = None) -> Iterator[Violation]:
+    """Yield what is wrong with the correlation IDs; of the header alone where the body cannot be read."""
     requirement = f"correlation.{operation.id}"
     header = exchange.header("x-correlation-id")
-    member = body.get("correlation_id")
+    member: Any = body.get("correlation_id") if body is not None else header
     if not header:
         yield Violation(requirement, "the answer has no x-correlation-id header")
     values = dict.fromkeys(exchange.header_values("x-correlation-id"))
     if len(values) > 1:
         shown = ", ".join(repr(value[:80]) for value in values)
         yield Violation(requirement, f"the answer has the x-correlation-id header {len(values)} times: {shown}")
-    if not isinstance(member, str) or not member:
+    if body is not None and (not isinstance(member, str) or not member):
         yield Violation(requirement, f"`correlation_id` in the body is {_shown(member)}")
     elif header and header != member:
         yield Violation(requirement, f"header {header[:80]!r} and body {member[:80]!r} differ")

@@ -63,8 +63,8 @@ def created(rows: Iterable[Row], status: int, answer: Any) -> list[Row]:
 
 
 def may_exist(status: int) -> bool:
-    """Whether a refusal leaves open if the write took effect: a server's or a gateway's error."""
-    return status >= 500
+    """Whether an answer leaves open if the write took effect: a server's or a gateway's error, or none at all (0)."""
+    return status >= 500 or status == 0
 
 
 def total(rows: Iterable[Row]) -> int:

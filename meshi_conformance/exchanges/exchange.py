@@ -40,7 +40,8 @@ class Exchange:
     sent, `literal` when a made-up Authorization header was. `elapsed` is in seconds, `started` is POSIX time.
     `request_size` is how many bytes a body had of which `request_body` is only the start, else None.
     `other_base` is what the path was sent below where that is not the target's base URL. `scheme` is what stood before
-    the key, `curl_options` what a curl line needs besides to reach the target.
+    the key, `curl_options` what a curl line needs besides to reach the target. `no_answer`
+    says how the connection ended where the target broke it in place of an answer; `status` is then 0.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Exchange:
     scheme: str = BEARER
     curl_options: str = ""
     any_code: bool = False
+    no_answer: str | None = None
     violations: list[tuple[str, str]] = field(default_factory=list)
     drift: list[str] = field(default_factory=list)
 
@@ -196,8 +198,11 @@ class Exchange:
     @property
     def summary(self) -> str:
         """One line: the request and how it was answered."""
+        request = f"{self.operation or 'a request'} ({self.method} {self.path[:160]})"
+        if self.no_answer is not None:
+            return f"{request} got no answer: {self.no_answer}"
         code = "" if self.accepted else f" {self.code or '(no code)'}"
-        return f"{self.operation or 'a request'} ({self.method} {self.path[:160]}) answered {self.status}{code}"
+        return f"{request} answered {self.status}{code}"
 
     def __repr__(self) -> str:
         return f"<{self.summary}, exchange {self.id}>"
@@ -270,6 +275,7 @@ class Exchange:
             "request_body_encoding": request_encoding,
             "request_bytes": self.request_bytes,
             "status": self.status,
+            "no_answer": self.no_answer,
             "headers": list(_bounded(redaction.headers(self.headers[:MOST_HEADERS]))),
             "body": body,
             "body_encoding": encoding,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..contract.contract import Contract
-from .checks import check
+from .checks import check, shown
 from .created_rows import Row
 from .exchange import Exchange
 from .redaction import Redaction
@@ -45,6 +45,7 @@ class Recorder:
         self._keeps = spool is not None
         self._aside = threading.local()
         self._test = OUTSIDE_TESTS
+        self._shown: set[str] = set()
         self.of_test: list[Exchange] = []
         self.quoted: list[str] = []
         self.unspooled: list[dict[str, Any]] = []
@@ -85,6 +86,15 @@ class Recorder:
             self._count += 1
             return f"{self._worker}-{self._count}"
 
+    def renewed(self, role: str, key: str) -> None:
+        """Keep a fresh key out of everything that is written from here on."""
+        self.redaction.add(role, key)
+
+    def key_refused(self, role: str, variable: str, exchange: Exchange) -> None:
+        """Note that the target no longer accepts a key: nothing that was asked with it can be judged."""
+        summary = f"{exchange.summary} (exchange {exchange.id})"
+        self._write("key_refused", {"role": role, "variable": variable, "moment": exchange.started, "what": summary})
+
     def clean(self, text: str) -> str:
         """The text without any key."""
         return self.redaction.text(text)
@@ -93,6 +103,10 @@ class Recorder:
         """Checks an exchange and keeps it."""
         exchange.violations = [(one.requirement, one.message[:2000]) for one in check(exchange, self._contract)]
         exchange.drift = [path[:200] for path in exchange.drift[:MOST_DRIFT]]
+        for name in shown(exchange, self._contract):
+            if name not in self._shown:
+                self._shown.add(name)
+                self._write("shown", {"requirement": name, "exchange": exchange.id})
         if exchange.test == self._test:
             self.of_test.append(exchange)
             if len(self.of_test) > PARSED_ANSWERS:

@@ -61,13 +61,19 @@ class Redaction:
         # A text is looked at block by block. Where it holds `least` characters of a secret in a row, one of its
         # blocks is a part of the secret: so all parts of that size are known, with the places they come from.
         self._parts: dict[int, dict[str, list[tuple[_Secret, int]]]] = {}
+        self._shortest = 0
         for role, value in keys.items():
-            for secret in _secrets(value, f"${KEY_VARIABLES.get(role, role)}"):
-                size = (min(secret.least, PART) + 1) // 2
-                known = self._parts.setdefault(size, {})
-                for start in range(len(secret.spelling) - size + 1):
-                    known.setdefault(secret.spelling[start : start + size], []).append((secret, start))
-        self._shortest = min(self._parts, default=0)
+            self.add(role, value)
+
+    def add(self, role: str, value: str) -> None:
+        """Take one more key out of everything from here on."""
+        parts = {size: {part: list(places) for part, places in known.items()} for size, known in self._parts.items()}
+        for secret in _secrets(value, f"${KEY_VARIABLES.get(role, role)}"):
+            size = (min(secret.least, PART) + 1) // 2
+            known = parts.setdefault(size, {})
+            for start in range(len(secret.spelling) - size + 1):
+                known.setdefault(secret.spelling[start : start + size], []).append((secret, start))
+        self._parts, self._shortest = parts, min(parts, default=0)
 
     def text(self, text: str) -> str:
         """Return the text with every spelling and every longer part of a key replaced by the key's variable name."""

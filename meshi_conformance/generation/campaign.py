@@ -13,6 +13,7 @@ from typing import Any
 from ..client.api import Api
 from ..client.call import NOTHING, Call
 from ..contract.contract import Contract
+from ..errors import ConnectionBroken
 from ..exchanges.exchange import Exchange
 from ..testing.arrange import Given
 from ..testing.shared_data import World
@@ -142,8 +143,11 @@ class Runner:
             calls = [self._resources.redirected(call, expected.kind) for call, expected in batch]
             batch = [(call, self._reader.read(call)) for call in calls if call is not None]
         batch = [(call.but(any_code=bool(expected.freedoms)), expected) for call, expected in batch]
-        exchanges = self._api.together([call for call, _ in batch])
         self._meter.count(len(batch))
+        try:
+            exchanges = self._api.together([call for call, _ in batch])
+        except ConnectionBroken:
+            return  # charged where it happened; the other answers of the batch go unread
         if exchanges and batch[0][1].kind == "good" and exchanges[0].code in MERGE_ORDER:
             # Which of the two may be the source is open: the merge the other way round is as good.
             body = batch[0][0].body
@@ -216,8 +220,11 @@ class Runner:
                 if self._resources.decides and expected.kind != "bad":
                     continue
                 candidate = candidate.but(any_code=bool(expected.freedoms))
-                answer = self._api.send(candidate)
                 sent += 1
+                try:
+                    answer = self._api.send(candidate)
+                except ConnectionBroken:
+                    continue
                 again = self._judge(candidate, expected, answer)
                 if self._resources.decides and answer.accepted:
                     self._resources.used(candidate)

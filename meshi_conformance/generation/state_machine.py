@@ -11,7 +11,7 @@ from typing import Any
 
 from ..client.api import Api
 from ..contract.contract import Contract
-from ..errors import CouldNotArrange, Inconclusive, MissingMember
+from ..errors import CouldNotArrange, Inconclusive, ServersFault
 from ..testing.arrange import Given
 from ..testing.valid_calls import Calls
 from .budget import Meter, Plan
@@ -79,7 +79,7 @@ def _first_walk(model: Model, outcome: Outcome) -> Found | None:
         tour(model)
     except Disagreement as problem:
         return Found(problem.requirement, problem.message, model.steps)
-    except MissingMember as problem:
+    except ServersFault as problem:
         outcome.trouble = CouldNotArrange(str(problem), "answers of another shape than documented")
     except Inconclusive as problem:
         outcome.trouble = problem
@@ -261,10 +261,10 @@ def _machine(make: Callable[[], Model], failed: Callable[[str, str, Model, Trace
             except Disagreement as problem:
                 failed(problem.requirement, problem.message, model, self.trace)
                 raise
-            except (MissingMember, TypeError, AttributeError, KeyError) as problem:
+            except (ServersFault, TypeError, AttributeError, KeyError) as problem:
                 if model.steps and model.steps[-1].exchange.violations:
                     raise Enough from CouldNotArrange(str(problem), "answers of another shape than documented")
-                if isinstance(problem, MissingMember):
+                if isinstance(problem, ServersFault):
                     raise Enough from CouldNotArrange(str(problem), "answers of another shape than documented")
                 raise
             except Inconclusive as problem:

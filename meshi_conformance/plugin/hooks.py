@@ -216,10 +216,9 @@ class Suite:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if self.controller is not None:
             judged = judged_property(report)
+            self.controller.count.take(report, judged)
             if judged is not None:
                 self.controller.judged(report, judged)
-            elif report.failed and report.when != "teardown":
-                self.controller.problems.append(f"{report.nodeid} ended without a judgement")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if self.controller is not None and report.failed:
@@ -235,7 +234,7 @@ class Suite:
             elif self.controller is not None:
                 self.controller.unspooled += unspooled
         if self.controller is not None:
-            session.exitstatus = self.controller.finish(int(exitstatus))
+            session.exitstatus = self.controller.finish(int(exitstatus), session.testscollected, session.testsfailed)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self.controller is not None and self.controller.document is not None:

@@ -29,7 +29,7 @@ def look(target: Target, contract: Contract) -> Preflight:
     """
     redaction = Redaction(target.secrets, target.access.headers)
     recorder = Recorder(contract, redaction, None, "preflight")
-    transport = Transport(target, contract, recorder, "preflight")
+    transport = Transport(target, contract, recorder, "preflight", watches_keys=False)
     try:
         return _look(target, contract, Api(transport))
     except TransportTrouble as problem:

@@ -8,7 +8,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from ..verdicts import gate, waivers
 from ..verdicts.verdicts import Judgement
 from ..vocabulary import Verdict
 from .anywhere import launched
+from .cross_check import Count
 from .judging import verdict_of
 from .options import unknown_marker, unusable
 from .preflight import announcement, look
@@ -45,6 +46,7 @@ class Controller:
         self.run = secrets.token_hex(3)
         self.problems: list[str] = []
         self.judgements: list[Judgement] = []
+        self.count = Count()
         self.tests: list[dict[str, Any]] = []
         self.document: dict[str, Any] | None = None
         self.unwritten: list[str] = []
@@ -175,8 +177,8 @@ class Controller:
             }
         )
 
-    def finish(self, exitstatus: int) -> int:
-        """Writes the report and says how the process is to end."""
+    def finish(self, exitstatus: int, collected: int, failed: int) -> int:
+        """Write the report and return how the process is to end; `collected` and `failed` are pytest's counts."""
         if self.uncollected:  # pytest calls it an interruption; it is the suite's own error
             exitstatus = gate.EXIT_INTERNAL
             names = ", ".join(dict.fromkeys(self.uncollected))
@@ -188,12 +190,15 @@ class Controller:
             self.problems.append("pytest met an internal error.")
         elif exitstatus == gate.EXIT_USAGE:
             self.problems.append("The tests could not be collected.")
+        else:
+            self.problems += self.count.problems(collected, failed)
         if self._progress is not None:
             self._progress.stop()
         if self._embedded is not None and self._embedded.ended:
             self.problems.append("The embedded reference server ended during the run.")
         events = Spool(self._spool, self.unspooled)
         self.problems += dict.fromkeys(event["what"] for event in events if event["type"] == "problem")
+        self.problems += _ended_keys(event for event in events if event["type"] == "key_refused")
         self.document = results.build(
             self.contract,
             self.target,
@@ -227,6 +232,19 @@ class Controller:
         if self._embedded is not None:
             self._embedded.stop()
             self._embedded = None
+
+
+def _ended_keys(refusals: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Yield for each key that the target stopped accepting which exchange was the first to be refused."""
+    first: dict[str, dict[str, Any]] = {}
+    for one in refusals:
+        if one["role"] not in first or one["moment"] < first[one["role"]]["moment"]:
+            first[one["role"]] = one
+    for one in first.values():
+        yield (
+            f"The target stopped accepting the key in {one['variable']} during the run, first in {one['what']}. Give "
+            f"a key that lasts for the whole run, or put a command that prints one into {one['variable']}_COMMAND."
+        )
 
 
 def _report_folder(config: pytest.Config) -> Path:

@@ -21,12 +21,13 @@ from ..contract.contract import Contract
 from ..contract.open_questions import load_questions
 from ..contract.requirements import CLIENT, SERVER
 from ..exchanges import created_rows as ledger
+from ..exchanges.checks import JUDGED_BY_EXCHANGES
 from ..exchanges.redaction import Redaction
 from ..target.keys import KEY_VARIABLES
 from ..target.target import Preflight, Target
 from ..verdicts import gate, waivers
 from ..verdicts.verdicts import DESELECTED, Judgement, RequirementVerdict, causes, judge, outcome
-from ..vocabulary import Level, Outcome, Verdict
+from ..vocabulary import CauseClass, Level, Outcome, Verdict
 from .advice import lacking
 from .origins import not_the_api, origin
 
@@ -79,6 +80,7 @@ def build(
         [one for one in judgements if one.requirement not in unselected],
         violations,
         unselected,
+        _unseen(contract, {one["requirement"] for one in by_type["shown"]}, {name for name, _, _ in violations}),
     )
     applied = waivers.apply(verdicts, waived, target.name, target.base, datetime.fromtimestamp(started, UTC).date())
     result, reason = outcome(verdicts, problems)
@@ -139,6 +141,23 @@ def _scripted(events: Iterable[dict[str, Any]], tests: Sequence[Mapping[str, Any
         if test["requirements"] and all(name.startswith("generated.") for name in test["requirements"])
     }
     return (one for one in events if one["type"] == "exchange" and one["test"] not in made_up)
+
+
+def _unseen(contract: Contract, shown: set[str], broken: set[str]) -> dict[str, tuple[str, CauseClass]]:
+    """Return why exchanges of this run say nothing about a requirement that they are to show, by its ID."""
+    found: dict[str, tuple[str, CauseClass]] = {}
+    for name in contract.requirements:
+        family, _, rest = name.partition(".")
+        operation = contract.operations.get(rest.partition(".")[0])
+        if family not in JUDGED_BY_EXCHANGES or operation is None or name in shown:
+            continue
+        if f"json.{operation.id}" in broken:
+            found[name] = f"no answer of {operation.id} that shows it could be read", CauseClass.SETUP
+        elif operation.lists and f"status.{operation.id}.200" in shown and family in ("schema", "shape", "boundary"):
+            found[name] = f"no page of {operation.id} held a row", CauseClass.ABSENT
+        else:
+            found[name] = f"no answer of {operation.id} showed it", CauseClass.SETUP
+    return found
 
 
 _SUMMARIZED = ("id", "operation", "status", "started", "elapsed", "violations", "drift", "not_the_api")

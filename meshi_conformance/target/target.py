@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from ..contract.requirements import NEEDS
 from ..errors import UsageError
 from .access import Access, access, is_loopback
-from .keys import KEY_VARIABLES
+from .keys import KEY_VARIABLES, fresh_key, is_sendable
 from .targets_file import HOSTED, Entry
 
 CURRENT_BASE = "/api/v0/partner"
@@ -30,7 +30,8 @@ class Target:
     take, `rate_limit_seconds` how long one request waits in all for a rate limit to lift. `rate` is in
     requests per second over all workers. `protected` targets are read only unless writes are allowed by name;
     `read_only` says what holds in this run, and `read_only_reason` why. `variables` maps a role to the
-    environment variable that its key came from; `access` is the way to it.
+    environment variable that its key came from, `key_commands` to the command that prints a fresh one; `access` is the
+    way to it.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Target:
     waivers: str | None = None
     variables: dict[str, str] = field(default_factory=dict)
     access: Access = field(default_factory=Access)
+    key_commands: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def is_loopback(self) -> bool:
@@ -130,6 +132,11 @@ def resolve(
     is_production = (urlsplit(base).hostname or "").rstrip(".") == PRODUCTION_HOST
     hosted = next((one for one, url in HOSTED.items() if url == base), base)
     keys = {role: environment[variable] for role, variable in entry.variables.items() if environment.get(variable)}
+    named = {role: environment.get(f"{variable}_COMMAND") for role, variable in entry.variables.items()}
+    commands = {**{role: command for role, command in named.items() if command}, **entry.key_commands}
+    for role, command in commands.items():
+        if role not in keys:
+            keys[role] = fresh_key(command, f"{entry.variables.get(role, role)}_COMMAND")
     _check_keys(keys, entry.variables, base)
     target = Target(
         entry.name or ("production" if is_production else hosted),
@@ -142,6 +149,7 @@ def resolve(
         waivers=entry.waivers,
         variables=dict(entry.variables),
         access=access(base, environment, entry.tls, entry.headers),
+        key_commands=commands,
     )
     if target.is_loopback:
         target = _quick(target)
@@ -224,7 +232,7 @@ def _check_keys(keys: Mapping[str, str], variables: Mapping[str, str], base: str
         )
     roles: dict[str, str] = {}
     for role, value in keys.items():
-        if not value.isascii() or any(not " " < letter <= "~" for letter in value):
+        if not is_sendable(value):
             raise UsageError(
                 f"{variables[role]} holds a space, a line break or a non-ASCII character, so it cannot be "
                 "sent as a bearer token. Check how it was copied."

@@ -34,11 +34,16 @@ WAITS = {
 """Name in `[targets.NAME.waits]`, beside the kinds of runs, to the attribute of Target that it sets."""
 
 
+OTHERS = ("waivers", "tls", "headers")
+"""What else a target's table may hold."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One target of the file.
 
-    `variables` maps a role to the environment variable that holds its key, `headers` a header to that of its value.
+    `variables` maps a role to the environment variable that holds its key, `key_commands` to the command that prints
+    a fresh one, `headers` a header to the variable of its value.
     """
 
     name: str
@@ -51,6 +56,7 @@ class Entry:
     waivers: str | None = None
     tls: Tls = field(default_factory=Tls)
     headers: dict[str, str] = field(default_factory=dict)
+    key_commands: dict[str, str] = field(default_factory=dict)
 
 
 def load(file: Path | None) -> dict[str, Entry]:
@@ -86,7 +92,20 @@ def _entry(name: str, table: Any, folder: Path) -> Entry:
         raise _Wrong(f"{where} has a name that cannot be used; `reference` is the embedded server")
     if not isinstance(table, dict):
         raise _Wrong(f"{where} is no table")
-    _only(table, where, "base", "keys", "cannot", "rate", "waits", "read_only", "waivers", "tls", "headers")
+    _only(
+        table,
+        where,
+        "base",
+        "keys",
+        "key_commands",
+        "cannot",
+        "rate",
+        "waits",
+        "read_only",
+        "waivers",
+        "tls",
+        "headers",
+    )
     base = table.get("base", HOSTED.get(name))
     if not isinstance(base, str) or not base.startswith(("http://", "https://")):
         raise _Wrong(f"{where} needs `base`, a URL that starts with http:// or https://")
@@ -97,6 +116,11 @@ def _entry(name: str, table: Any, folder: Path) -> Entry:
             raise _Wrong(
                 f"[targets.{name}.keys] {role} must be the name of an environment variable; never write a key there"
             )
+    commands = _table(table, "key_commands", where)
+    _only(commands, f"[targets.{name}.key_commands]", *KEY_VARIABLES)
+    for role, command in commands.items():
+        if not isinstance(command, str) or not command.strip():
+            raise _Wrong(f"[targets.{name}.key_commands] {role} must be a command that prints a key, not a key")
     cannot = _table(table, "cannot", where)
     _only(cannot, f"[targets.{name}.cannot]", *NEEDS)
     for need, reason in cannot.items():
@@ -119,6 +143,7 @@ def _entry(name: str, table: Any, folder: Path) -> Entry:
         str(folder / waivers) if waivers else None,
         _tls(_table(table, "tls", where), f"[targets.{name}.tls]", folder),
         _headers(_table(table, "headers", where), f"[targets.{name}.headers]"),
+        commands,
     )
 
 

@@ -72,11 +72,13 @@ def judge(
     judgements: Sequence[Judgement],
     violations: Iterable[tuple[str, str, str]],
     selected: Mapping[str, str] | None = None,
+    unseen: Mapping[str, tuple[str, CauseClass]] | None = None,
 ) -> list[RequirementVerdict]:
     """Return the verdict on every requirement of the catalogue, whether a test asked for it or not.
 
     `violations` are (requirement, exchange, message) triples of the checks that run on every exchange;
-    `selected` gives the reason why a requirement has no judgement (deselected, missing key), by ID.
+    `selected` gives the reason why a requirement has no judgement (deselected, missing key), by ID. `unseen` gives
+    those that nothing which came could show: what no test objected to is then no pass, but open for that reason.
 
     The most serious judgement decides, and among inconclusive ones the most serious cause class: a verdict is
     `pass` only when everything that was to be asked was.
@@ -87,9 +89,15 @@ def judge(
     broken: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for name, exchange, message in violations:
         broken[name].append((exchange, message))
-    return [
+    found = [
         _verdict(one, by_requirement[one.id], broken[one.id], (selected or {}).get(one.id, "")) for one in requirements
     ]
+    for verdict in found:
+        if verdict.verdict == Verdict.PASS and unseen and verdict.requirement.id in unseen:
+            verdict.verdict = Verdict.INCONCLUSIVE
+            verdict.reason, verdict.cause_class = unseen[verdict.requirement.id]
+            verdict.cause = verdict.reason
+    return found
 
 
 def _verdict(

@@ -52,6 +52,7 @@ def make() -> Make:
                 ((operation, one) for operation, some in times.items() for one in some), 1
             )
         ]
+        events += [{"type": "shown", "requirement": name, "exchange": "main-1"} for name in contract.requirements]
         document = results.build(
             contract,
             Target("staging", base, {"main": "key"}),

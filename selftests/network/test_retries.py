@@ -16,7 +16,7 @@ import pytest
 
 from meshi_conformance.client import transport as client
 from meshi_conformance.client.rate_limiter import Limiter
-from meshi_conformance.errors import AnswerLost, CeilingReached, NotPermitted, TransportTrouble
+from meshi_conformance.errors import AnswerLost, CeilingReached, ConnectionBroken, NotPermitted, TransportTrouble
 from meshi_conformance.exchanges.created_rows import listed
 from meshi_conformance.exchanges.redaction import Redaction
 from meshi_conformance.testing.arrange import Given
@@ -314,7 +314,7 @@ def test_the_ledger_holds_what_was_created_and_what_may_exist(
         assert api.create_event({"event_id": "kept", "title": "T"}).accepted
         assert not api.create_event({"event_id": "kept", "title": "T"}).accepted
         assert not api.create_event({"event_id": "refused"}).accepted
-        with pytest.raises(TransportTrouble):
+        with pytest.raises(ConnectionBroken):
             api.create_event({"event_id": "lost", "title": "T"})
         rows = [{"attendee_id": f"a{number}", "name": "A"} for number in range(3)]
         request = {"idempotency_key": "k1", "attendees": rows}

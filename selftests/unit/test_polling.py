@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -43,6 +43,7 @@ class Runs:
         self.waited: list[tuple[str, float, list[str]]] = []
         self.waiting: list[tuple[str, float, str]] = []
         self.late: Counter[str] = Counter()
+        self.ended: dict[str, list[float]] = defaultdict(list)
         self.asked_deadlines: list[object] = []
         self.transport: Any = SimpleNamespace(
             target=SimpleNamespace(poll_first=first, poll_most=most, deadline=self._deadline),
@@ -50,6 +51,7 @@ class Runs:
                 waited=lambda *said: self.waited.append(said), waiting=lambda *said: self.waiting.append(said)
             ),
             late_runs=self.late,
+            ended_runs=self.ended,
             held=100.0,
             sleep=self._sleep,
         )
@@ -117,11 +119,33 @@ def test_the_deadline_says_what_was_seen(wait: Any) -> None:
     with pytest.raises(DeadlinePassed) as raised:
         wait(api)
     assert str(raised.value) == (
-        "run r did not end within 10 s; seen: queued at 0.0 s, running at 1.0 s, and running still at 7.0 s"
+        "run r did not end within 10 s; seen: queued at 0.0 s, running at 1.0 s, and running still at 7.0 s; "
+        "no other import run of this process has ended so far"
     )
-    assert raised.value.cause == "a import run did not end in time"
+    assert raised.value.cause == "an import run did not end in time"
     assert api.waited == [("import run r to end", 7.0, ["queued at 0.0 s", "running at 1.0 s"])]
     assert api.late == {"import": 1}
+
+
+@pytest.mark.parametrize(
+    ("took", "said"),
+    [
+        ([0.5], "1 other match run of the org ended, after 0.5 s"),
+        ([2.0, 0.25, 1.0], "3 other match runs of the org ended, after 0.2 to 2.0 s"),
+    ],
+)
+def test_a_run_that_is_late_is_told_beside_those_that_were_not(wait: Any, took: list[float], said: str) -> None:
+    api = Runs(run("running", "match"), deadline=10.0)
+    api.ended["match"] += took
+    api.ended["import"] += [9.0]
+    with pytest.raises(DeadlinePassed, match=f"within 10 s; .* still at 7.0 s; {said}$"):
+        wait(api)
+
+
+def test_a_run_that_ends_is_remembered_with_its_time(wait: Any) -> None:
+    api = Runs(run("running"), run("succeeded"))
+    wait(api)
+    assert api.ended == {"import": [1.0]}
 
 
 @pytest.mark.parametrize(("deadline", "polls"), [(6.9, 3), (7.0, 4), (11.9, 4), (12.0, 5)])
