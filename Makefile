@@ -105,6 +105,12 @@ $(MOCKS_READY): selftests/realworld/package-lock.json
 realworld: $(READY) $(MOCKS_READY)
 	$(BIN)/python -m selftests.realworld --strict $(REALWORLD)
 
+# Every bad client in every scenario, and every good one TIMES times: none may be missed, none blamed.
+TIMES ?= 20
+.PHONY: client-trials
+client-trials: $(READY)
+	$(BIN)/python -m selftests.clients --times $(TIMES)
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 import signal
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -69,19 +69,24 @@ async def run(
 
     It gets a session of its own, and its whole process group ends with it. Raises UsageError where it cannot start.
     """
+    # A pipe of our own: asyncio would wait for the end of its pipes, which a child of the client can hold open.
+    from_client, to_us = os.pipe()
     try:
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+            stdout=to_us,
+            stderr=to_us,
             env=dict(variables),
             start_new_session=True,
         )
     except OSError as problem:
+        os.close(from_client)
         raise UsageError(f"The command {command[0]} cannot be started: {problem.strerror or problem}.") from None
+    finally:
+        os.close(to_us)
     output = _Output(stopped)
-    reading = asyncio.create_task(output.read(process))
+    reading = asyncio.create_task(output.read(from_client))
     waiting = asyncio.create_task(process.wait())
     try:
         over: set[asyncio.Future[Any]] = {waiting, stopped}
@@ -111,11 +116,20 @@ class _Output:
         self.complete = True
         self._stopped = stopped
 
-    async def read(self, process: Process) -> None:
+    async def read(self, pipe: int) -> None:
         """Read to the end."""
-        assert process.stdout is not None
+        stream = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(pipe, "rb")
+        )
+        try:
+            await self._read(stream)
+        finally:
+            transport.close()
+
+    async def _read(self, stream: asyncio.StreamReader) -> None:
         seen = 0
-        while data := await process.stdout.read(65_536):
+        while data := await stream.read(65_536):
             seen += len(data)
             self.kept += data[: OUTPUT_BYTES - len(self.kept)]
             self.complete = seen <= OUTPUT_BYTES
