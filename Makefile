@@ -39,7 +39,7 @@ conformance: $(READY)
 	$(BIN)/python -m pytest -n 2
 
 test: $(READY) $(PROXY_READY) lint selftest detect-fast
-	$(BIN)/python -m pytest --report-dir reports/latest
+	$(BIN)/python -m pytest
 
 # For the time between two commits; `make test` has the last word.
 check: $(READY) lint
@@ -135,4 +135,4 @@ lock: $(READY)
 	  --no-header --quiet $(LOCK) --output-file lock.txt
 
 clean:
-	rm -rf $(VENV) .venv-proxy build dist reports/latest
+	rm -rf $(VENV) .venv-proxy build dist

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -11,7 +12,8 @@ from typing import NoReturn
 from . import __version__
 from .commands import NAMES, command
 from .errors import UsageError
-from .verdicts.gate import EXIT_INTERRUPTED, EXIT_USAGE
+from .plugin.output import Output, open_streams
+from .verdicts.gate import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE
 
 
 class _Parser(argparse.ArgumentParser):
@@ -43,20 +45,29 @@ def parser(names: Sequence[str] = NAMES) -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command and returns its exit code; a mistake of the user is one message and code 4."""
     words = sys.argv[1:] if arguments is None else arguments
+    if sys.flags.optimize:
+        print("meshi-conformance: start Python without -O, and unset PYTHONOPTIMIZE.", file=sys.stderr)
+        return EXIT_USAGE
+    open_streams()
     try:
         named = words[:1] if words[:1] and words[0] in NAMES else NAMES
         if len(named) == 1 and not hasattr(command(named[0]), "options"):
             return int(command(named[0]).run(words[1:]))
-        options = parser(named).parse_args(words)
-        return int(options.run(options))
+        output, errors = Output(sys.stdout), Output(sys.stderr)
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+            try:
+                options = parser(named).parse_args(words)
+                return int(options.run(options))
+            finally:
+                output.flush()
     except UsageError as problem:
-        print(f"meshi-conformance: {problem}", file=sys.stderr)
+        Output(sys.stderr).write(f"meshi-conformance: {problem}\n")
         return EXIT_USAGE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    except BrokenPipeError:  # the reader of a pipe has seen enough, as in `… explain 'runs.*' | head`
+    except BrokenPipeError:  # a reader that goes away says nothing of a verdict
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return EXIT_INTERNAL
 
 
 if __name__ == "__main__":

@@ -96,5 +96,9 @@ class ConnectionBroken(ServersFault):
     """The target breaks the connection on one request, again and again, while it answers others."""
 
 
+class CheckFailed(AssertionError):
+    """A check that stands outside a test module found a violation. It is raised: `python -O` drops an assert."""
+
+
 class UsageError(Exception):
     """The run cannot start as asked for. The message says what happened, why, and what to do."""

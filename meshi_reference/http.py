@@ -23,6 +23,8 @@ CORRELATION_HEADER = "x-correlation-id"
 CORRELATION_PATTERN = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 DRAIN_LIMIT = 256 * 1024 * 1024
 """How much of an unwanted body is read away before the connection is given up, in bytes."""
+MOST_LEVELS = 100
+"""How deep a body may be nested. What Python itself can read and write differs between its versions."""
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -139,10 +141,27 @@ def _refuse_constant(text: str) -> float:
     raise ValueError(f"{text} is not JSON")
 
 
+def _refuse_depth(value: Any) -> None:
+    """Raise ValueError for a value that is nested deeper than MOST_LEVELS."""
+    level = [value]
+    for _ in range(MOST_LEVELS):
+        level = [
+            child
+            for node in level
+            for child in (node.values() if isinstance(node, dict) else node)
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return
+    raise ValueError("nested too deeply")
+
+
 def parse_json(body: bytes) -> Any:
-    """Parse strict JSON: no NaN or Infinity, UTF-8 only, no lone surrogates. Raises INVALID_JSON."""
+    """Parse strict JSON: no NaN or Infinity, UTF-8 only, bounded depth, no lone surrogates. Raises INVALID_JSON."""
     try:
         value = json.loads(body.decode("utf-8"), parse_float=_finite, parse_constant=_refuse_constant)
+        if body.count(b"[") + body.count(b"{") > MOST_LEVELS:
+            _refuse_depth(value)
         if _SURROGATE.search(body):
             # An unpaired \\uD800 parses, but is no text that could be stored or sent back.
             json.dumps(value, ensure_ascii=False).encode("utf-8")
@@ -198,6 +217,9 @@ async def send_response(request: Request, response: Response, send: Send) -> Non
     """
     content = b"" if response.body is None else encode_json(response.body)
     headers = response_headers(response, content, request.correlation_id)
+    if {"content-length", "transfer-encoding"} <= request.headers.keys():
+        # Two lengths: whatever follows may have been meant as a part of this body (RFC 9112, 6.3).
+        headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     if request.body_read or not has_body(request):
         await send({"type": "http.response.body", "body": content})

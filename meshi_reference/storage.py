@@ -7,6 +7,7 @@ integers (`seq`), which never leave the server. Times are microseconds since 197
 
 from __future__ import annotations
 
+import os
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -204,11 +205,11 @@ class Storage:
         self._depth = 1
         try:
             yield
-        except BaseException:
-            self.connection.execute("ROLLBACK")
-            raise
-        else:
             self.connection.execute("COMMIT")
+        except BaseException:
+            if self.connection.in_transaction:  # on a full disk SQLite may have rolled back by itself
+                self.connection.execute("ROLLBACK")
+            raise
         finally:
             self._depth = 0
 
@@ -252,6 +253,9 @@ class Storage:
 def open_storage(settings: Settings) -> Storage:
     """Open the database and create what is missing. Raises StorageError with a message for people."""
     try:
+        if settings.db is not None:
+            # Keys' hashes and people's data: for the owner alone. SQLite gives its other files the same mode.
+            os.close(os.open(settings.db, os.O_RDWR | os.O_CREAT, 0o600))
         connection = sqlite3.connect(
             settings.db or ":memory:", isolation_level=None, check_same_thread=False, timeout=1.0
         )
@@ -263,7 +267,7 @@ def open_storage(settings: Settings) -> Storage:
             connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.executescript("BEGIN IMMEDIATE;" + SCHEMA + "COMMIT;")
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise StorageError(f"cannot use the database {settings.db or ':memory:'}: {error}") from None
     return Storage(connection)
 

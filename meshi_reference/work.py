@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import sqlite3
 from collections.abc import Callable
 from typing import Protocol
 
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 QUEUED_SHARE = 0.3
 """Part of a run's time that it stays queued."""
+FULL_DISK_SECONDS, MOST_FULL_DISK_SECONDS = 0.25, 10.0
+"""How long a run waits at first, and at most, before it tries again to write to a disk that was full."""
 STEPS = 4
 """A small run reports its progress in about as many steps."""
 
@@ -89,11 +92,31 @@ def step_size(total: int, chunk: int) -> int:
 
 
 async def complete(services: Services, seq: int) -> None:
-    """Take a run to its end; a run whose work breaks ends as failed."""
-    try:
-        await execute(services, seq)
-    except Exception as error:
-        fail_run(services, seq, error)
+    """Take a run to its end whatever happens: where its work breaks it fails, and while the disk is full it waits."""
+    pause = FULL_DISK_SECONDS
+    broken: Exception | None = None
+    while True:
+        try:
+            if broken is None:
+                await execute(services, seq)
+            else:
+                fail_run(services, seq, broken)
+            return
+        except Exception as error:
+            if _is_full_disk(error):
+                # What was accepted is not given up for want of room: the last step is made again when there is some.
+                log.warning("run %s waits: %s", seq, error)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, MOST_FULL_DISK_SECONDS)
+            elif broken is None:
+                broken = error
+            else:
+                raise
+
+
+def _is_full_disk(error: Exception) -> bool:
+    codes = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+    return isinstance(error, sqlite3.OperationalError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in codes
 
 
 async def execute(services: Services, seq: int) -> None:

@@ -76,6 +76,7 @@ class _Stream(httpcore.NetworkStream):
     def __init__(self, inner: httpcore.NetworkStream, wire: Wire) -> None:
         self._inner = inner
         self._wire = wire
+        self._has_asked = False
         wire.streams.add(self)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -95,6 +96,11 @@ class _Stream(httpcore.NetworkStream):
         if self._wire.closed:
             raise httpcore.WriteError("the run is over")
         patience = self._wire.patience
+        if not self._has_asked:
+            self._has_asked = True
+            plain = self._inner.get_extra_info("ssl_object") is None  # TLS sends tickets of its own
+            if plain and self._inner.get_extra_info("is_readable"):
+                raise httpcore.ConnectError("the server sent an answer, or ended, before it was asked")
         # In pieces, so that a server that takes a byte now and then is bounded too.
         view = memoryview(buffer)
         for start in range(0, len(view), 65_536):
@@ -209,12 +215,27 @@ class Connections:
                 yield response
             finally:
                 response.close()
+                _drop_unread(transport)
         finally:
             self._free.append(transport)
 
     def close(self) -> None:
         for transport in self._all:
             transport.close()
+
+
+def _drop_unread(transport: httpx.HTTPTransport) -> None:
+    """Close connections on which more came than the answer: it would be taken for the answer to the next request.
+
+    httpcore notices unread bytes of the socket by itself, and not those that it has read along with the answer.
+    """
+    for one in transport._pool.connections:
+        # A connection of HTTP/1.1 that is in use knows its parser; one through a proxy holds another within.
+        inner = getattr(one, "_connection", None)
+        while inner is not None and not hasattr(inner, "_h11_state"):
+            inner = getattr(inner, "_connection", None)
+        if inner is not None and inner._h11_state.trailing_data[0]:
+            one.close()
 
 
 def decoded(body: bytes | bytearray, coding: str) -> bytes:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ..errors import CeilingReached
+from ..errors import CeilingReached, CheckFailed
 from ..exchanges.exchange import Exchange
 from ..exchanges.strict_json import JsonObject
 
@@ -40,7 +40,8 @@ def steps(
     size = 0
     for number in range(1, most_pages + 1):
         page = fetch(asked)
-        assert page.accepted, f"page {number} of the walk: {page.summary}"
+        if not page.accepted:
+            raise CheckFailed(f"page {number} of the walk: {page.summary}")
         yield page
         size += len(page.body)
         cursor = page.next_cursor
@@ -48,7 +49,8 @@ def steps(
             return
         shown = hash(json.dumps(page.items, sort_keys=True))
         repeated += bool(page.items) and shown in seen
-        assert repeated < REPEATED_PAGES, f"the walk runs in a circle: {repeated} pages repeat earlier ones"
+        if repeated >= REPEATED_PAGES:
+            raise CheckFailed(f"the walk runs in a circle: {repeated} pages repeat earlier ones")
         seen.add(shown)
         asked["cursor"] = cursor
         if size > MOST_BYTES or time.monotonic() - started > MOST_SECONDS:

@@ -476,7 +476,7 @@ class Transport:
                         alone = True
                 body = decoded(raw, coding)
                 del raw
-                if len(body) > LARGE_BYTES and value_count(body) > ANSWER_VALUES:
+                if value_count(body) > ANSWER_VALUES:
                     raise Exceeded(f"more than {ANSWER_VALUES} JSON values in one answer", "an answer past every bound")
             except Exceeded:
                 raise

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from ..errors import UsageError
 from ..exchanges.redaction import Redaction
 from ..exchanges.spool import Spool
 from ..report import terminal, write_all
+from ..report.folder import open_folder
 from ..report.text import one_line
 from ..verdicts import gate, waivers
 
@@ -71,8 +71,8 @@ def run(options: argparse.Namespace) -> int:
             raise UsageError("No command: give what starts the client after `--`, or --listen.")
         commands.check(options.command)
     accepted = waivers.load(options.waivers) if options.waivers else []
-    folder: Path = options.report_dir
-    _make(folder)
+    report = open_folder(options.report_dir)
+    folder = report.path
     with tempfile.TemporaryDirectory(prefix="meshi-client-") as spool:
         asked = Asked(options.command, scenarios, options.log, options.deadline)
         judging = Run(contract, asked, Path(spool) / "client.jsonl", to_terminal)
@@ -96,19 +96,9 @@ def run(options: argparse.Namespace) -> int:
         document["gate"] = gate.section(document["gate"]["waivers"], options.fail_on, decision)
         unwritten = write_all(folder, document, events)
         write_outputs(folder / "output", judging.outcomes, Redaction({"main": judging.key}))
+        report.close()
         terminal.write(_Terminal(), document, folder, unwritten)
     return decision.exit_code
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(folder / "output", ignore_errors=True)
-        (folder / "results.json").unlink(missing_ok=True)
-    except OSError as problem:
-        raise UsageError(
-            f"The report directory {folder} cannot be written: {problem.strerror}. Give another one with --report-dir."
-        ) from None
 
 
 def _first(group: BaseException) -> BaseException:

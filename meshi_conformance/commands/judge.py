@@ -14,6 +14,7 @@ from typing import Any
 from ..contract import contract
 from ..errors import UsageError
 from ..report import write_all
+from ..report.folder import ReportFolder, open_folder
 from ..report.text import counted, one_line
 from ..verdicts import gate, waivers
 from ..watching.recording import survey
@@ -66,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
         notes=found.notes,
         waived=waived,
         fail_on=options.fail_on,
-        folder=options.report_dir,
+        folder=open_folder(options.report_dir),
     )
 
 
@@ -79,17 +80,19 @@ def concluded(
     notes: Sequence[str],
     waived: Sequence[waivers.Waiver],
     fail_on: Sequence[str],
-    folder: Path,
+    folder: ReportFolder,
 ) -> int:
     """Write the report on what a watcher saw, print its summary and return the exit code of its gate."""
     made = document(watcher, base, sources, keys=keys, notes=notes, waived=waived)
     decision = gate.decide(made, fail_on)
     made["gate"] = gate.section(made["gate"]["waivers"], fail_on, decision)
     try:
-        unwritten = write_all(folder, made, evidence(made))
+        unwritten = write_all(folder.path, made, evidence(made))
     except OSError as problem:
-        raise UsageError(f"The report cannot be written to {folder}: {problem.strerror}.") from None
-    tell(made, unwritten, folder)
+        raise UsageError(f"The report cannot be written to {folder.path}: {problem.strerror}.") from None
+    finally:
+        folder.close()
+    tell(made, unwritten, folder.path)
     return decision.exit_code
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from ..errors import UsageError
 from ..report import comparison as history
 from ..report import write_all
+from ..report.folder import open_folder
 from ..report.merging import merged
 from ..report.text import one_line
 from ..verdicts.gate import BEHAVIOURS, FAIL_ON
@@ -49,10 +50,13 @@ def run(options: argparse.Namespace) -> int:
     parts = [(str(part), history.load(part)) for part in options.parts]
     document = merged(parts, options.fail_on, older, options.allow_undecided)
     evidence = [{"type": "exchange", **one} for one in document["evidence"].values()]
+    folder = open_folder(options.out)
     try:
-        problems = write_all(options.out, document, evidence)
+        problems = write_all(folder.path, document, evidence)
     except OSError as problem:
         raise UsageError(f"The joined report cannot be written to {options.out}: {problem.strerror}.") from None
+    finally:
+        folder.close()
     print(f"outcome   {document['outcome']}: {one_line(document['outcome_reason'])}")
     for reason in document["gate"]["reasons"]:
         print(f"exit {document['gate']['exit_code']}    {one_line(reason)}")

@@ -16,6 +16,7 @@ from types import FrameType
 from ..contract import contract
 from ..errors import UsageError
 from ..exchanges.redaction import Redaction
+from ..report.folder import open_folder
 from ..report.text import one_line
 from ..target import targets_file
 from ..target.target import base_of
@@ -61,11 +62,11 @@ def run(options: argparse.Namespace) -> int:
     waived = waivers.load(options.waivers) if options.waivers else []
     base = base_of(options.target, targets_file.load(options.targets_file))
     watcher = Watcher(contract.load(), complete=options.complete)
+    folder = open_folder(options.report_dir)
     try:
-        options.report_dir.mkdir(parents=True, exist_ok=True)
-        har = HarWriter(options.report_dir / "traffic.har", base) if options.har else None
+        har = HarWriter(folder.path / "traffic.har", base) if options.har else None
     except OSError as problem:
-        raise UsageError(f"The report cannot be written to {options.report_dir}: {problem.strerror}.") from None
+        raise UsageError(f"The report cannot be written to {folder.path}: {problem.strerror}.") from None
     proxy = Proxy(base, options.port, host=options.host, mitmdump=options.mitmdump, ca=options.upstream_ca)
     path = base[len("https://") :].partition("/")[2]
     print(f"proxy     http://{options.host}:{options.port}/{path} -> {base}", flush=True)
@@ -88,7 +89,7 @@ def run(options: argparse.Namespace) -> int:
         notes=notes,
         waived=waived,
         fail_on=options.fail_on,
-        folder=options.report_dir,
+        folder=folder,
     )
 
 

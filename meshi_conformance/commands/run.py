@@ -1,12 +1,12 @@
 """Judge a server: the same as `pytest` in a checkout, from any folder and with the same options.
 
-The report goes to reports/latest below the current folder; --report-dir names another one.
+The report goes to a folder of its own below ./reports, and reports/latest points to the newest; --report-dir names
+another one.
 """
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from ..plugin import launch
 from ..plugin.options import add_to
@@ -39,8 +39,7 @@ def run(arguments: list[str]) -> int:
     if {"-h", "--help"} & set(arguments):
         print(help_text(), end="")
         return 0
-    report = Path.cwd() / "reports" / "latest"
-    return launch.pytest_main(["--report-dir", str(report), *arguments])
+    return launch.pytest_main(arguments)
 
 
 def help_text() -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,6 +14,12 @@ import jsonschema
 import jsonschema_rs
 
 from ..vocabulary import Level
+
+MOST_FINDINGS, MOST_LOOKED_AT = 20, 1000
+"""How many findings of one level an answer has at most, and among how many errors they are looked for."""
+
+MOST_SECONDS = 5.0
+"""How long errors of one answer are looked for once there is one."""
 
 
 class Schema:
@@ -32,16 +41,27 @@ class Schema:
         return any(node.get("x-level") == Level.IMPLIED for node in _objects(self.document))
 
     def violations(self, value: Any) -> list[tuple[Level, str]]:
-        """What is wrong with a value: (level, message) pairs, none when it fits."""
+        """Return what is wrong with a value: (level, message) pairs, none when it fits.
+
+        Of many findings the first are returned, some of each level: a server can put hundreds of thousands into one
+        answer.
+        """
         if self._fast.is_valid(value):
             return []
+        end = time.monotonic() + MOST_SECONDS
+        found: list[tuple[Level, str]] = []
+        number: Counter[Level] = Counter()
         # jsonschema words its errors for people and keeps the path through the schema.
-        found = [
-            (self._level(list(error.absolute_schema_path)), _sentence(error)) for error in self._slow.iter_errors(value)
-        ]
+        for error in itertools.islice(self._slow.iter_errors(value), MOST_LOOKED_AT):
+            level = self._level(list(error.absolute_schema_path))
+            number[level] += 1
+            if number[level] <= MOST_FINDINGS:
+                found.append((level, _sentence(error)))
+            if time.monotonic() > end:
+                break
         return found or [
             (self._level(list(error.schema_path)), f"{_pointer(error.instance_path)}: {error.message[:300]}")
-            for error in self._fast.iter_errors(value)
+            for error in itertools.islice(self._fast.iter_errors(value), MOST_FINDINGS)
         ]
 
     def _level(self, path: list[Any]) -> Level:

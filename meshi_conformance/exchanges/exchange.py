@@ -261,38 +261,36 @@ class Exchange:
         clean = redaction.text
         request_body, request_encoding = _stored(self.request_body, clean)
         body, encoding = _stored(self.body, clean)
-        data = {
-            "id": self.id,
-            "operation": self.operation,
-            "test": self.test,
-            "method": self.method,
+        told = {
             "path": self._path(clean),
-            "other_base": self.other_base,
-            "key": self.key,
-            "scheme": self.scheme,
             "request_headers": dict(self.request_headers),
             "request_body": request_body,
-            "request_body_encoding": request_encoding,
-            "request_bytes": self.request_bytes,
-            "status": self.status,
-            "no_answer": self.no_answer,
             "headers": list(_bounded(redaction.headers(self.headers[:MOST_HEADERS]))),
             "body": body,
-            "body_encoding": encoding,
-            "body_bytes": len(self.body),
-            "page": redaction.apply(self._page()),
-            "started": self.started,
-            "elapsed": self.elapsed,
             "correlation_id": (self.correlation_id or "")[: 200 + SLACK] or None,
             "curl": self.curl(clean),
             "not_the_api": self.not_the_api,
             "violations": self.violations,
             "drift": self.drift,
         }
-        found: dict[str, Any] = redaction.apply(data)
-        found["headers"] = [[name[:200], value[:HEADER_CHARACTERS]] for name, value in found["headers"]]
-        found["correlation_id"] = found["correlation_id"] and found["correlation_id"][:200]
-        return found
+        found = dict(zip(told, redaction.apply(told.values()), strict=True))
+        return {
+            **{
+                name: getattr(self, name)
+                for name in ("id", "operation", "test", "method", "other_base", "key", "scheme")
+            },
+            **found,
+            "request_body_encoding": request_encoding,
+            "request_bytes": self.request_bytes,
+            "status": self.status,
+            "no_answer": self.no_answer,
+            "headers": [[name[:200], value[:HEADER_CHARACTERS]] for name, value in found["headers"]],
+            "body_encoding": encoding,
+            "body_bytes": len(self.body),
+            "started": self.started,
+            "elapsed": self.elapsed,
+            "correlation_id": found["correlation_id"] and found["correlation_id"][:200],
+        }
 
 
 def _bounded(headers: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:

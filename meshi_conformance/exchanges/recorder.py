@@ -24,9 +24,6 @@ PARSED_ANSWERS = 50
 UNANSWERED = ("id", "operation", "test", "method", "path", "key", "request_headers", "request_body", "curl", "started")
 """What is kept of a request that had no answer."""
 
-MOST_DRIFT = 50
-"""Undocumented members that are kept of one exchange."""
-
 
 class Recorder:
     """Writes one JSON line per event to a spool file, so that a killed process loses nothing.
@@ -41,7 +38,8 @@ class Recorder:
         self._worker = worker
         self._lock = threading.Lock()
         self._count = 0
-        self._stream = spool.open("ab", buffering=0) if spool else None
+        self._stream = spool.open("xb", buffering=0) if spool else None
+        self._file, self._lines = spool and spool.name, 0
         self._keeps = spool is not None
         self._aside = threading.local()
         self._test = OUTSIDE_TESTS
@@ -49,6 +47,11 @@ class Recorder:
         self.of_test: list[Exchange] = []
         self.quoted: list[str] = []
         self.unspooled: list[dict[str, Any]] = []
+
+    @property
+    def written(self) -> dict[str, int]:
+        """How many lines the spool file was given, by its name: what is read at the end is compared with it."""
+        return {self._file: self._lines} if self._file else {}
 
     @property
     def test(self) -> str:
@@ -102,7 +105,7 @@ class Recorder:
     def exchange(self, exchange: Exchange) -> None:
         """Checks an exchange and keeps it."""
         exchange.violations = [(one.requirement, one.message[:2000]) for one in check(exchange, self._contract)]
-        exchange.drift = [path[:200] for path in exchange.drift[:MOST_DRIFT]]
+        exchange.drift = [path[:200] for path in exchange.drift]
         for name in shown(exchange, self._contract):
             if name not in self._shown:
                 self._shown.add(name)
@@ -168,6 +171,7 @@ class Recorder:
                 line = json.dumps(event).encode() + b"\n"
                 try:
                     if self._stream.write(line) == len(line):
+                        self._lines += 1
                         return
                     problem = "the disk took a part of a line"
                 except OSError as error:

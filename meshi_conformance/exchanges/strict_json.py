@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from collections import Counter
 from typing import Any
 
 from ..errors import MissingMember
@@ -31,8 +33,7 @@ class NotJson(ValueError):
 def _object(pairs: list[tuple[str, Any]]) -> JsonObject:
     found = JsonObject(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = sorted({name for name in names if names.count(name) > 1})
+        twice = sorted(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
         raise NotJson(f"an object has the same member twice: {', '.join(twice)[:200]}")
     return found
 
@@ -42,6 +43,8 @@ def _constant(name: str) -> Any:
 
 
 def _float(text: str) -> float:
+    if len(text) > NUMBER_DIGITS:
+        raise NotJson(f"a number has {len(text)} characters")
     value = float(text)
     if math.isinf(value):
         raise NotJson(f"the number {text[:40]} is out of range")
@@ -68,11 +71,22 @@ def _bounded_depth(value: Any) -> None:
     raise NotJson(f"it is nested more than {MOST_LEVELS} levels deep")
 
 
+_HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
+"""The escape of half a surrogate pair, which may have its other half beside it."""
+
+
+def _whole_pairs(value: Any) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise NotJson("a text holds half a surrogate pair, which no Unicode text can") from None
+
+
 def parse_json(body: bytes) -> Any:
     """The value of a JSON document.
 
     Raises NotJson for anything that two readers could read differently: NaN and Infinity, a member that
-    stands twice, nesting or numbers beyond what ordinary readers take, bytes that are not UTF-8.
+    stands twice, nesting or numbers beyond what ordinary readers take, half a surrogate pair, bytes that are not UTF-8.
     """
     try:
         value = json.loads(
@@ -84,6 +98,8 @@ def parse_json(body: bytes) -> Any:
         )
         if body.count(b"[") + body.count(b"{") > MOST_LEVELS:
             _bounded_depth(value)
+        if _HALF_PAIR.search(body):
+            _whole_pairs(value)
         return value
     except NotJson:
         raise

@@ -8,34 +8,55 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from textwrap import indent
 from typing import Any
 
 import pytest
+from _pytest._io.saferepr import saferepr
 
 from ..contract import contract as contracts
 from ..contract.requirements import Requirement
 from ..errors import UsageError
 from ..report import terminal
+from ..report.folder import NoRoom
 from ..report.text import visible
 from ..target.target import Target
 from ..testing.marks import Judge
 from ..testing.shared_parts import GENERATED_PARTS, NEEDS, PARTS
+from ..verdicts.gate import EXIT_INTERNAL
 from ..vocabulary import Verdict
 from . import allure as allure_results
+from . import surroundings
 from .judging import PROPERTY, cited_by, judged_property, judgements_of, verdict_of
+from .output import Output, without_commands
 from .run import Controller
 from .session import RunSession
 
 PREFETCHED_FROM = 300
 """Tests from which on a run is taken for the whole suite."""
 
+DIFFERENCES = 5
+"""Members of two objects that are named where they differ."""
+
 SHOWN_EXCHANGES = 6
 """How many exchanges of a failed test are printed: the last ones, where the failure stands."""
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Refuse to start where something other than the command line could decide what is judged."""
+    if hasattr(config, "workerinput"):
+        return
+    wrong = surroundings.refusal(config)
+    if wrong is None and config.option.collectonly and config.option.report_dir:
+        wrong = "--collect-only judges nothing, so it writes no report: leave out --report-dir, or --collect-only."
+    if wrong is not None:
+        raise pytest.UsageError(wrong)
+
+
+@pytest.hookimpl(trylast=True)  # pytest's own terminal is there by then
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "requirement(id, ...): the requirements that a test judges")
     try:
@@ -56,7 +77,11 @@ class Suite:
         self.contract = contracts.load()
         self.session: RunSession | None = None
         self.controller: Controller | None = None
-        self.deselected: set[str] = set()
+        reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+        self.output = Output(getattr(getattr(reporter, "_tw", None), "_file", None))
+        if self.output.stream is not None:
+            # pytest has no other way to say where its terminal is; selftests/attack notices if the names change.
+            reporter._tw._file = self.output
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
@@ -70,7 +95,10 @@ class Suite:
             try:
                 self.controller = Controller(self.config, self.contract)
             except UsageError as problem:
-                raise pytest.UsageError(visible(str(problem))) from None
+                raise pytest.UsageError(without_commands(visible(str(problem)))) from None
+            except NoRoom as problem:
+                pytest.exit(str(problem), returncode=EXIT_INTERNAL)
+            self.output.clean = self.controller.clean
             self.controller.announce()
             if not _has_workers(self.config):
                 self.session = self.controller.session()
@@ -83,7 +111,9 @@ class Suite:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: Any) -> None:
         if self.controller is not None:
-            self.controller.unspooled += json.loads(getattr(node, "workeroutput", {}).get("meshi", "[]"))
+            said = json.loads(getattr(node, "workeroutput", {}).get("meshi", "{}"))
+            self.controller.unspooled += said.get("unspooled", [])
+            self.controller.written |= said.get("written", {})
             if error:
                 self.controller.problems.append(f"Worker {node.gateway.id} died: {str(error)[:200]}")
 
@@ -106,7 +136,7 @@ class Suite:
                 )
             (kept if wanted & set(cited) else dropped).append(item)
             for marker in dict.fromkeys(one for name in cited for one in self.contract.requirements[name].markers):
-                item.add_marker(marker)
+                item.add_marker(str(marker))  # xdist sends markers on, and no enumeration
         if dropped:
             config.hook.pytest_deselected(items=dropped)
             items[:] = kept
@@ -144,6 +174,7 @@ class Suite:
         if judged is not None:
             item.user_properties.append((PROPERTY, json.dumps(judged)))
         report = yield
+        report.sections = [(title, self.session.clean(text)) for title, text in report.sections]
         text = str(report.longrepr or "")
         if text != self.session.clean(text):
             # What a server sent must neither steer the terminal nor show a key that it echoes.
@@ -228,11 +259,13 @@ class Suite:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         if self.session is not None:
             self.session.close()
-            unspooled = self.session.recorder.unspooled
+            recorder = self.session.recorder
             if self.is_worker:
-                self.config.workeroutput["meshi"] = json.dumps(unspooled)  # type: ignore[attr-defined]
+                kept = {"unspooled": recorder.unspooled, "written": recorder.written}
+                self.config.workeroutput["meshi"] = json.dumps(kept)  # type: ignore[attr-defined]
             elif self.controller is not None:
-                self.controller.unspooled += unspooled
+                self.controller.unspooled += recorder.unspooled
+                self.controller.written |= recorder.written
         if self.controller is not None:
             session.exitstatus = self.controller.finish(int(exitstatus), session.testscollected, session.testsfailed)
 
@@ -245,6 +278,26 @@ class Suite:
     def pytest_unconfigure(self) -> None:
         if self.controller is not None:
             self.controller.stop()
+        self.output.flush()
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Say how two values differ, in a few lines: pytest's own account of a large answer takes minutes."""
+    if op != "==":
+        return None
+    lines = [f"{saferepr(left, 200)} == {saferepr(right, 200)}"]
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
+        missing = object()
+        names = [name for name in {**left, **right} if left.get(name, missing) != right.get(name, missing)]
+        for name in names[:DIFFERENCES]:
+            shown = ["nothing" if name not in one else saferepr(one[name], 100) for one in (left, right)]
+            lines.append(f"`{name}`: {shown[0]}, not {shown[1]}")
+    elif isinstance(left, list | tuple) and isinstance(right, list | tuple):
+        pairs = enumerate(zip(left, right, strict=False))
+        lines += [f"at {at}: {saferepr(a, 100)}, not {saferepr(b, 100)}" for at, (a, b) in pairs if a != b][:1]
+        if len(left) != len(right):
+            lines.append(f"{len(left)} values, not {len(right)}")
+    return lines
 
 
 def _has_workers(config: pytest.Config) -> bool:

@@ -56,7 +56,7 @@ def add_to(add: Callable[..., Any]) -> None:
         type=_value(_positive(int), "a whole number above 0"),
         help="create at most N rows in all",
     )
-    add("--report-dir", metavar="DIR", help="where the report is written (reports/latest)")
+    add("--report-dir", metavar="DIR", help="where the report is written (default: a folder of its own below reports/)")
     add(
         "--requirements",
         metavar="PATTERN",
@@ -70,8 +70,8 @@ def add_to(add: Callable[..., Any]) -> None:
         action="append",
         default=[],
         type=_value(_one_of(FAIL_ON), ", ".join(FAIL_ON)),
-        help="also fail the run on deviations (implied requirements), on unjudged documented requirements, or on "
-        "behaviours that differ from the run of --compare-with",
+        help="also fail the run on deviations (implied requirements), on unjudged documented requirements, on "
+        "behaviours that differ from the run of --compare-with, or on flaky answers",
     )
     add(
         "--compare-with",

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,10 @@ import pytest
 
 from ..contract import contract as contracts
 from ..errors import UsageError
+from ..exchanges.redaction import Redaction
 from ..exchanges.spool import Spool
 from ..report import comparison, results, write_all
+from ..report.folder import NoRoom, ReportFolder, new_folder, open_folder, refuse_foreign
 from ..report.text import visible
 from ..target import targets_file
 from ..target.keys import KEY_VARIABLES
@@ -27,13 +28,21 @@ from ..target.target import Preflight, Target, resolve, restricted
 from ..verdicts import gate, waivers
 from ..verdicts.verdicts import Judgement
 from ..vocabulary import Verdict
+from . import surroundings
 from .anywhere import launched
 from .cross_check import Count
 from .judging import verdict_of
 from .options import unknown_marker, unusable
+from .output import clean_logs
 from .preflight import announcement, look
 from .progress import Progress
 from .session import RunSession
+
+_ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
+"""The signals that end a run with a report."""
+
+PATIENCE = 30.0
+"""Seconds after a first signal before another one ends the process at once, report or not."""
 
 
 class Controller:
@@ -52,43 +61,57 @@ class Controller:
         self.unwritten: list[str] = []
         self.uncollected: list[str] = []
         self.unspooled: list[dict[str, Any]] = []
+        self.written: dict[str, int] = {}
+        self.left_out: dict[str, str] = {}
         self._progress: Progress | None = None
         self._signals: dict[int, Any] = {}
-        self._interrupted = False
+        self._interrupted_at: float | None = None
+        self._is_finishing = False
         self._embedded: Embedded | None = None
-        self.folder = _report_folder(config)
-        self._spool = self.folder / "spool"
         self.older: comparison.Document | None = None
         unusable_older = self._read_older()  # before the report folder is emptied: it may be the older report
-        try:
-            shutil.rmtree(self._spool, ignore_errors=True)
-            self._spool.mkdir(parents=True)
-            (self.folder / "results.json").unlink(missing_ok=True)
-        except OSError as problem:
-            raise UsageError(
-                f"The report directory {self.folder} cannot be written: {problem.strerror}. "
-                "Give another one with --report-dir."
-            ) from None
+        self._report: ReportFolder | None = None
+        self._restore_logs: Callable[[], None] = lambda: None
         try:
             markers = ["requirement", *contract.markers]
             wrong = unusable(config.option) or unknown_marker(config.option.markexpr, markers) or unusable_older
             if wrong:
                 raise UsageError(wrong)
+            if self.config.option.report_dir:
+                refuse_foreign(Path(self.config.option.report_dir).absolute())
             self.selected = contract.select(self.config.option.requirements)
             self.target = self._find_target()
             file = self.config.option.waivers or self.target.waivers
             self.waivers = waivers.load(Path(file)) if file else []
-            self.preflight: Preflight = look(self.target, contract)
-        except UsageError as problem:
+            # Up to here nothing is written, and no earlier report is touched: the run was never started.
+            self._report = _report_folder(config, self.target.name, self.started)
+        except UsageError:
             self.stop()
-            write_all(self.folder, results.invalid(contract, str(problem), self.started), ())
             raise
+        self.folder = self._report.path
+        self._spool = self._report.spool
+        redaction = Redaction(self.target.secrets, self.target.access.headers)
+        self.clean = redaction.text
+        self._restore_logs = clean_logs(self.clean)
+        try:
+            self._report.keep_room(results.least_size(contract))
+            self.preflight: Preflight = look(self.target, contract)
+        except NoRoom:
+            self.stop()
+            raise
+        except UsageError as problem:
+            why = self.clean(str(problem))
+            self._report.give_room()
+            write_all(self.folder, results.invalid(contract, why, self.started), ())
+            self.stop()
+            raise UsageError(why) from None
         self._progress = Progress(self._spool, len(contract.operations))
         self._progress.start()
         if threading.current_thread() is threading.main_thread():
             # A CI system ends a job with SIGTERM: what was measured so far is to be kept.
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self._signals[number] = signal.signal(number, self._interrupt)
+            for number in _ENDINGS:
+                if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+                    self._signals[number] = signal.signal(number, self._interrupt)
 
     def _read_older(self) -> str | None:
         """Read the report that the run is compared with. Return why it cannot be used; None where it can."""
@@ -104,32 +127,46 @@ class Controller:
         return None
 
     def _interrupt(self, number: int, frame: Any) -> None:
+        """End the run, once: a second signal must not cut the report short that the first one asked for."""
+        now = time.monotonic()
+        if self._interrupted_at is not None or self._is_finishing:
+            if now - (self._interrupted_at or now) > PATIENCE:
+                os._exit(gate.EXIT_INTERRUPTED)
+            self._interrupted_at = self._interrupted_at or now
+            return
         # Noted before it is raised: an exception that strikes inside a callback can be swallowed.
-        self._interrupted = True
+        self._interrupted_at = now
         raise KeyboardInterrupt(f"signal {number}")
 
     def announce(self) -> None:
         """Say what the run is about to do to a server that is not our own, and that a key is not for the reference."""
-        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is None:
-            return
+        if self._report is not None and self._report.note:
+            self._say([self._report.note])
         if self._embedded is None:
-            reporter.ensure_newline()
-            for line in announcement(self.target, self.preflight, self.contract, self.selected):
-                reporter.write_line(visible(line))
+            self._say(announcement(self.target, self.preflight, self.contract, self.selected))
         elif os.environ.get(KEY_VARIABLES["main"]):
-            reporter.ensure_newline()
-            reporter.write_line(
-                f"note      {KEY_VARIABLES['main']} is set, and yet this run judges the embedded reference server: "
-                "name your own with --target or MESHI_BASE.",
+            self._say(
+                [
+                    f"note      {KEY_VARIABLES['main']} is set, and yet this run judges the embedded reference server: "
+                    "name your own with --target or MESHI_BASE."
+                ],
                 yellow=True,
             )
+
+    def _say(self, lines: Iterable[str], **markup: bool) -> None:
+        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.ensure_newline()
+            for line in lines:
+                reporter.write_line(visible(line), **markup)
 
     def _find_target(self) -> Target:
         option = self.config.option
         capabilities = {name for name, on in (("large", option.large), ("rate_limit", option.rate_limit_probe)) if on}
         entries = targets_file.load(Path(option.targets_file) if option.targets_file else None)
         found = resolve(option.target, os.environ, frozenset(capabilities), entries)
+        if found is not None:
+            self._say(line for line in targets_file.redefined(entries) if f" {found.name} " in line)
         if found is None:
             self._embedded = Embedded()
             found = self._embedded.target()
@@ -179,11 +216,12 @@ class Controller:
 
     def finish(self, exitstatus: int, collected: int, failed: int) -> int:
         """Write the report and return how the process is to end; `collected` and `failed` are pytest's counts."""
+        self._is_finishing = True
         if self.uncollected:  # pytest calls it an interruption; it is the suite's own error
             exitstatus = gate.EXIT_INTERNAL
             names = ", ".join(dict.fromkeys(self.uncollected))
             self.problems.append(f"These tests could not be collected: {names[:300]}")
-        elif self._interrupted or exitstatus == gate.EXIT_INTERRUPTED:
+        elif self._interrupted_at is not None or exitstatus == gate.EXIT_INTERRUPTED:
             exitstatus = gate.EXIT_INTERRUPTED
             self.problems.append("The run was interrupted.")
         elif exitstatus == gate.EXIT_INTERNAL:
@@ -192,12 +230,13 @@ class Controller:
             self.problems.append("The tests could not be collected.")
         else:
             self.problems += self.count.problems(collected, failed)
+            self._look_for_what_is_missing()
         if self._progress is not None:
             self._progress.stop()
         if self._embedded is not None and self._embedded.ended:
             self.problems.append("The embedded reference server ended during the run.")
         events = Spool(self._spool, self.unspooled)
-        self.problems += dict.fromkeys(event["what"] for event in events if event["type"] == "problem")
+        self.problems += events.problems(self.written)
         self.problems += _ended_keys(event for event in events if event["type"] == "key_refused")
         self.document = results.build(
             self.contract,
@@ -212,6 +251,7 @@ class Controller:
             waived=self.waivers,
             command=launched(self.config),
             targets_file=self.config.option.targets_file,
+            left_out=self.left_out,
             options={name: getattr(self.config.option, name) for name in ("profile", "budget", "seed")},
         )
         if self.older is not None:
@@ -219,16 +259,68 @@ class Controller:
         fail_on, allowed = self.config.option.fail_on, self.config.option.allow_undecided
         decision = gate.decide(self.document, fail_on, exitstatus, allowed)
         self.document["gate"] = gate.section(self.document["gate"]["waivers"], fail_on, decision, allowed)
-        self.unwritten = write_all(self.folder, self.document, events)
-        return decision.exit_code
+        return self._write(decision.exit_code, events)
+
+    def _look_for_what_is_missing(self) -> None:
+        """Say why no test spoke of a requirement that was to be judged; where nobody asked for that, it is a problem.
+
+        Every requirement has a test: where none spoke, pytest left it out or was stopped.
+        """
+        judged = {one.requirement for one in self.judgements}
+        silent = [name for name in self.selected if name not in judged]
+        if not silent:
+            return
+        config = self.config
+        words = surroundings.selecting(config.invocation_params.args, config.option.file_or_dir)
+        stopped = surroundings.stopping(words)
+        if stopped:
+            self.problems.append(
+                f"The run was stopped early by {' '.join(stopped)}: {len(silent)} requirements were not judged."
+            )
+        elif words:
+            self.left_out = dict.fromkeys(silent, f"deselected by {' '.join(words)}")
+        else:
+            self.problems.append(
+                f"No test of {len(silent)} requirements was run, such as {silent[0]}, and nothing on the command line "
+                "asks for that: a plugin or a setting left their tests out."
+            )
+
+    def _write(self, exit_code: int, events: Spool) -> int:
+        """Write the report; where the disk is full, the result alone, and say so. Return the exit code."""
+        assert self.document is not None
+        assert self._report is not None
+        self._report.give_room()
+        try:
+            self.unwritten = write_all(self.folder, self.document, events)
+            return exit_code
+        except OSError as problem:
+            why = f"The report could not be written whole: {problem.strerror or problem}."
+        self._report.drop_spool()
+        decision = gate.Decision(gate.EXIT_INTERNAL, (why, *self.document["gate"]["reasons"]))
+        self.document = results.without_evidence(self.document, why)
+        self.document["gate"] = gate.section(
+            self.document["gate"]["waivers"],
+            self.config.option.fail_on,
+            decision,
+            self.config.option.allow_undecided,
+        )
+        try:
+            self.unwritten = write_all(self.folder, self.document, ())
+        except OSError as problem:
+            self.unwritten = [f"results.json: {problem.strerror or problem}"]
+        return gate.EXIT_INTERNAL
 
     def stop(self) -> None:
         """Ends the embedded server, where this run started one."""
         if self._progress is not None:
             self._progress.stop()
-        for number, handler in self._signals.items():
-            signal.signal(number, handler)
-        self._signals.clear()
+        if self._interrupted_at is None:  # else another signal would still find the process ending
+            for number, handler in self._signals.items():
+                signal.signal(number, handler)
+            self._signals.clear()
+        self._restore_logs()
+        if self._report is not None:
+            self._report.close()
         if self._embedded is not None:
             self._embedded.stop()
             self._embedded = None
@@ -247,7 +339,8 @@ def _ended_keys(refusals: Iterable[dict[str, Any]]) -> Iterator[str]:
         )
 
 
-def _report_folder(config: pytest.Config) -> Path:
+def _report_folder(config: pytest.Config, target: str, started: float) -> ReportFolder:
     if config.option.report_dir:
-        return Path(config.option.report_dir).absolute()
-    return config.rootpath / "reports" / "latest"
+        return open_folder(Path(config.option.report_dir).absolute())
+    is_anywhere = config.pluginmanager.hasplugin("meshi_conformance.plugin.anywhere")
+    return new_folder((config.invocation_params.dir if is_anywhere else config.rootpath) / "reports", target, started)

@@ -18,6 +18,7 @@ from ..testing.arrange import Given
 from ..testing.shared_data import World
 from ..testing.shared_parts import PARTS
 from ..testing.valid_calls import Calls
+from .output import clean_logs
 
 
 class RunSession:
@@ -27,6 +28,7 @@ class RunSession:
         self.contract = contract
         self.target = target
         self.redaction = Redaction(target.secrets, target.access.headers)
+        self._restore_logs = clean_logs(self.redaction.text)
         self.recorder = Recorder(contract, self.redaction, spool / f"{worker}.jsonl", worker)
         limiter = Limiter(spool, target.rate, target.most_requests, target.most_created)
         self.transport = Transport(target, contract, self.recorder, run, limiter)
@@ -54,3 +56,4 @@ class RunSession:
         self.world.close()
         self.transport.close()
         self.recorder.close()
+        self._restore_logs()

@@ -7,7 +7,7 @@ at its end yet pays nothing for them.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -41,11 +41,12 @@ def write_all(folder: Path, document: dict[str, Any], events: Iterable[dict[str,
     return problems
 
 
-def write_parts(file: Path, parts: Iterator[str]) -> None:
-    """Writes a file part by part, as a whole or not at all."""
+def write_parts(file: Path, parts: Iterable[str]) -> None:
+    """Write a file part by part, as a whole or not at all, and through no symbolic link."""
     draft = file.with_name(file.name + ".part")
+    draft.unlink(missing_ok=True)
     try:
-        with draft.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
+        with draft.open("x", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
             stream.writelines(parts)
         os.replace(draft, file)
     finally:

@@ -102,7 +102,7 @@ def _account(document: dict[str, Any], row: dict[str, Any]) -> str:
     """What a reader of the CI system needs: expectation, what came, where it is documented, how to repeat it."""
     lines = [
         f"Expected: {row['statement']}",
-        f"Came: {row['reason']}",
+        f"Got: {row['reason']}",
         f"Source: {row['source']['page']}, {row['source']['section']}",
     ]
     for name in row["evidence"][:SHOWN_EXCHANGES]:

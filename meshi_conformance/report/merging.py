@@ -11,11 +11,11 @@ from ..contract.requirements import Requirement
 from ..errors import UsageError
 from ..verdicts import gate, waivers
 from ..verdicts.verdicts import (
-    DESELECTED,
     UNTESTED,
     Judgement,
     RequirementVerdict,
     causes,
+    is_deselected,
     judge,
     outcome,
     violation_reason,
@@ -175,7 +175,9 @@ def _judgements(documents: Iterable[Document]) -> Iterator[Judgement]:
             if row["verdict"] in (Verdict.FAIL, Verdict.WAIVED):
                 for message in (one["message"] for one in [*row["failures"], *row["violations"]]):
                     yield Judgement(row["id"], "", Verdict.FAIL, message)
-            elif row["verdict"] in (Verdict.PASS, Verdict.INCONCLUSIVE) or row["reason"] not in (DESELECTED, UNTESTED):
+            elif row["verdict"] in (Verdict.PASS, Verdict.INCONCLUSIVE) or not (
+                is_deselected(row["reason"]) or row["reason"] == UNTESTED
+            ):
                 yield Judgement(
                     row["id"],
                     "",
@@ -188,7 +190,8 @@ def _judgements(documents: Iterable[Document]) -> Iterator[Judgement]:
 
 def _left_out(name: str, by_id: Sequence[dict[str, Row]]) -> str:
     """Why no part judged a requirement; empty where it was asked for and no test spoke of it."""
-    return DESELECTED if all(rows[name]["reason"] == DESELECTED for rows in by_id) else ""
+    reasons = [rows[name]["reason"] for rows in by_id]
+    return str(reasons[0]) if all(map(is_deselected, reasons)) else ""
 
 
 def _fails(rows: dict[str, Row], verdict: RequirementVerdict) -> bool:

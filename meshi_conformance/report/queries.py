@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from typing import Any
 
 from ..contract.requirements import CLIENT
@@ -131,6 +132,11 @@ def behaviour_line(document: dict[str, Any]) -> str:
     changed = [row["question"] for row in changed_behaviours(document)]
     said = f"{len(changed)} differ from the run of {document['compared']['started_at']}"
     return f"{line}; {said}{': ' if changed else ''}{', '.join(changed[:5])}"
+
+
+def troubles(document: dict[str, Any]) -> list[tuple[str, int]]:
+    """Return why requests had no usable answer at first, each reason once with its number, the most frequent first."""
+    return Counter(one.partition(": ")[2] or one for one in document["trouble"]).most_common()
 
 
 def gated(document: dict[str, Any], row: dict[str, Any]) -> bool:

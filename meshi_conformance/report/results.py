@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 import shlex
 import time
@@ -28,6 +27,7 @@ from ..target.target import Preflight, Target
 from ..verdicts import gate, waivers
 from ..verdicts.verdicts import DESELECTED, Judgement, RequirementVerdict, causes, judge, outcome
 from ..vocabulary import CauseClass, Level, Outcome, Verdict
+from . import write_parts
 from .advice import lacking
 from .origins import not_the_api, origin
 
@@ -52,8 +52,11 @@ def build(
     subject: str = SERVER,
     command: Sequence[str] = ("pytest",),
     targets_file: str | None = None,
+    left_out: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The document of a run from what its tests and its exchanges said of the requirements that bind a subject.
+
+    `left_out` says of requirements that options of pytest left out which ones did.
 
     `events` is gone through several times, so that of 20,000 exchanges only those that are evidence are held whole.
     Texts that tests took from answers may carry a key that the server echoed: it is taken out here.
@@ -74,7 +77,10 @@ def build(
     violations += [(one["requirement"], one["exchange"], one["message"]) for one in by_type["violation"]]
     catalogue = contract.of(subject)
     chosen = {one.id for pattern in selection for one in contract.matching(pattern, subject)}
-    unselected = {name: DESELECTED for name in catalogue if selection and name not in chosen}
+    unselected = {
+        **(left_out or {}),
+        **{name: DESELECTED for name in catalogue if selection and name not in chosen},
+    }
     verdicts = judge(
         catalogue.values(),
         [one for one in judgements if one.requirement not in unselected],
@@ -84,6 +90,8 @@ def build(
     )
     applied = waivers.apply(verdicts, waived, target.name, target.base, datetime.fromtimestamp(started, UTC).date())
     result, reason = outcome(verdicts, problems)
+    for why, number in Counter((left_out or {}).values()).items():
+        reason += f" {number} requirements were {why}."
     known = {one["id"] for one in exchanges}
     pages = {one["id"]: one["not_the_api"] for one in exchanges if one["not_the_api"]}
     rows = [requirement_row(one, known, pages) for one in verdicts]
@@ -313,11 +321,39 @@ def moment(seconds: float) -> str:
 
 
 def write(folder: Path, document: dict[str, Any]) -> None:
-    """Writes results.json as a whole or not at all, so that a cut report cannot be taken for a result."""
+    """Write results.json as a whole or not at all, so that a cut report cannot be taken for a result."""
     folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / "results.json.part"
-    draft.write_text(_in_lines(document), encoding="utf-8")
-    os.replace(draft, folder / "results.json")
+    write_parts(folder / "results.json", [_in_lines(document)])
+
+
+def least_size(contract: Contract) -> int:
+    """Return about how many bytes a document has at least: every requirement with a reason, and no evidence."""
+    return len(_in_lines(invalid(contract, "", time.time()))) + 120 * len(contract.requirements)
+
+
+def without_evidence(document: dict[str, Any], why: str) -> dict[str, Any]:
+    """Return the document of a run whose report found no room: invalid, with its verdicts and little else."""
+    rows = [
+        {
+            **row,
+            "evidence": [],
+            "violations": [{**one, "message": one["message"][:200]} for one in row["violations"][:1]],
+            "failures": [{**one, "message": one["message"][:200], "exchanges": []} for one in row["failures"][:1]],
+        }
+        for row in document["requirements"]
+    ]
+    return {
+        **document,
+        "outcome": Outcome.INVALID,
+        "outcome_reason": why,
+        "problems": [why, *document["problems"]],
+        "requirements": rows,
+        "evidence": {},
+        "tests": [],
+        "waits": [],
+        "trouble": [],
+        "drift": [],
+    }
 
 
 def _in_lines(document: dict[str, Any]) -> str:
@@ -335,6 +371,5 @@ def invalid(contract: Contract, reason: str, started: float) -> dict[str, Any]:
     """The document of a run that could not start: nothing judged, and why."""
     nobody = Target("unknown", "", {})
     document = build(contract, nobody, Preflight(None, ()), [], [], [], [reason], started=started)
-    assert document["outcome"] == Outcome.INVALID
     document["gate"] = gate.section(decision=gate.Decision(gate.EXIT_USAGE, (reason,)))
     return document

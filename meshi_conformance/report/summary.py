@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .origins import groups
-from .queries import DOCUMENTED, IMPLIED, behaviour_line, failed, meaning, rerun, unjudged
+from .queries import DOCUMENTED, IMPLIED, behaviour_line, failed, meaning, rerun, troubles, unjudged
 from .text import counted, one_line
 
 LISTED = 20
@@ -44,6 +44,7 @@ def parts(document: dict[str, Any], events: Iterable[dict[str, Any]]) -> Iterato
     yield from _failed(document, "Failures", failed(document, DOCUMENTED))
     yield from _failed(document, "Deviations", failed(document, IMPLIED))
     yield from _unjudged(document)
+    yield from _troubles(document)
 
 
 def code(text: str, most: int = 300) -> str:
@@ -88,7 +89,7 @@ def _failed(document: dict[str, Any], title: str, rows: list[dict[str, Any]]) ->
 def _rows(document: dict[str, Any], rows: list[dict[str, Any]]) -> Iterator[str]:
     for row in rows:
         yield f"- **{code(row['id'])}** {code(row['statement'])}\n"
-        yield f"  - came: {code(row['reason'])}\n"
+        yield f"  - got: {code(row['reason'])}\n"
         yield f"  - source: {code(row['source']['page'] + ', ' + row['source']['section'])}\n"
         for name in row["evidence"][:1]:
             one = document["evidence"][name]
@@ -113,6 +114,14 @@ def _shell(document: dict[str, Any]) -> Iterator[str]:
     if any(row["verdict"] == "fail" for row in document["requirements"]) and document.get("shell"):
         yield "Before a curl line is pasted:\n\n"
         yield from (f"- {code(line)}\n" for line in document["shell"])
+        yield "\n"
+
+
+def _troubles(document: dict[str, Any]) -> Iterator[str]:
+    found = troubles(document)
+    if found:
+        yield f"### Without a usable answer at first ({len(document['trouble'])})\n\n"
+        yield from (f"- {counted(number, 'request')}: {code(why)}\n" for why, number in found[:LISTED])
         yield "\n"
 
 

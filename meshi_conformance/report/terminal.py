@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from .origins import groups
-from .queries import behaviour_line, failed
+from .queries import behaviour_line, failed, troubles
 from .text import counted, visible
 
 COLORS = {"conformant": "green", "partial": "yellow", "undecided": "red", "nonconformant": "red", "invalid": "red"}
 LISTED = 40
+TROUBLES = 5
 
 
 def write(reporter: Any, document: dict[str, Any], folder: Path, unwritten: Sequence[str] = ()) -> None:
@@ -51,6 +52,9 @@ def write(reporter: Any, document: dict[str, Any], folder: Path, unwritten: Sequ
     line = behaviour_line(document)
     if line:
         reporter.write_line(visible(f"behaviour {line}"))
+    for why, number in troubles(document)[:TROUBLES]:
+        said = f"trouble   {number} requests had no usable answer, and were sent again or given up: {why}"
+        reporter.write_line(visible(said), yellow=True)
     for reason in document["gate"]["reasons"]:
         reporter.write_line(visible(f"exit {document['gate']['exit_code']}    {reason}"), red=True)
     for problem in unwritten:

@@ -6,7 +6,10 @@ import os
 import runpy
 import subprocess
 import sys
+import threading
+from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from json import loads
 
 from ..errors import UsageError
@@ -30,6 +33,10 @@ def serve_reference(arguments: Sequence[str]) -> int:
     return 0
 
 
+KEPT_ERRORS = 16
+"""How many of the last pieces of the server's error output are kept."""
+
+
 class Embedded:
     """The reference server as a child process: the default target, and the only place that knows it."""
 
@@ -42,6 +49,16 @@ class Embedded:
             stderr=subprocess.PIPE,
             env={name: value for name, value in os.environ.items() if not name.startswith("MESHI_")},
         )
+        # A server that logs into a full pipe stands still.
+        self._errors: deque[bytes] = deque(maxlen=KEPT_ERRORS)
+        self._reader = threading.Thread(target=self._read_errors, name="reference-errors", daemon=True)
+        self._reader.start()
+
+    def _read_errors(self) -> None:
+        assert self._process.stderr is not None
+        with suppress(OSError, ValueError):
+            while chunk := os.read(self._process.stderr.fileno(), 4096):
+                self._errors.append(chunk)
 
     def target(self) -> Target:
         """Waits until the server listens. Raises UsageError when it does not start."""
@@ -50,10 +67,9 @@ class Embedded:
         try:
             said = loads(line)
         except ValueError:
-            _, errors = self._process.communicate(timeout=10)
-            raise UsageError(
-                f"The embedded reference server did not start: {errors.decode(errors='replace').strip()[-400:]}"
-            ) from None
+            self.stop()
+            errors = b"".join(self._errors).decode(errors="replace").strip()
+            raise UsageError(f"The embedded reference server did not start: {errors[-400:]}") from None
         keys = {role: said["env"][name] for role, name in KEY_VARIABLES.items() if said["env"].get(name)}
         everything = frozenset({"large", "rate_limit"})
         return _quick(Target("reference", said["base"], keys, everything))
@@ -72,6 +88,7 @@ class Embedded:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+        self._reader.join(timeout=5)
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()

@@ -68,7 +68,7 @@ def load(file: Path | None) -> dict[str, Entry]:
     if file is None and not path.is_file():
         return {}
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as problem:
         raise UsageError(f"The targets file {path} cannot be read: {problem.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
@@ -80,6 +80,15 @@ def load(file: Path | None) -> dict[str, Entry]:
         raise UsageError(
             f"The targets file {path} cannot be used: {problem}. docs/targets.md shows the form."
         ) from None
+
+
+def redefined(entries: Mapping[str, Entry]) -> list[str]:
+    """Return what a person should know before a key is sent: documented names that the file gives to other servers."""
+    return [
+        f"The targets file gives the name {name} to {entry.base}; the documented {name} is {HOSTED[name]}."
+        for name, entry in entries.items()
+        if name in HOSTED and entry.base.rstrip("/") != HOSTED[name]
+    ]
 
 
 class _Wrong(Exception):

@@ -14,7 +14,7 @@ from ..client.api import Api
 from ..client.call import Call
 from ..client.pagination import steps
 from ..client.polling import look_until
-from ..errors import CeilingReached, CouldNotArrange, Inconclusive, NothingThere
+from ..errors import CeilingReached, CheckFailed, CouldNotArrange, Inconclusive, NothingThere
 from ..exchanges.exchange import Exchange
 from ..exchanges.strict_json import JsonObject
 from ..exchanges.timestamps import instant
@@ -43,7 +43,8 @@ class Walked:
             raise NothingThere("fewer than two rows show what they are ordered by", "rows do not show their order")
         for (before, _), (after, row) in itertools.pairwise(ranked):
             wrong = before < after if descending else before > after
-            assert not wrong, f"{after} stands after {before}, in the row {json.dumps(row)[:200]}"
+            if wrong:
+                raise CheckFailed(f"{after} stands after {before}, in the row {json.dumps(row)[:200]}")
 
     def check_once_each(self, ours: Sequence[Hashable], key: Callable[[JsonObject], Hashable]) -> None:
         """Asserts that each row of ours was shown, and no row twice.
@@ -52,12 +53,14 @@ class Walked:
         """
         times, expected = Counter(key(row) for row in self.rows), Counter(ours)
         twice = [one for one, shown in times.items() if shown > max(1, expected[one])]
-        assert not twice, f"{len(twice)} of {len(times)} rows were shown more than once, such as {twice[0]}"
+        if twice:
+            raise CheckFailed(f"{len(twice)} of {len(times)} rows were shown more than once, such as {twice[0]}")
         lost = [one for one, wanted in expected.items() if times[one] < wanted]
         if lost and self.stopped:
             raise self.stopped
         broken = f"; {self.broken}" if self.broken else ""
-        assert not lost, f"{len(lost)} of {len(ours)} rows were not shown, such as {lost[0]}{broken}"
+        if lost:
+            raise CheckFailed(f"{len(lost)} of {len(ours)} rows were not shown, such as {lost[0]}{broken}")
 
     def check_end(self, most_empty: int | None = MOST_EMPTY) -> None:
         """Asserts that every page led on, and the last one nowhere.
@@ -67,15 +70,17 @@ class Walked:
         """
         if self.stopped:
             empty = len(list(itertools.takewhile(lambda page: not page.items, reversed(self.pages))))
-            led_on = most_empty is None or empty < most_empty
-            assert led_on, f"{empty} pages in a row are empty, and each has a `next_cursor`"
+            if most_empty is not None and empty >= most_empty:
+                raise CheckFailed(f"{empty} pages in a row are empty, and each has a `next_cursor`")
             raise self.stopped
-        assert self.broken is None, self.broken
+        if self.broken is not None:
+            raise CheckFailed(self.broken)
 
     def check_page_size(self) -> None:
         """Asserts that no page was longer than asked for."""
         for number, page in enumerate(self.pages, 1):
-            assert len(page.items) <= self.limit, f"page {number} has {len(page.items)} rows for limit={self.limit}"
+            if len(page.items) > self.limit:
+                raise CheckFailed(f"page {number} has {len(page.items)} rows for limit={self.limit}")
 
 
 def walked(

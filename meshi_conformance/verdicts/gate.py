@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +19,11 @@ EXIT_NOTHING_JUDGED = 5
 EXIT_GATE = 6
 EXIT_UNDECIDED = 7
 
-DEVIATIONS, UNJUDGED, BEHAVIOURS = "deviations", "unjudged", "behaviours"
-FAIL_ON = (DEVIATIONS, UNJUDGED, BEHAVIOURS)
+DEVIATIONS, UNJUDGED, BEHAVIOURS, FLAKY = "deviations", "unjudged", "behaviours", "flaky"
+FAIL_ON = (DEVIATIONS, UNJUDGED, BEHAVIOURS, FLAKY)
 """What `--fail-on` can name beside failed documented requirements, which always fail a run."""
 
-SHOWN_BEHAVIOURS = 5
+SHOWN_BEHAVIOURS, SHOWN_TROUBLE = 5, 3
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,10 @@ def _crossed(document: Mapping[str, Any], fail_on: Sequence[str]) -> list[str]:
             f"--fail-on behaviours: {len(changed)} differ from the run of {document['compared']['started_at']}: "
             f"{'; '.join(shown[:SHOWN_BEHAVIOURS])}{'; and more' if len(shown) > SHOWN_BEHAVIOURS else ''}."
         )
+    if FLAKY in fail_on and document["trouble"]:
+        reasons = Counter(one.partition(": ")[2] or one for one in document["trouble"]).most_common(SHOWN_TROUBLE)
+        told = "; ".join(f"{number} \u00d7 {reason}" for reason, number in reasons)
+        found.append(f"--fail-on flaky: {len(document['trouble'])} requests had no usable answer at first: {told}.")
     return found
 
 

@@ -13,6 +13,12 @@ from ..vocabulary import UNDECIDED_CLASSES, CauseClass, Level, Outcome, Verdict,
 DESELECTED = "deselected by --requirements"
 """The reason of a requirement that the selection left out."""
 
+
+def is_deselected(reason: str) -> bool:
+    """Tell whether a reason says that somebody left the requirement out, by whatever option."""
+    return reason.startswith("deselected by ")
+
+
 UNTESTED = "no test of it ran"
 """The reason of a requirement that was selected and that no test spoke of."""
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..vocabulary import UNDECIDED_CLASSES, CauseClass, Verdict
-from .verdicts import DESELECTED, RequirementVerdict
+from .verdicts import RequirementVerdict, is_deselected
 
 APPLIED, PROBLEM, ASIDE = "applied", "problem", "aside"
 """What became of a waiver: it covers a failure, it is a problem, or it does not concern this run."""
@@ -89,7 +89,7 @@ OPTIONAL = ("requirement", "cause", "cause_class", "failure", "failure_pattern",
 def load(file: Path) -> list[Waiver]:
     """The waivers of a file. Raises UsageError, with the place and the remedy, where one cannot be read."""
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
+        document = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as problem:
         raise UsageError(f"The waivers file {file} cannot be read: {problem.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
@@ -161,8 +161,8 @@ def apply(
             said.append((waiver, ASIDE, f"it is for the target {waiver.target}"))
         elif found is None:
             said.append(_of_cause(waiver, by_id.values(), today))
-        elif found.verdict == Verdict.NOT_RUN and found.reason == DESELECTED:
-            said.append((waiver, ASIDE, DESELECTED))
+        elif found.verdict == Verdict.NOT_RUN and is_deselected(found.reason):
+            said.append((waiver, ASIDE, found.reason))
         elif waiver.expires < today:
             said.append((waiver, PROBLEM, f"it expired on {waiver.expires.isoformat()}"))
         elif found.verdict == Verdict.PASS:
@@ -190,8 +190,9 @@ def _of_cause(waiver: Waiver, verdicts: Iterable[RequirementVerdict], today: dat
         return waiver, PROBLEM, f"it expired on {waiver.expires.isoformat()}"
     if any(waiver.holds_up(one) for one in verdicts):
         return waiver, APPLIED, ""
-    if any(one.reason == DESELECTED for one in verdicts):
-        return waiver, ASIDE, DESELECTED
+    left_out = next((one.reason for one in verdicts if is_deselected(one.reason)), None)
+    if left_out is not None:
+        return waiver, ASIDE, left_out
     return waiver, PROBLEM, "its cause keeps no requirement from being judged: remove the waiver"
 
 

@@ -74,7 +74,7 @@ def test_a_mistake_is_one_message_and_exit_code_4(
         (["--target", "ftp://x"], "Unknown target 'ftp://x'"),
         (["--target", "https://partner.example"], "MESHI_KEY is not set"),
         (["--waivers", "none.toml"], "none.toml cannot be read: No such file"),
-        (["--fail-on", "everything"], "--fail-on takes deviations or unjudged, not 'everything'"),
+        (["--fail-on", "everything"], "--fail-on takes deviations, unjudged, behaviours, flaky, not 'everything'"),
         (["--report-dir", "file/report"], "cannot be written"),
         (["tests/test_no_such.py"], "file or directory not found: tests/test_no_such.py"),
     ],

@@ -121,3 +121,16 @@ def test_the_decision_stands_in_the_document(make: Make) -> None:
     assert kept["exit_code"] == 6
     assert kept["fail_on"] == ["deviations"]
     assert kept["reasons"]
+
+
+def test_flaky_answers_cross_the_gate_where_it_asks_for_that(make: Make) -> None:
+    trouble = ["listEvents: a gateway answered 503"] * 190 + ["getRun: ReadError before any answer"]
+    document = {**make(), "trouble": trouble}
+    assert gate.decide(document).exit_code == 0
+    decision = gate.decide(document, ["flaky"])
+    assert decision.exit_code == gate.EXIT_GATE
+    assert decision.reasons == (
+        "--fail-on flaky: 191 requests had no usable answer at first: 190 × a gateway answered 503; "
+        "1 × ReadError before any answer.",
+    )
+    assert gate.decide({**document, "trouble": []}, ["flaky"]).exit_code == 0

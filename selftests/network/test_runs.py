@@ -249,4 +249,6 @@ def test_a_report_directory_that_vanishes_is_no_traceback(tmp_path: Path) -> Non
     shutil.rmtree(report, ignore_errors=True)
     found = ended(process, report)
     assert "Traceback" not in found.output, found.output
-    assert found.exit_code in (0, 3)
+    assert found.exit_code == 3, found.output
+    assert found.document is not None
+    assert "exchanges are lost" in found.document["outcome_reason"]
