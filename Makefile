@@ -3,6 +3,7 @@
 #   make test          install, then everything that proves the suite itself
 #   make check         lints, unit tests and the trials of what your change touches, within a minute
 #   make detect        the whole suite against every fault and variation (reports/detection.html)
+#   make behaviours    does the report name the choices that each variation makes?
 #   make remove-tests  twenty tests taken away at random: the matrix or the balance notices each
 #   make watch-trials  what recordings of runs show without the runs (reports/watching.json)
 #   make repeat        a hundred whole runs in a row: no verdict may differ
@@ -17,7 +18,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: conformance test check generated-trials selftest detect detect-fast remove-tests watch-trials repeat mutation bench bench-peers realworld openapi lint catalogue lock clean
+.PHONY: conformance test check generated-trials selftest detect detect-fast behaviours remove-tests watch-trials repeat mutation bench bench-peers realworld openapi lint catalogue lock clean
 .DEFAULT_GOAL := conformance
 
 $(READY): lock.txt pyproject.toml
@@ -64,6 +65,10 @@ detect: $(READY)
 # Of each fault only the tests that cite what it breaks; every variation whole.
 detect-fast: $(READY)
 	$(BIN)/python -m selftests.detection
+
+# Of every variation only the tests that show its choices: does the report name them?
+behaviours: $(READY)
+	PYTHONPATH=selftests $(BIN)/python -m detection --behaviours
 
 # Takes tests away, picked at random, and shows that the balance or the matrix notices each: REMOVED="--seed 1".
 remove-tests: $(READY)

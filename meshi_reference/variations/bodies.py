@@ -230,7 +230,7 @@ variation(
     "body.null_refused",
     "null for an optional member is refused.",
     apply=lambda patch: refuse(patch, lambda value: value is None),
-    makes=("bodies.null=refused",),
+    makes=("bodies.null=refused", "reviews.reason_null=refused"),
 )
 variation(
     "body.blank_refused",

@@ -34,6 +34,11 @@ def main() -> int:
     parser.add_argument("--changed", action="store_true", help="only what the uncommitted change bears on, a sample")
     parser.add_argument("--full", action="store_true", help="the whole suite against every fault")
     parser.add_argument(
+        "--behaviours",
+        action="store_true",
+        help="only variations, and of the suite only what shows the choices that they make",
+    )
+    parser.add_argument(
         "--every",
         type=int,
         default=1,
@@ -44,9 +49,9 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1))
     parser.add_argument("--report-dir", type=Path, default=root() / "reports", help="where the matrix is written")
     options = parser.parse_args()
-    form = "full" if options.full else "fast"
+    form = "full" if options.full else "behaviours" if options.behaviours else "fast"
     known: list[faults.Fault | Variation] = []
-    if options.kind != "variation":
+    if options.kind != "variation" and not options.behaviours:
         known += faults.load().values()
     if options.kind != "fault":
         known += variations.load().values()

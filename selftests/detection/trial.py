@@ -28,7 +28,7 @@ from meshi_reference.faults import Fault
 from meshi_reference.settings import Settings
 from meshi_reference.variations.registry import Variation
 
-from .behaviours import misread
+from .behaviours import SHOWN_BY, misread
 
 FOUND, MISSED, PASSED, FALSE_ALARM, ERRED = "found", "missed", "passed", "false alarm", "erred"
 MISREAD = "misread"
@@ -87,8 +87,9 @@ class Court:
     """Runs trials in forked children of a process that has loaded and collected everything once.
 
     `form` is `fast` (of a fault only the tests that cite what it breaks; of a variation all scripted ones), `full`,
-    `scripted` (everything but what is generated) or `generated` (nothing else, with the options
-    `generate`). `removed` is the node ID of a test that the suite does without.
+    `behaviours` (of a variation the tests that show its choices), `scripted` (everything but what is generated) or
+    `generated` (nothing else, with the options `generate`). `removed` is the node ID of a test that the suite does
+    without.
     """
 
     def __init__(self, form: str) -> None:
@@ -162,6 +163,8 @@ class Court:
 
     def _asked(self, entry: Fault | Variation) -> list[str]:
         """The part of the suite that the form wants tried."""
+        if self.form == "behaviours":
+            return ["--profile", "none", *(str(contract.root() / test) for test in SHOWN_BY)]
         if self.form == "scripted":
             return ["--profile", "none"]
         if self.form == "generated":
