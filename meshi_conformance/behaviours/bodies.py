@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .observer import Observer, Sightings, each
+from .observer import Observer, Sightings, each, of_values
 from .traffic import Observed, Traffic
 
 LONGEST_TITLE = 200
@@ -61,10 +61,11 @@ def padded(one: Observed) -> str | None:
     return "kept" if shown == title else "trimmed" if shown == title.strip() else None
 
 
-def coercion(one: Observed) -> str | None:
-    if not isinstance(one.body.get("title"), int | float):
-        return None
-    return _answered(one, "converted", "refused")
+def coercion(traffic: Traffic) -> Sightings:
+    """A number as the title of an event."""
+    return of_values(
+        traffic, lambda one: isinstance(one.body.get("title"), int | float), "INVALID_TITLE", "converted", "refused"
+    )
 
 
 def unknown_members(one: Observed) -> str | None:
@@ -153,7 +154,7 @@ OBSERVERS: dict[str, Observer] = {
     "bodies.blank_optional": each("createEvent")(blank_optional),
     "bodies.blank_required": each("createEvent")(blank_required),
     "bodies.padded": each("createEvent")(padded),
-    "bodies.coercion": each("createEvent")(coercion),
+    "bodies.coercion": coercion,
     "bodies.unknown_members": each("createEvent")(unknown_members),
     "bodies.words": each("createRun")(words),
     "bodies.free_objects": each("createRun")(free_objects),

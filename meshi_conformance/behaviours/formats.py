@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-from .observer import Observer, Sightings, each
+from .observer import Observer, Sightings, each, of_values
 from .traffic import Observed, Traffic
 
 VISIBILITIES = frozenset({"private", "public", "unlisted"})
@@ -73,18 +73,24 @@ def _is_day(text: str) -> bool:
     return True
 
 
-def impossible_dates(one: Observed) -> str | None:
-    start = one.body.get("start_date")
-    if not isinstance(start, str) or not DAY.fullmatch(start) or _is_day(start):
-        return None
-    return "accepted" if one.accepted else "refused" if one.refused else None
+def impossible_dates(traffic: Traffic) -> Sightings:
+    """A day that the calendar does not have, as the start of an event."""
+
+    def is_tried(one: Observed) -> bool:
+        start = one.body.get("start_date")
+        return isinstance(start, str) and bool(DAY.fullmatch(start)) and not _is_day(start)
+
+    return of_values(traffic, is_tried, "INVALID_START_DATE", "accepted", "refused")
 
 
-def date_forms(one: Observed) -> str | None:
-    start = one.body.get("start_date")
-    if not isinstance(start, str) or not re.fullmatch(r"[0-9]{8}", start):
-        return None
-    return "accepted" if one.accepted else "refused" if one.refused else None
+def date_forms(traffic: Traffic) -> Sightings:
+    """A day without hyphens, as the start of an event."""
+
+    def is_tried(one: Observed) -> bool:
+        start = one.body.get("start_date")
+        return isinstance(start, str) and bool(re.fullmatch(r"[0-9]{8}", start))
+
+    return of_values(traffic, is_tried, "INVALID_START_DATE", "accepted", "refused")
 
 
 def end_before_start(one: Observed) -> str | None:
@@ -160,8 +166,8 @@ OBSERVERS: dict[str, Observer] = {
     "formats.webhook_scheme": each("importAttendees", "createEnrichmentRun", "createMatchRun", "createRun")(
         webhook_scheme
     ),
-    "formats.impossible_dates": each("createEvent")(impossible_dates),
-    "formats.date_forms": each("createEvent")(date_forms),
+    "formats.impossible_dates": impossible_dates,
+    "formats.date_forms": date_forms,
     "formats.end_before_start": each("createSession")(end_before_start),
     "formats.event_dates": each("createEvent", "getEvent")(event_dates),
     "formats.timestamps": each("getEvent", "listEvents", "getRun")(timestamps),

@@ -40,6 +40,32 @@ def _read(exchanges: Iterable[Observed], reading: Reading) -> Sightings:
             yield choice, one
 
 
+def of_values(
+    traffic: Traffic, is_tried: Callable[[Observed], bool], code: str, accepted: str, refused: str
+) -> Sightings:
+    """Yield what becomes of a value of a new event: accepted, or refused with a code.
+
+    A value is accepted too where the event's ID is refused as a used one, if the target looks at values first: a date
+    that is none by any reading is refused beside a used ID.
+    """
+    values_first = any(
+        one.body.get("start_date") == "not a date" and one.code == "INVALID_START_DATE" and is_used(traffic, one)
+        for one in traffic.of("createEvent")
+    )
+    for one in traffic.of("createEvent"):
+        if not is_tried(one):
+            continue
+        if one.code == code:
+            yield refused, one
+        elif one.accepted or (one.code == "PARTNER_ID_CONFLICT" and values_first):
+            yield accepted, one
+
+
+def is_used(traffic: Traffic, creation: Observed) -> bool:
+    """Return whether the event that a creation names exists."""
+    return creation.body.get("event_id") in traffic.event_ids
+
+
 def by_code(choices: dict[str, str]) -> Reading:
     """Return the reading that knows a choice by the code of a refusal."""
     return lambda one: choices.get(one.code or "")

@@ -227,6 +227,11 @@ class Traffic:
         return found
 
     @cached_property
+    def event_ids(self) -> tuple[str, ...]:
+        """Return the IDs of the events that exist, for comparing with any value."""
+        return tuple(self.events)
+
+    @cached_property
     def run_reads(self) -> list[Observed]:
         """Return the accepted reads of one run each."""
         return [one for one in self.of("getRun") if one.accepted]
