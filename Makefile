@@ -68,7 +68,7 @@ detect-fast: $(READY)
 
 # Of every variation only the tests that show its choices: does the report name them?
 behaviours: $(READY)
-	PYTHONPATH=selftests $(BIN)/python -m detection --behaviours
+	$(BIN)/python -m selftests.detection --behaviours
 
 # Takes tests away, picked at random, and shows that the balance or the matrix notices each: REMOVED="--seed 1".
 remove-tests: $(READY)

@@ -130,7 +130,8 @@ def lists_nothing_of_ours(member: str) -> Callable[[Call, Api, Given, World], No
         first = given.page(call.but(query={"limit": 1}))
         if first.next_cursor is None:
             return
-        query = {"limit": 100, "cursor": first.next_cursor}
+        # The same page size: whether it may change during a walk is open (lists.limit_change).
+        query = {"limit": 1, "cursor": first.next_cursor}
         mine = texts(given.page(call.but(query=query)).items, member)
         theirs = api.send(call.but(key="other", query=query))
         if not theirs.accepted:

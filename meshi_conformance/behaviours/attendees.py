@@ -25,7 +25,7 @@ def no_id(one: Observed) -> str | None:
 
 def empty_id(one: Observed) -> str | None:
     ids = [row.get("attendee_id", "present") for row in _rows(one) if isinstance(row, dict)]
-    if not any(value == "" or not isinstance(value, str) for value in ids):
+    if not any(value is not None and (value == "" or not isinstance(value, str)) for value in ids):
         return None
     choice = by_code(ROW_CODES)(one)
     return None if choice == "attendees" else choice

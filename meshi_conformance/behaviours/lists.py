@@ -14,7 +14,7 @@ AT_ONCE = 0.1
 """Seconds after a write within which a list that shows the row shows it at once."""
 
 ENOUGH_TO_COUNT = 10
-ENOUGH_TO_FILTER = 5
+ENOUGH_TO_FILTER = 3
 
 CREATED_BY = {
     "listEvents": ("createEvent", "event_id"),
@@ -169,13 +169,18 @@ def lag(traffic: Traffic) -> Sightings:
 def end(traffic: Traffic) -> Sightings:
     """The last page of a walk that has more than one page."""
     for one in traffic.pages:
-        if one.is_page and one.next_cursor is None and (one.path, one.asked("cursor")) in traffic.issued:
+        before = traffic.issued.get((one.path, one.asked("cursor")))
+        if before is None or before.asked("kind") != one.asked("kind"):
+            continue
+        if one.is_page and one.next_cursor is None:
             yield ("with_last_row" if one.row_count else "empty_page"), one
 
 
 def full_pages(one: Observed) -> str | None:
     limit = _number(one.asked("limit"))
-    if limit is None or not ENOUGH_TO_COUNT <= limit <= LARGEST or not one.is_page or one.next_cursor is None:
+    if limit is None or not ENOUGH_TO_COUNT <= limit <= LARGEST or one.asked("cursor") is not None:
+        return None
+    if not one.is_page or one.next_cursor is None:
         return None
     return "full" if one.row_count == limit else "short"
 

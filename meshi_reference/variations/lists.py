@@ -20,7 +20,7 @@ from .registry import variation
 
 KNOWN_PARAMETERS = frozenset({"limit", "cursor", "kind", "run_id", "session_id", "goal"})
 
-Fetch = Callable[..., Page]
+Fetch = Callable[[Call], Page]
 
 
 def default_for_odd_limits(patch: Patch) -> None:
@@ -36,11 +36,14 @@ def default_for_odd_limits(patch: Patch) -> None:
     patch.wrap(paging, "parse_limit", wrap)
 
 
-def fetching(patch: Patch, make: Callable[[Fetch, Call, tuple[Any, ...]], Page]) -> None:
-    """Replace the fetching of every page: `make(inner, call, the other arguments)`."""
+def fetching(patch: Patch, make: Callable[[Fetch, Call, str], Page]) -> None:
+    """Replace the fetching of every page: `make(fetch, call, name of the list)`, where `fetch` takes the call."""
 
-    def wrap(inner: Fetch) -> Fetch:
-        return lambda call, *rest: make(inner, call, rest)
+    def wrap(inner: Callable[..., Page]) -> Callable[..., Page]:
+        def fetch_page(call: Call, name: str, *rest: Any, **named: Any) -> Page:
+            return make(lambda asked: inner(asked, name, *rest, **named), call, name)
+
+        return fetch_page
 
     patch.wrap(paging, "fetch_page", wrap)
 
@@ -52,9 +55,9 @@ def with_query(call: Call, **changed: str | None) -> Call:
 
 
 def empty_page_for_unknown_cursors(patch: Patch) -> None:
-    def make(inner: Fetch, call: Call, rest: tuple[Any, ...]) -> Page:
+    def make(fetch: Fetch, call: Call, name: str) -> Page:
         try:
-            return inner(call, *rest)
+            return fetch(call)
         except ApiError as error:
             if error.code != "INVALID_CURSOR":
                 raise
@@ -66,8 +69,8 @@ def empty_page_for_unknown_cursors(patch: Patch) -> None:
 def cursors_used_once(patch: Patch) -> None:
     used: set[str] = set()
 
-    def make(inner: Fetch, call: Call, rest: tuple[Any, ...]) -> Page:
-        page = inner(call, *rest)
+    def make(fetch: Fetch, call: Call, name: str) -> Page:
+        page = fetch(call)
         cursor = call.request.query.get("cursor")
         if cursor is not None:
             mark = f"{call.org} {call.request.raw_path.partition('?')[0]} {cursor}"
@@ -82,14 +85,14 @@ def cursors_used_once(patch: Patch) -> None:
 def cursors_with_limit(patch: Patch, is_strict: bool) -> None:
     """A cursor stands for the page size of its first page: another one is ignored, or refused."""
 
-    def make(inner: Fetch, call: Call, rest: tuple[Any, ...]) -> Page:
+    def make(fetch: Fetch, call: Call, name: str) -> Page:
         cursor, asked = call.request.query.get("cursor"), call.request.query.get("limit")
         mark, _, own = (cursor or "").partition("~")
         if own:
             if is_strict and asked is not None and asked != mark:
                 raise ApiError("INVALID_CURSOR", "cursor belongs to another limit")
             call = with_query(call, cursor=own, limit=mark)
-        page = inner(call, *rest)
+        page = fetch(call)
         size = paging.parse_limit(call.request.query.get("limit"), call.services.settings)
         return Page(page.rows, None if page.next_cursor is None else f"{size}~{page.next_cursor}")
 
@@ -120,10 +123,10 @@ def filters(patch: Patch, remembers: bool) -> None:
 
 
 def twenty_by_default(patch: Patch) -> None:
-    def make(inner: Fetch, call: Call, rest: tuple[Any, ...]) -> Page:
-        if "limit" not in call.request.query and rest[0] != "events":
+    def make(fetch: Fetch, call: Call, name: str) -> Page:
+        if "limit" not in call.request.query and name != "events":
             call = with_query(call, limit="20")
-        return inner(call, *rest)
+        return fetch(call)
 
     fetching(patch, make)
 

@@ -176,7 +176,7 @@ variation(
     apply=other_item_members,
     deviates=("shape.listEventMatches.200", "shape.listAttendeeMatches.200"),
     unjudged=("matching.*", "lists.*matches*"),
-    makes=("matches.items=others",),
+    makes=("matches.items=others", "events.undocumented_members=some"),
 )
 variation(
     "matches.percent",

@@ -88,12 +88,12 @@ def main() -> int:
 
 
 def trials(court: Court, chosen: list[faults.Fault | Variation], jobs: int) -> Iterator[Result]:
-    """Try all entries. In the fast form variations are tried in bundles, and singly where a bundle does not pass.
+    """Try all entries; but in the full form variations in bundles, and singly where a bundle does not pass.
 
     Yields one result for each entry, and one for each bundle that does not pass although its members do.
     """
     varied = [entry for entry in chosen if isinstance(entry, Variation)]
-    groups = bundled(varied) if court.form == "fast" else [[one] for one in varied]
+    groups = bundled(varied) if court.form in ("fast", "behaviours") else [[one] for one in varied]
     members = {combined(group).name: group for group in groups}
     again: list[faults.Fault | Variation] = []
     # The variations are slow and come first, so that nothing waits for them at the end.
