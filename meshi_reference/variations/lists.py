@@ -98,6 +98,15 @@ def cursors_with_limit(patch: Patch, is_strict: bool) -> None:
 
     fetching(patch, make)
 
+    def wrap(inner: Callable[[Call, str, str], Any]) -> Any:
+        def read_cursor(call: Call, name: str, scope: str) -> Any:
+            own = call.request.query.get("cursor", "").partition("~")[2]
+            return inner(with_query(call, cursor=own) if own else call, name, scope)
+
+        return read_cursor
+
+    patch.wrap(paging, "read_cursor", wrap)
+
 
 def filters(patch: Patch, remembers: bool) -> None:
     """A cursor of the run list stands for the kind of its first page, or for no kind at all."""
