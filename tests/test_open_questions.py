@@ -170,13 +170,14 @@ def queries(api: Api, given: Given, world: World) -> list[Exchange]:
 
 
 def same_cursor(api: Api, given: Given, world: World) -> list[Exchange]:
-    """One page of attendees, asked for twice, and with another limit."""
-    first = given.page(Call("listAttendees", path={"event_id": world.crowd.event_id}, query={"limit": 2}))
-    if first.next_cursor is None:
-        return []
-    cursor = quote(str(first.next_cursor), safe="")
-    place = f"/events/{world.crowd.event_id}/attendees"
-    return [read(api, f"{place}?limit={limit}&cursor={cursor}") for limit in (2, 2, 5)]
+    """One page of attendees, asked for twice, and another one with another limit."""
+    asked = []
+    for limit, others in ((2, (2, 2)), (3, (5,))):
+        first = given.page(Call("listAttendees", path={"event_id": world.crowd.event_id}, query={"limit": limit}))
+        if first.next_cursor is not None:
+            place = f"/events/{world.crowd.event_id}/attendees?cursor={quote(str(first.next_cursor), safe='')}"
+            asked += [read(api, f"{place}&limit={other}") for other in others]
+    return asked
 
 
 def matches(api: Api, given: Given, world: World) -> list[Exchange]:

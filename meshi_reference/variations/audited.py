@@ -233,7 +233,7 @@ variation(
     "Cursors count rows: that a walk survives rows which are added is only implied.",
     apply=counted(lambda start: f"page_{start}", opaque_number_of),
     deviates=("lists.*.stable",),
-    makes=("lists.inserts=shifted",),
+    makes=("lists.inserts=shifted", "lists.filter_change=anew", "matches.later_run=moves"),
 )
 variation(
     "pages.numbers",
@@ -243,6 +243,8 @@ variation(
     makes=(
         "lists.cursor_type=number",
         "lists.inserts=shifted",
+        "lists.filter_change=anew",
+        "matches.later_run=moves",
     ),
 )
 variation("pages.scroll", "One token leads through a whole walk.", apply=scroll, makes=("lists.cursor_change=same",))
@@ -331,7 +333,7 @@ variation(
         "lists.sessions.order",
     ),
     deviates=SESSION_SHAPES,
-    makes=("sessions.members=others",),
+    makes=("sessions.members=others", "events.undocumented_members=some"),
 )
 
 

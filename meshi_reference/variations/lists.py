@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
-from .. import app, http, paging
+from .. import app, http, paging, presentation
 from ..errors import ApiError
-from ..http import Receive, Request, Response, Scope
+from ..http import JsonObject, Receive, Request, Response, Scope
 from ..paging import Page
 from ..patching import operations
 from ..patching.patch import Patch
+from ..resources import matching
 from ..services import Call, Services
 from ..settings import Settings
 from ..storage import Row
@@ -63,23 +65,43 @@ def empty_page_for_unknown_cursors(patch: Patch) -> None:
                 raise
             return Page([], None)
 
+    def wrap(inner: Callable[..., Response]) -> Callable[..., Response]:
+        def match_page(call: Call, name: str, scope: str, head: JsonObject, *rest: Any) -> Response:
+            try:
+                return inner(call, name, scope, head, *rest)
+            except ApiError as error:
+                if error.code != "INVALID_CURSOR":
+                    raise
+                return presentation.page_response({**head, "run_id": None}, [], Page([], None))
+
+        return match_page
+
     fetching(patch, make)
+    patch.wrap(matching, "match_page", wrap)
 
 
 def cursors_used_once(patch: Patch) -> None:
+    """Each page has a cursor of its own, which the next request uses up."""
+    issued = itertools.count()
     used: set[str] = set()
 
     def make(fetch: Fetch, call: Call, name: str) -> Page:
-        page = fetch(call)
-        cursor = call.request.query.get("cursor")
-        if cursor is not None:
-            mark = f"{call.org} {call.request.raw_path.partition('?')[0]} {cursor}"
-            if mark in used:
-                raise ApiError("INVALID_CURSOR", "cursor was used before")
-            used.add(mark)
-        return page
+        cursor = call.request.query.get("cursor", "")
+        if cursor in used:
+            raise ApiError("INVALID_CURSOR", "cursor was used before")
+        page = fetch(without_mark(call))
+        if cursor:
+            used.add(cursor)
+        return Page(page.rows, None if page.next_cursor is None else f"{next(issued)}~{page.next_cursor}")
 
     fetching(patch, make)
+    patch.wrap(paging, "read_cursor", lambda inner: lambda call, *rest: inner(without_mark(call), *rest))
+
+
+def without_mark(call: Call) -> Call:
+    """Return the call with the cursor of paging.py, without what a variation has put before it."""
+    own = call.request.query.get("cursor", "").partition("~")[2]
+    return with_query(call, cursor=own) if own else call
 
 
 def cursors_with_limit(patch: Patch, is_strict: bool) -> None:
@@ -98,14 +120,7 @@ def cursors_with_limit(patch: Patch, is_strict: bool) -> None:
 
     fetching(patch, make)
 
-    def wrap(inner: Callable[[Call, str, str], Any]) -> Any:
-        def read_cursor(call: Call, name: str, scope: str) -> Any:
-            own = call.request.query.get("cursor", "").partition("~")[2]
-            return inner(with_query(call, cursor=own) if own else call, name, scope)
-
-        return read_cursor
-
-    patch.wrap(paging, "read_cursor", wrap)
+    patch.wrap(paging, "read_cursor", lambda inner: lambda call, *rest: inner(without_mark(call), *rest))
 
 
 def filters(patch: Patch, remembers: bool) -> None:

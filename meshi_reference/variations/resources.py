@@ -108,12 +108,6 @@ variation(
     makes=("ids.case=folded",),
 )
 variation(
-    "import.no_id_rows",
-    "A row without ID makes the whole array invalid.",
-    apply=lambda patch: code_of_ids(patch, lambda value: value is None, "INVALID_ATTENDEES"),
-    makes=("attendees.no_id=attendees",),
-)
-variation(
     "import.empty_id",
     "A row with an empty or wrongly typed ID is malformed as a row.",
     apply=lambda patch: code_of_ids(
