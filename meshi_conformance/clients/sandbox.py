@@ -87,6 +87,11 @@ class Sandbox:
         self._keeps_events = keeps_events
         self._routes = Routes(contract)
         self._reader = Reader(contract, _Unknown({}))
+        self._most_rows = next(
+            int(one.schema["maxItems"])
+            for one in contract.limits()
+            if (one.operation, one.name) == ("importAttendees", "attendees")
+        )
         self._disturbances: list[Disturbance] = [make() for make in scenario.disturbances]
         self._front = Front(self._handle, self._told, self._stop)
         self._visits: dict[int, tuple[Step, Reply]] = {}
@@ -264,7 +269,11 @@ class Sandbox:
         found = self._reader.read(call)
         if found.freedoms & AMBIGUOUS:
             return []
-        return [(_member(one.what), one.what) for one in found.faults]
+        faults = [(_member(one.what), one.what) for one in found.faults]
+        rows = visit.value.get("attendees") if isinstance(visit.value, dict) else None
+        if visit.name == "importAttendees" and isinstance(rows, list) and len(rows) > self._most_rows:
+            faults.append(("attendees", f"attendees has {len(rows):,} rows, more than {self._most_rows:,}"))
+        return faults
 
     def _key_places(self, asked: Asked) -> list[str]:
         """Return where the key stands besides the Authorization header."""

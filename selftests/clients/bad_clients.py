@@ -110,6 +110,12 @@ BAD_CLIENTS = (
         (('"name": "Cai Diaz", ', ""),),
         ("plain",),
     ),
+    BadClient(
+        "imports 50,001 people at once",
+        "client.requests.bounds",
+        (("ATTENDEES = [\n", 'ATTENDEES = [{"attendee_id": f"g{n}", "name": "G"} for n in range(50_001)] or [\n'),),
+        ("plain",),
+    ),
     BadClient("asks for 51 matches each", "client.requests.bounds", (('"top_n": 10', '"top_n": 51'),), ("plain",)),
     BadClient(
         "decides with a word of its own",

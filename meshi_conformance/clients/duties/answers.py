@@ -21,7 +21,15 @@ IMPLIED = (
 )
 """Duties that a sensible client may see otherwise: they explain no exit code."""
 
-ENDS_A_WRITE = frozenset({(409, "PARTNER_ID_CONFLICT"), (404, "REVIEW_NOT_FOUND"), (409, "IDEMPOTENCY_KEY_CONFLICT")})
+ENDS_A_WRITE = frozenset(
+    {
+        (409, "PARTNER_ID_CONFLICT"),
+        (409, "IDEMPOTENCY_KEY_CONFLICT"),
+        (404, "REVIEW_NOT_FOUND"),
+        (400, "MERGE_REJECTED"),
+        (400, "REVIEW_SOURCE_MISMATCH"),
+    }
+)
 """Refusals that say that there is nothing more to do, or that another duty judges."""
 
 
