@@ -54,7 +54,8 @@ class Requirement:
     @property
     def markers(self) -> tuple[str, ...]:
         """What pytest's `-m` can name its tests by: the level, the family and the operations."""
-        return (self.level, self.family, *self.operations)
+        # Plain text: workers send the markers of a test on, and their wire knows no enumeration.
+        return (self.level.value, self.family, *self.operations)
 
     @property
     def source(self) -> str:

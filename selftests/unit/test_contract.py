@@ -437,3 +437,7 @@ def test_a_schema_says_whether_part_of_it_is_implied() -> None:
 def test_every_need_says_what_is_missing() -> None:
     assert set(NEEDS) >= {need for one in CONTRACT.requirements.values() for need in one.needs}
     assert all(NEEDS.values())
+
+
+def test_markers_are_plain_text_that_workers_can_send_on() -> None:
+    assert {type(name) for name in CONTRACT.markers} == {str}
