@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -85,6 +85,7 @@ class Scripted(Api):
             recorder=recorder,
             late_runs=Counter(),
             late_lists=Counter(),
+            ended_runs=defaultdict(list),
             held=0.0,
             sleep=lambda seconds: None,
             call=self._sent,

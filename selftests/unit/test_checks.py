@@ -216,6 +216,7 @@ def test_a_page_in_place_of_the_api_s_own_error_is_charged() -> None:
     assert broken(exchange("getEvent", 500, raw=b"<html>", headers=[("content-type", "text/html")])) == [
         "content_type.getEvent",
         "server_errors.getEvent",
+        "correlation.getEvent",
         "json.getEvent",
     ]
 

@@ -269,7 +269,8 @@ def test_what_a_server_says_at_length_is_cut(wait: Any) -> None:
     with pytest.raises(DeadlinePassed) as raised:
         wait(api, long)
     assert str(raised.value) == (
-        f"run {'x' * 80} did not end within 3 s; seen: {'x' * 80} at 0.0 s, and {'x' * 80} still at 3.0 s"
+        f"run {'x' * 80} did not end within 3 s; seen: {'x' * 80} at 0.0 s, and {'x' * 80} still at 3.0 s; "
+        f"no other {'x' * 40} run of this process has ended so far"
     )
     assert raised.value.cause == f"a {'x' * 40} run did not end in time"
     assert api.waited == [(f"{'x' * 40} run {'x' * 155}", 3.0, [f"{'x' * 80} at 0.0 s"])]
