@@ -17,6 +17,9 @@ EVENT_OPERATIONS = frozenset({"importAttendees", "createEnrichmentRun", "createM
 
 MOST_USES = 20
 
+REMEMBERED = 3600.0
+"""Seconds for which a server surely remembers a key; how long it does is not documented."""
+
 
 class Keys(Rule):
     """Each key of an org with its first accepted use. What a key of `POST /runs` means elsewhere is open."""
@@ -40,7 +43,11 @@ class Keys(Rule):
         event_id = seen.parameters.get("event_id")
         if seen.accepted:
             self._flag(seen, operation.id)
-        uses = self.memory.keys.get((seen.org, key)) or []
+        uses = [
+            one
+            for one in self.memory.keys.get((seen.org, key)) or []
+            if abs(seen.trace.began - one.trace.ended) < REMEMBERED
+        ]
         mine = [one for one in uses if (one.operation, one.event_id) == (operation.id, event_id)]
         # A rejected or another use at the same time leaves open which came first.
         settled = all(one.trace.before(seen.trace) for one in uses)

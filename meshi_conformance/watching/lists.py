@@ -31,9 +31,9 @@ def _id(name: str) -> Callable[[dict[str, Any]], Hashable]:
     return lambda row: row.get(name) if isinstance(row.get(name), str) else None
 
 
-def _pair(row: dict[str, Any]) -> Hashable:
-    found = row.get("principal_attendee_id"), row.get("target_attendee_id")
-    return found if all(isinstance(one, str) for one in found) else None
+def _match(row: dict[str, Any]) -> Hashable:
+    """A match by its ID; one that shows none by all it holds, for a pair may be matched in several sessions."""
+    return row["match_id"] if isinstance(row.get("match_id"), str) else json.dumps(row, sort_keys=True)
 
 
 def _created(row: dict[str, Any]) -> Any:
@@ -75,8 +75,8 @@ LISTINGS: dict[str, Listing] = {
     "listSessions": Listing("sessions", _id("session_id"), _start, False, True, "start_timestamp"),
     "listAttendees": Listing("attendees", _id("attendee_id"), _attendee, False),
     "listAttendeeIdentity": Listing("identity", lambda row: None, _created, True, False, "created_at"),
-    "listAttendeeMatches": Listing("attendee_matches", _pair, _score, True, True),
-    "listEventMatches": Listing("event_matches", _pair, _score, True, True),
+    "listAttendeeMatches": Listing("attendee_matches", _match, _score, True, True),
+    "listEventMatches": Listing("event_matches", _match, _score, True, True),
     "listEventReviews": Listing("event_reviews", _id("review_id"), _created, True, False, "created_at"),
     "listReviews": Listing("reviews", _id("review_id"), _created, True, False, "created_at"),
 }

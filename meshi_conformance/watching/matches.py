@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,6 +42,8 @@ class Matches(Rule):
         if rows:
             message = f"{sorted(found)[:3]} identify a goal"
             self.judge(not found, f"matching.goal_ids.{name}", seen, message)
+        if rows and name == "listEventMatches":
+            self._once(seen, rows)
         for row in rows:
             self._row(seen, row, alone)
 
@@ -144,6 +147,13 @@ class Matches(Rule):
             f"the pair {key[2:]} scores {shown(score)} (match {shown(match_id)}), and {shown(before[:2])} elsewhere"
         )
         self.judge(same, name, seen, message, before[2])
+
+    def _once(self, seen: Observation, rows: list[dict[str, Any]]) -> None:
+        """A run scores an ordered pair once."""
+        pairs = Counter((row.get("principal_attendee_id"), row.get("target_attendee_id")) for row in rows)
+        twice = [pair for pair, count in pairs.items() if count > 1 and all(isinstance(one, str) for one in pair)]
+        message = f"the page shows the match of {twice[:1]} more than once"
+        self.judge(not twice, "matching.event.pair_once", seen, message)
 
     def _capped(self, seen: Observation, key: tuple[str, str, str], target: str) -> None:
         """No principal has more matches than the run's `top_n`."""

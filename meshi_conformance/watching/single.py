@@ -8,6 +8,7 @@ from ..contract.contract import Contract
 from ..contract.operations import BOUNDARY_OPERATIONS, Operation
 from ..exchanges.checks import USABLE_CORRELATION_ID, check
 from .bounded import Bounded
+from .expectation import EXISTENCE
 from .memory import Memory
 from .observation import Observation, Trace
 from .rule import Rule
@@ -55,6 +56,8 @@ class SingleExchange(Rule):
             self.tally.leave("the recording holds no whole body of the answer")
         if not seen.coverage.request_body:
             missing += ("boundary.",)
+        if seen.expected is None or seen.expected.freedoms - {EXISTENCE}:
+            missing += ("codes.",)  # what a server refuses that it may as well accept has no listed code
         return missing
 
 

@@ -30,11 +30,11 @@ from .single import CorrelationIds, SingleExchange, UnnamedRoutes
 from .tally import Tally, Violation
 
 RULES: tuple[type[Rule], ...] = (
+    Deserved,
     SingleExchange,
     CorrelationIds,
     UnnamedRoutes,
     Access,
-    Deserved,
     CreatedRows,
     Contexts,
     Changes,
@@ -45,7 +45,7 @@ RULES: tuple[type[Rule], ...] = (
     Reviews,
     Lists,
 )
-"""What judges each exchange, in this order: rules about rows ask what the call deserved."""
+"""What judges each exchange, in this order: the others ask what the call deserved."""
 
 NEVER_AT_STAKE = "never at stake in what was observed"
 

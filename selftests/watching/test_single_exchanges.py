@@ -56,6 +56,21 @@ def test_what_the_pages_leave_open_is_not_judged(members: dict[str, Any], tmp_pa
         assert (code, failed(document)) == (0, [])
 
 
+def test_half_a_surrogate_pair_may_be_no_json(tmp_path: Path) -> None:
+    for code in ("INVALID_JSON", "INVALID_PARTNER_ID"):
+        file = write(tmp_path, refused("createEvent", 400, code, request=event("a\ud800b")))
+        assert failed(judged(tmp_path, file)[1]) == []
+
+
+def test_what_is_refused_at_the_servers_choice_may_have_any_code(tmp_path: Path) -> None:
+    plain = refused("createEvent", 415, "UNSUPPORTED_MEDIA_TYPE", request=event())
+    plain["request"]["headers"][0]["value"] = "text/plain"
+    odd = refused("createEvent", 422, "NO_SUCH_ZONE", request=event(timezone="Moon/Tycho"), at=1)
+    assert failed(judged(tmp_path, write(tmp_path, plain, odd))[1]) == []
+    known = refused("createEvent", 422, "NO_SUCH_EVENT", request=event(), at=1)
+    assert failed(judged(tmp_path, write(tmp_path, known))[1]) == ["codes.createEvent"]
+
+
 def test_a_call_without_a_key_is_to_be_refused(tmp_path: Path) -> None:
     file = write(tmp_path, entry("getAuth", 200), entry("listEvents", 200, key=None, at=1))
     assert failed(judged(tmp_path, file)[1]) == ["auth.listEvents"]
