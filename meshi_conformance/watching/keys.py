@@ -10,7 +10,7 @@ from ..contract.contract import Contract
 from .bounded import Bounded
 from .memory import KeyUse, Memory
 from .observation import Observation, Trace
-from .rule import Rule, comparable, shown
+from .rule import Rule, is_usable_key, shown
 from .tally import Tally
 
 EVENT_OPERATIONS = frozenset({"importAttendees", "createEnrichmentRun", "createMatchRun"})
@@ -38,7 +38,7 @@ class Keys(Rule):
         if not operation.creates_run:
             return
         key = seen.sent("idempotency_key")
-        if not comparable(self.contract, operation.id, "idempotency_key", key):
+        if not is_usable_key(key):
             return
         event_id = seen.parameters.get("event_id")
         if seen.accepted:
@@ -138,8 +138,8 @@ class Keys(Rule):
         else:
             return  # another event and another operation at once: either names the conflict
         good = seen.expected is not None and not seen.expected.faults and not seen.expected.freedoms
-        if seen.accepted or (good and seen.status in (400, 404, 409, 422)):
-            holds = seen.exchange.refusal == (409, "IDEMPOTENCY_KEY_CONFLICT")
+        holds = seen.exchange.refusal == (409, "IDEMPOTENCY_KEY_CONFLICT")
+        if holds or seen.accepted or (good and seen.status in (400, 404, 409, 422)):
             message = f"{seen.exchange.summary} to a key that {use.operation} used for event {use.event_id!r}"
             for name in (requirement, f"error.{operation}.IDEMPOTENCY_KEY_CONFLICT"):
                 self.judge(holds, name, seen, message, use.trace)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..contract.contract import Contract
 from ..contract.operations import Limit
-from .expectation import judge_member
+from .expectation import is_ordinary, judge_member
 from .memory import Memory
 from .observation import Observation, Trace
 from .tally import Tally
@@ -49,9 +49,18 @@ def shown(value: object) -> str:
     return text if len(text) <= 100 else f"{text[:90]}… ({len(text)} characters)"
 
 
+MOST_KEY = 255
+"""Characters of the longest idempotency key that is told apart."""
+
+
 @cache
 def _limits(contract: Contract) -> dict[tuple[str, str, str], Limit]:
     return {(one.operation, one.place, one.name): one for one in contract.limits()}
+
+
+def is_usable_key(key: Any) -> bool:
+    """Whether a text surely stands for itself as an idempotency key, where a server accepted it."""
+    return isinstance(key, str) and 0 < len(key) <= MOST_KEY and key == key.strip() and is_ordinary(key)
 
 
 def limits_of(contract: Contract, operation: str, code: str | None) -> list[Limit]:

@@ -9,7 +9,7 @@ from ..exchanges.timestamps import after, instant
 from .expectation import EXISTENCE
 from .memory import RunRow
 from .observation import Observation, Trace
-from .rule import Rule, comparable, shown
+from .rule import Rule, comparable, is_usable_key, shown
 
 KINDS = {"importAttendees": "import", "createEnrichmentRun": "enrichment", "createMatchRun": "match"}
 """Kind of run by the operation that starts it; `POST /runs` says the kind itself."""
@@ -93,7 +93,7 @@ class Runs(Rule):
             message = f"the run of event {run.event_id!r} has event_id {shown(row['event_id'])}"
             self.judge(row["event_id"] == run.event_id, requirement, seen, message, *earlier)
         key = run.request.get("idempotency_key")
-        if "idempotency_key" in row and comparable(self.contract, run.operation, "idempotency_key", key):
+        if "idempotency_key" in row and is_usable_key(key):
             message = f"the run of key {key!r} has key {shown(row['idempotency_key'])}"
             self.judge(row["idempotency_key"] == key, "runs.idempotency_key", seen, message, *earlier)
         self._webhook(seen, row, run, earlier)
