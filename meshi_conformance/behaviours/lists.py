@@ -116,7 +116,12 @@ def filter_change(traffic: Traffic) -> Sightings:
 
 
 def inserts(traffic: Traffic) -> Sightings:
-    """A walk of one test, with a row added by the same test between two of its pages."""
+    """A walk of one test, with a row added by the same test between two of its pages.
+
+    One row that comes twice shows what a walk is; that none came twice shows it only where no walk showed one.
+    """
+    shifted: list[Observed] = []
+    undisturbed: list[Observed] = []
     for operation, (write, member) in CREATED_BY.items():
         added: dict[str, list[float]] = defaultdict(list)
         for one in traffic.of(write):
@@ -132,8 +137,11 @@ def inserts(traffic: Traffic) -> Sightings:
                 continue
             before, since = walks[walk]
             if page.is_page and any(since < when < page.started for when in added[page.test]):
-                yield ("shifted" if shown & before else "undisturbed"), page
+                (shifted if shown & before else undisturbed).append(page)
             walks[walk] = (before | shown, page.started)
+    yield from (("shifted", page) for page in shifted)
+    if not shifted:
+        yield from (("undisturbed", page) for page in undisturbed)
 
 
 def cursor_type(one: Observed) -> str | None:

@@ -47,8 +47,11 @@ def opened(traffic: Traffic) -> Sightings:
         event_id = one.params["event_id"]
         if event_id in empty - filled and one.is_whole_list and one.started > enriched[event_id]:
             listed = texts(one.rows, "attendee_id")
-            whole = all(first in listed and second in listed for first, second in pairs[event_id])
-            yield ("nothing" if whole else "settled"), one
+            shown = [(first in listed, second in listed) for first, second in pairs[event_id]]
+            if all(first and second for first, second in shown):
+                yield "nothing", one
+            elif all(first or second for first, second in shown):
+                yield "settled", one
 
 
 def subject(traffic: Traffic) -> Sightings:
