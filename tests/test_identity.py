@@ -135,7 +135,7 @@ def history_size(api: Api, given: Given, event_id: str, attendee_id: str) -> int
 
 # Decisions
 
-EVERY_ANSWER = ("json", "correlation", "content_type", "server_errors")
+EVERY_ANSWER = ("json", "correlation", "content_type", "server_errors", "boundary")
 """The families that an accepted answer is judged by besides its status and its shape."""
 
 ANSWERED = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from .operations import BOUNDARY_OPERATIONS, Limit, Operation, describe_bounds
+from .operations import Limit, Operation, describe_bounds
 from .requirements import Requirement, read_requirement
 from .templates import Values, fill
 
@@ -39,7 +39,6 @@ def _occasions(
     return {
         "operation": [_of(one) for one in every],
         "operation on an org": [_of(one) for one in every if one.id != "getAuth"],
-        "operation that returns partner-owned rows": [_of(one) for one in every if one.id in BOUNDARY_OPERATIONS],
         "write": [_of(one) for one in every if one.writes],
         "read": [_of(one) for one in every if not one.writes],
         "success": [_of(one, status=status) for one in every for status in one.responses],

@@ -181,20 +181,3 @@ def describe_bounds(schema: dict[str, Any]) -> str:
     if schema.get("maxItems"):
         words.append(f"{schema.get('minItems', 0)} to {schema['maxItems']} rows")
     return ", ".join(words)
-
-
-BOUNDARY_OPERATIONS = frozenset(
-    {
-        "createEvent",
-        "listEvents",
-        "getEvent",
-        "createSession",
-        "listSessions",
-        "getSession",
-        "listAttendees",
-        "listAttendeeMatches",
-        "listEventMatches",
-        "getMatch",
-    }
-)
-"""The operations that return events, sessions, attendees or matches."""

@@ -79,6 +79,12 @@ class Schema:
     def _members(self) -> Members:
         return _members(self.document)
 
+    @cached_property
+    def open_rows(self) -> bool:
+        """Whether this is a page whose rows may hold anything."""
+        items = self._members.named.get("items")
+        return items is not None and items.rows is not None and items.rows.is_open()
+
     @property
     def members(self) -> list[str]:
         """The names of the documented members of the value itself."""

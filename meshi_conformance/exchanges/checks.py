@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 from ..contract.contract import Contract
-from ..contract.operations import BOUNDARY_OPERATIONS, COMMON_CODES, Operation
+from ..contract.operations import COMMON_CODES, Operation
 from .exchange import Exchange
 from .strict_json import NotJson
 
@@ -23,6 +23,9 @@ USABLE_CORRELATION_ID = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
+
+MOST_UUIDS = 1000
+"""UUIDs in undocumented members that are kept of one exchange, or a little more."""
 
 MOST_DRIFT = 50
 """Undocumented members of one answer that are kept."""
@@ -226,26 +229,22 @@ def _success(exchange: Exchange, body: dict[str, Any], operation: Operation) -> 
         for level, message in schema.violations(body):
             family = "schema" if level == "documented" else "shape"
             yield Violation(f"{family}.{operation.id}.{exchange.status}", message)
-    told: set[str] = set()
-    sent = ""
     for path, value in schema.undocumented(body):
         if len(exchange.drift) < MOST_DRIFT:
             exchange.drift.append(path)
-        if operation.id in BOUNDARY_OPERATIONS and len(told) < MOST_DRIFT and path not in told:
-            sent = sent or (exchange.path + (exchange.request_body or b"").decode("utf-8", "replace")).lower()
-            for found in _boundary(sent, body, operation, path, value):
-                told.add(path)
-                yield found
+        if not operation.lists or path.startswith("items[]"):  # the page itself is no record
+            _note_uuids(exchange, path, value)
+    if schema.open_rows:
+        # No member of these rows is documented; what a row calls its own `id` is how the API names it.
+        for row in body["items"] if isinstance(body.get("items"), list) else []:
+            for name, value in row.items() if isinstance(row, dict) else ():
+                if name != "id":
+                    _note_uuids(exchange, f"items[].{name}", value)
 
 
-def _boundary(sent: str, body: dict[str, Any], operation: Operation, path: str, value: Any) -> Iterator[Violation]:
-    if operation.lists and not path.startswith("items[]"):
-        return  # the page itself is neither an event nor a session, attendee or match
-    for text in _strings(value):
-        for match in UUID.findall(text):
-            if match.lower() not in sent and match != body.get("correlation_id"):
-                yield Violation(f"boundary.{operation.id}", f"undocumented member `{path}` holds a UUID: {match}")
-                return
+def _note_uuids(exchange: Exchange, path: str, value: Any) -> None:
+    if len(exchange.uuids) < MOST_UUIDS:
+        exchange.uuids += [(path, uuid.lower()) for text in _strings(value) for uuid in UUID.findall(text)][:MOST_UUIDS]
 
 
 def _strings(value: Any) -> Iterator[str]:

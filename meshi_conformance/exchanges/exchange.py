@@ -38,6 +38,7 @@ class Exchange:
 
     `key` is the role of the key that was sent (`main`, `read`, …), never its value; None when no key was
     sent, `literal` when a made-up Authorization header was. `elapsed` is in seconds, `started` is POSIX time.
+    `uuids` are the UUIDs in undocumented members, with the member's path.
     `request_size` is how many bytes a body had of which `request_body` is only the start, else None.
     `other_base` is what the path was sent below where that is not the target's base URL. `scheme` is what stood before
     the key, `curl_options` what a curl line needs besides to reach the target. `no_answer`
@@ -65,6 +66,7 @@ class Exchange:
     no_answer: str | None = None
     violations: list[tuple[str, str]] = field(default_factory=list)
     drift: list[str] = field(default_factory=list)
+    uuids: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def request_bytes(self) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..contract.contract import Contract
+from .boundary import Boundary
 from .checks import check, shown
 from .created_rows import Row
 from .exchange import Exchange
@@ -37,6 +38,7 @@ class Recorder:
         self.redaction = redaction
         self._worker = worker
         self._lock = threading.Lock()
+        self._boundary = Boundary()
         self._count = 0
         self._stream = spool.open("xb", buffering=0) if spool else None
         self._file, self._lines = spool and spool.name, 0
@@ -105,6 +107,11 @@ class Recorder:
     def exchange(self, exchange: Exchange) -> None:
         """Checks an exchange and keeps it."""
         exchange.violations = [(one.requirement, one.message[:2000]) for one in check(exchange, self._contract)]
+        for holder, (requirement, message) in self._boundary.look(exchange):
+            if holder == exchange.id:
+                exchange.violations.append((requirement, message[:2000]))
+            else:
+                self.violated(requirement, holder, message)
         exchange.drift = [path[:200] for path in exchange.drift]
         for name in shown(exchange, self._contract):
             if name not in self._shown:

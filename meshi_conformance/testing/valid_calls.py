@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from ..client.api import Api
 from ..client.call import Call
@@ -67,14 +68,20 @@ def _of_the_org(operation: str, part: str) -> Callable[[Given, World], Call]:
     return build
 
 
-def _attendee(operation: str) -> Callable[[Given, World], Call]:
-    def build(given: Given, world: World) -> Call:
-        # Read of an attendee's matches: there must be some.
-        source = world.matched if operation == "listAttendeeMatches" else world.people
-        path = {"event_id": source.event_id, "attendee_id": world.people.ids[0]}
-        return Call(operation, path=path)
+def _attendee_matches(given: Given, world: World) -> Call:
+    matched = world.matched  # there must be some to read
+    path = {"event_id": matched.event_id, "attendee_id": world.people.ids[0]}
+    return Call("listAttendeeMatches", path=path)
 
-    return build
+
+def _history(given: Given, world: World) -> Call:
+    """The longest history there is; that of anybody where no review appeared."""
+    try:
+        last: dict[str, Any] = world.history.histories[-1]
+        path = {"event_id": world.history.event_id, "attendee_id": max(last, key=lambda one: len(last[one]))}
+    except Inconclusive:
+        path = {"event_id": world.people.event_id, "attendee_id": world.people.ids[0]}
+    return Call("listAttendeeIdentity", path=path)
 
 
 def _get_match(given: Given, world: World) -> Call:
@@ -141,14 +148,14 @@ BUILDERS: dict[str, Callable[[Given, World], Call]] = {
     "importAttendees": lambda given, world: Call(
         "importAttendees", path={"event_id": world.imports.event_id}, body=given.import_request()
     ),
-    "listAttendeeIdentity": _attendee("listAttendeeIdentity"),
+    "listAttendeeIdentity": _history,
     "createEnrichmentRun": lambda given, world: Call(
         "createEnrichmentRun", path={"event_id": world.scratch.event_id}, body=given.run_request()
     ),
     "createMatchRun": lambda given, world: Call(
         "createMatchRun", path={"event_id": world.scratch.event_id}, body=given.run_request(top_n=5)
     ),
-    "listAttendeeMatches": _attendee("listAttendeeMatches"),
+    "listAttendeeMatches": _attendee_matches,
     "listEventMatches": lambda given, world: Call("listEventMatches", path={"event_id": world.rematched.event_id}),
     "getMatch": _get_match,
     "createRun": lambda given, world: Call("createRun", body=given.generic_run_request()),

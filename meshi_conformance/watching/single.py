@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..contract.contract import Contract
-from ..contract.operations import BOUNDARY_OPERATIONS, Operation
+from ..contract.operations import Operation
+from ..exchanges.boundary import Boundary
 from ..exchanges.checks import USABLE_CORRELATION_ID, check
 from .bounded import Bounded
 from .expectation import EXISTENCE
@@ -33,6 +34,10 @@ ECHOES = {400: "bad_request", 401: "unauthorized", 403: "forbidden", 404: "not_f
 class SingleExchange(Rule):
     """Runs the checks of exchanges/checks.py, and counts what they found in order."""
 
+    def __init__(self, contract: Contract, memory: Memory, tally: Tally) -> None:
+        super().__init__(contract, memory, tally)
+        self._boundary = Boundary()
+
     def see(self, seen: Observation) -> None:
         if seen.operation is None:
             return
@@ -41,6 +46,10 @@ class SingleExchange(Rule):
         for one in found:
             self.tally.fail(one.requirement, seen.exchange.id, one.message)
         broken = {one.requirement for one in found}
+        for holder, (requirement, message) in self._boundary.look(seen.exchange):
+            if not requirement.startswith(missing):
+                broken.add(requirement)
+                self.tally.fail(requirement, holder, message)
         for name in at_stake(seen.exchange.status, seen, seen.operation):
             if name not in broken and not name.startswith(missing) and self.known(name):
                 self.tally.hold(name)
@@ -81,8 +90,7 @@ def at_stake(status: int, seen: Observation, operation: Operation) -> Iterator[s
     documented = status if status in operation.responses else max(operation.responses)
     for family in ("status", "schema", "shape"):
         yield f"{family}.{name}.{documented}"
-    if name in BOUNDARY_OPERATIONS:
-        yield f"boundary.{name}"
+    yield f"boundary.{name}"
 
 
 class CorrelationIds(Rule):

@@ -279,37 +279,83 @@ family(
 
 # Internal IDs
 
-BOUNDARY = (
-    "createEvent", "listEvents", "getEvent", "createSession", "listSessions", "getSession", "listAttendees",
-    "listAttendeeMatches", "listEventMatches", "getMatch",
-)  # fmt: skip
+KEYS = ("session_id", "attendee_id", "principal_attendee_id", "run_id", "review_id", "partner_id", "event_id", "org_id")
+"""What names a row to a client, the narrowest first."""
 
 
 def internal_id(name: str, wrapped: bool = False) -> Callable[[dict[str, Any], Request], None]:
     def change(body: dict[str, Any], request: Request) -> None:
         for row in body.get("items", [body]):
-            value = str(uuid.uuid5(uuid.NAMESPACE_OID, json.dumps(row, sort_keys=True)))
-            row[name] = {"id": value, "type": "internal"} if wrapped else value
+            named = next((row[key] for key in KEYS if row.get(key)), body.get("attendee_id", "-"))
+            value = str(uuid.uuid5(uuid.NAMESPACE_OID, str(named)))
+            row[name] = {"uuid": value, "type": "internal"} if wrapped else value
 
     return change
 
 
+SHOWN_AGAIN = {
+    "createEvent": ("getEvent",),
+    "createSession": ("getSession",),
+    # The answer to a decision comes once; whom it is about is read again in the history and in the list.
+    "resolveReview": ("listAttendeeIdentity",),
+    "mergeReview": ("listAttendees",),
+}
+"""By write: the reads that show what it was about once more."""
+
+
+def crossing(name: str, wrapped: bool, patch: Patch, operation: str) -> None:
+    change = internal_id(name, wrapped)
+    for one in (operation, *SHOWN_AGAIN.get(operation, ())):
+        if one in ("resolveReview", "mergeReview"):
+            on_body(of_the_decided(change), "accepted")(patch, one)
+        elif one == "listAttendeeIdentity":
+            on_body(of_the_page(change), "accepted")(patch, one)
+        else:
+            on_body(change, "accepted")(patch, one)
+
+
+Body = Callable[[dict[str, Any], Request], None]
+
+
+def of_the_decided(change: Body) -> Body:
+    """The answer to a decision gets what a row of the attendee that it is about, or that stays, has."""
+
+    def changed(body: dict[str, Any], request: Request) -> None:
+        about = {"partner_id": body.get("partner_id") or body["target"]["partner_id"]}
+        change(about, request)
+        body.update({name: value for name, value in about.items() if name != "partner_id"})
+
+    return changed
+
+
+def of_the_page(change: Body) -> Body:
+    """The rows of a page get what would be theirs if they were about the page's attendee."""
+
+    def changed(body: dict[str, Any], request: Request) -> None:
+        for row in body.get("items", []):
+            about = {"attendee_id": body["attendee_id"]}
+            change(about, request)
+            row.update({name: value for name, value in about.items() if name != "attendee_id"})
+
+    return changed
+
+
 family(
     "boundary",
-    BOUNDARY,
+    list(OPERATIONS),
     [
-        ("id", "shows the row's internal UUID", on_body(internal_id("id"), "accepted"), ()),
+        ("id", "shows the row's internal UUID", partial(crossing, "internal_id", False), ("boundary.*",)),
         (
             "nested",
             "shows the row's internal UUID inside a member of its own",
-            on_body(internal_id("_meta", True), "accepted"),
-            (),
+            partial(crossing, "_meta", True),
+            ("boundary.*",),
         ),
         (
             "url",
             "shows the row's internal UUID under another name",
-            on_body(internal_id("resource_urn"), "accepted"),
-            (),
+            partial(crossing, "resource_urn", False),
+            ("boundary.*",),
         ),
     ],
 )

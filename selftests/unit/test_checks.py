@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from meshi_conformance.contract.contract import load
-from meshi_conformance.contract.operations import BOUNDARY_OPERATIONS
 from meshi_conformance.exchanges import checks
 from meshi_conformance.exchanges.checks import check, retry_after_is_valid, retry_after_seconds
 from meshi_conformance.exchanges.exchange import Exchange
@@ -328,8 +327,8 @@ def test_a_success_with_another_status_is_charged_to_the_documented_one(operatio
 
 def test_a_success_with_another_status_still_shows_its_drift_and_its_uuids() -> None:
     one = exchange("createEvent", 200, {**example("createEvent", 201), "row": UUID})
-    assert broken(one) == ["status.createEvent.201", "boundary.createEvent"]
-    assert one.drift == ["row"]
+    assert broken(one) == ["status.createEvent.201"]
+    assert (one.drift, one.uuids) == (["row"], [("row", UUID)])
 
 
 def test_a_missing_documented_member_breaks_the_schema() -> None:
@@ -345,55 +344,24 @@ def test_a_missing_implied_member_breaks_the_shape_alone() -> None:
     assert broken(exchange("listEventMatches", 200, body)) == ["shape.listEventMatches.200"]
 
 
-@pytest.mark.parametrize("operation", sorted(BOUNDARY_OPERATIONS))
-def test_a_uuid_in_an_undocumented_member_crosses_the_boundary(operation: str) -> None:
-    first = max(CONTRACT.operations[operation].responses)
-    body = example(operation, first)
-    holder = body["items"][0] if CONTRACT.operations[operation].lists else body
-    holder["internal"] = {"ids": ["x", f"urn:{UUID.upper()}"]}
-    assert broken(exchange(operation, first, body)) == [f"boundary.{operation}"]
-
-
-def test_a_uuid_that_crosses_is_told_once_with_its_place() -> None:
-    body = {**example("getEvent", 200), "internal": {f"key-{UUID}": [f"{UUID} {UUID}", UUID]}}
-    assert told(exchange("getEvent", 200, body)) == [f"undocumented member `internal` holds a UUID: {UUID}"]
-
-
-@pytest.mark.parametrize("value", [{UUID: 1}, [[UUID]], {"a": {"b": [{"c": f"x{UUID}x"}]}}])
-def test_a_uuid_crosses_wherever_it_stands(value: Any) -> None:
-    assert broken(exchange("getEvent", 200, {**example("getEvent", 200), "internal": value})) == ["boundary.getEvent"]
+@pytest.mark.parametrize("value", [{UUID: 1}, [[UUID.upper()]], {"a": {"b": [{"c": f"x{UUID}x"}]}}])
+def test_a_uuid_is_noted_wherever_it_stands(value: Any) -> None:
+    one = exchange("getEvent", 200, {**example("getEvent", 200), "internal": value})
+    assert broken(one) == []
+    assert one.uuids == [("internal", UUID)]
 
 
 @pytest.mark.parametrize("value", [UUID[:-1], UUID.replace("-", ""), 5, None, [], {"a": [None, 1.5, True]}])
-def test_what_is_no_uuid_crosses_nothing(value: Any) -> None:
-    assert broken(exchange("getEvent", 200, {**example("getEvent", 200), "internal": value})) == []
+def test_what_is_no_uuid_is_not_noted(value: Any) -> None:
+    one = exchange("getEvent", 200, {**example("getEvent", 200), "internal": value})
+    assert (broken(one), one.uuids) == ([], [])
 
 
-@pytest.mark.parametrize("operation", ["getRun", "getAuth", "listRuns", "resolveReview"])
-def test_a_uuid_where_ids_are_the_api_s_own_crosses_nothing(operation: str) -> None:
-    status = max(CONTRACT.operations[operation].responses)
-    assert broken(exchange(operation, status, {**example(operation, status), "internal": UUID})) == []
-
-
-@pytest.mark.parametrize("shown", [UUID, UUID.upper()])
-@pytest.mark.parametrize("sent", [UUID, UUID.upper()])
-def test_a_uuid_that_the_client_sent_crosses_nothing(sent: str, shown: str) -> None:
-    body = {**example("getEvent", 200), "echo": shown}
-    assert broken(exchange("getEvent", 200, body, path=f"/events/{sent}")) == []
-    created = {**example("createEvent", 201), "echo": shown}
-    request = b'\xff{"title": "' + sent.encode() + b'"}'
-    assert broken(exchange("createEvent", 201, created, request=request)) == []
-    assert broken(exchange("createEvent", 201, created, request=b"{}")) == ["boundary.createEvent"]
-
-
-def test_a_uuid_that_is_the_correlation_id_crosses_nothing() -> None:
-    body = {**example("getEvent", 200), "request": UUID, "correlation_id": UUID}
-    assert broken(exchange("getEvent", 200, body, headers=[JSON, ("x-correlation-id", UUID)])) == []
-
-
-def test_a_uuid_beside_the_rows_of_a_page_crosses_nothing() -> None:
-    body = {**example("listEvents", 200), "page_id": UUID}
-    assert broken(exchange("listEvents", 200, body)) == []
+def test_a_uuid_beside_the_rows_of_a_page_is_not_noted() -> None:
+    page = {**example("listEvents", 200), "page_id": UUID}
+    page["items"][0]["internal"] = UUID
+    one = exchange("listEvents", 200, page)
+    assert (broken(one), one.uuids) == ([], [("items[].internal", UUID)])
 
 
 def test_a_correlation_header_that_stands_twice_has_to_say_the_same() -> None:

@@ -34,6 +34,7 @@ DERIVED = {
         "generated.accepts.getAuth",
         "generated.refuses.getAuth",
         "shape.getAuth.200",
+        "boundary.getAuth",
     },
     "getSession": {
         "status.getSession.200",
