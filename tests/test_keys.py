@@ -11,6 +11,7 @@ from meshi_conformance.client.call import Call
 from meshi_conformance.client.pagination import rows, walk
 from meshi_conformance.contract.contract import load
 from meshi_conformance.errors import CouldNotArrange
+from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.exchanges.strict_json import JsonObject
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.marks import requirement
@@ -77,11 +78,35 @@ def test_the_read_scope_is_not_enough_to_write(
     call = calls.of(operation)
     exchange = api.send(call.but(key="read"))
     assert exchange.refusal == (403, "INSUFFICIENT_SCOPE"), exchange.summary
-    assert not took_effect(call, api, given, world), f"{exchange.summary}, and yet the write took effect"
+    assert_no_effect(call, exchange, api, given, world)
+
+
+def assert_no_effect(call: Call, refused: Exchange, api: Api, given: Given, world: World) -> None:
+    """Assert that a write that was refused to another key shows nowhere; then make it with our own key.
+
+    Where our own does not show either, nothing was seen: CouldNotArrange is raised. A decision uses a review up, so
+    it is not made: the review has to be listed as open, which took_effect looks for.
+    """
+    assert not took_effect(call, api, given, world), f"{refused.summary}, and yet the write took effect"
+    if call.operation in ("resolveReview", "mergeReview"):
+        return
+    own = call
+    if call.operation == "importAttendees":
+        # Other rows: what the refused import left to be worked off would come before them.
+        own = call.with_body(idempotency_key=given.idempotency_key(), attendees=[given.attendee()])
+        given.ended(api.send(own))
+        assert not took_effect(call, api, given, world), f"{refused.summary}, and yet its rows were imported"
+    else:
+        given.accepted(api.send(own))
+    if not took_effect(own, api, given, world):
+        raise CouldNotArrange(
+            f"an accepted {call.operation} does not show either, so that nothing can be said of a refused one",
+            f"what {call.operation} does cannot be seen",
+        )
 
 
 def took_effect(call: Call, api: Api, given: Given, world: World) -> bool:
-    """Whether a write that was refused shows in what can be read."""
+    """Whether a write shows in what can be read."""
     event_id = call.path.get("event_id", "")
     if call.operation == "createEvent":
         return api.get_event(call.body["event_id"]).accepted
@@ -99,11 +124,14 @@ def took_effect(call: Call, api: Api, given: Given, world: World) -> bool:
 
 def is_not_found(*codes: str) -> Callable[[Call, Api, Given, World], None]:
     def check(call: Call, api: Api, given: Given, world: World) -> None:
+        writes = OPERATIONS[call.operation].writes
+        if not writes:
+            given.accepted(api.send(call))
         exchange = api.send(call.but(key="other"))
         assert exchange.status == 404, f"{exchange.summary} to another org's key"
         assert exchange.code in codes, f"{exchange.summary} to another org's key, not {' or '.join(codes)}"
-        if OPERATIONS[call.operation].writes:
-            assert not took_effect(call, api, given, world), f"{exchange.summary}, and yet the write took effect"
+        if writes:
+            assert_no_effect(call, exchange, api, given, world)
 
     return check
 
@@ -125,6 +153,9 @@ def lists_nothing_of_ours(member: str) -> Callable[[Call, Api, Given, World], No
     def check(call: Call, api: Api, given: Given, world: World) -> None:
         # They have to be there before the list is read, and among the newest rows of any org.
         ours = OURS[call.operation](given, world)
+        first = given.page(call.but(query={"limit": 100}))
+        if not ours & texts(first.items, member):
+            raise CouldNotArrange(f"{first.summary} without {sorted(ours)}", f"{call.operation} does not list our rows")
         leaked = ours & shown_to_others(call, api, member, 200)
         assert not leaked, f"{call.operation} shows another org's key our {sorted(leaked)}"
         first = given.page(call.but(query={"limit": 1}))
@@ -146,7 +177,6 @@ def lists_nothing_of_ours(member: str) -> Callable[[Call, Api, Given, World], No
 
 def takes_the_same_session_id(call: Call, api: Api, given: Given, world: World) -> None:
     is_not_found("EVENT_NOT_FOUND")(call, api, given, world)
-    given.accepted(api.send(call))
     theirs = api.send(call.at(event_id=world.theirs.event_id).but(key="other"))
     assert theirs.accepted, f"{theirs.summary}: the session ID is mapped in our org alone"
 
