@@ -80,6 +80,19 @@ def test_who_needs_no_review_is_shown_so(given: Given, world: World) -> None:
         assert shown == (False, 0), f"{row.get('attendee_id')} is shown with {identity} while no review is open"
 
 
+@requirement("attendees.look_alikes")
+def test_attendees_who_share_all_but_the_id_are_listed_each(api: Api, given: Given) -> None:
+    # Before anything enriches them: an enrichment may settle that they are one person.
+    event_id = given.event()
+    pair = given.look_alikes()
+    run = given.imported(event_id, pair)
+    listed = {row.get("attendee_id") for row in rows_of(given, event_id)}
+    if not listed & {row["attendee_id"] for row in pair}:
+        raise CouldNotArrange("no attendee is listed after an import", "imported attendees are not listed")
+    missing = {row["attendee_id"] for row in pair} - listed
+    assert not missing, f"of two rows with one e-mail {missing} is not listed; the import {run['status']}"
+
+
 @requirement("attendees.text", "attendees.optional", "attendees.reimport.updates", "attendees.reimport.once")
 def test_an_attendee_shows_the_values_of_its_last_import(api: Api, given: Given, judge: Judge) -> None:
     event_id = given.event()

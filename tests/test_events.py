@@ -178,3 +178,22 @@ def test_ids_that_differ_in_case_are_two_events(api: Api, given: Given) -> None:
     assert upper.accepted, f"{upper.summary}: the ID of another event differs in case"
     assert given.accepted(api.get_event(lower))["title"] == "Lower"
     assert given.accepted(api.get_event(f"{base}-ABC"))["title"] == "Upper"
+
+
+@requirement("events.listed.past")
+def test_events_of_any_day_are_listed_and_found(api: Api, given: Given, judge: Judge) -> None:
+    given.event()
+    days: tuple[tuple[str | None, str | None], ...] = (("2019-03-10", "2019-03-11"), (None, None), (None, "2001-01-01"))
+    requests = [given.event_request(start_date=start, end_date=end) for start, end in days]
+    # A server may want dates, or days that are still to come: then there is nothing to list.
+    created = [one["event_id"] for one in requests if api.create_event(one).accepted]
+    if not created:
+        raise CouldNotArrange("no event of a past day can be created", "events of past days are refused")
+    with judge("events.listed.past"):
+        for event_id in created:
+            read = api.get_event(event_id)
+            assert read.accepted, f"{read.summary}: it was created, whatever its dates are"
+        named = member("event_id")
+        found = walked(api, Call("listEvents"), 100, until=lambda rows: set(created) <= {named(row) for row in rows})
+        missing = set(created) - {named(row) for row in found.rows}
+        assert not missing, f"events whose dates have passed, or that have none, are not listed: {sorted(missing)}"

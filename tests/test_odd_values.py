@@ -75,7 +75,7 @@ def of_creations(call: Call, given: Given, world: World) -> Iterator[Call]:
     )
     yield from (call.with_body(**{dates[0]: day}) for day in days)
     yield from (call.with_body(**{dates[1]: day}) for day in days[-2:])
-    yield from (call.with_body(**{id_name: value, **LATE[id_name]}) for value in (7, True, *NOT_STORABLE))
+    yield from (call.with_body(**{id_name: value, **LATE[id_name]}) for value in (7, True, "a\x00b"))
 
 
 def of_context(call: Call, given: Given, world: World) -> Iterator[Call]:
@@ -89,9 +89,8 @@ def of_runs(call: Call, given: Given, world: World) -> Iterator[Call]:
     """Replays outside event scope; for an event, keys of another one: past all checks of the values, they conflict."""
     if call.operation != "createRun":
         call = call.at(event_id=world.empty.event_id)
-    for value in (7, True):
-        yield call.with_body(webhook_url=value)
-        yield call.with_body(idempotency_key=value, webhook_url="not a url")
+    yield call.with_body(webhook_url=7)
+    yield from (call.with_body(idempotency_key=value, webhook_url="not a url") for value in (7, True))
     yield call.with_body(webhook_url="https://example.com/a\x00b")
     yield call.with_body(idempotency_key="a\x00b", webhook_url="not a url")
     if call.operation == "createRun":
@@ -113,7 +112,7 @@ def of_decisions(call: Call, given: Given, world: World) -> Iterator[Call]:
     nowhere = call.at(review_id=given.never_used(call.path["review_id"]))
     # The pages name no code for an odd reason.
     yield from (nowhere.with_body(**one).but(any_code="reason" in one) for one in odd(texts(call.operation)))
-    for value in (7, True, *NOT_STORABLE):
+    for value in (7, "a\x00b"):
         if call.operation == "resolveReview":
             yield call.with_body(decision=value)
             yield call.with_body(decision="conference", reason=value).but(any_code=True)
@@ -164,10 +163,10 @@ def test_odd_values_in_a_body_are_answered_by_the_api(
 
 
 ODD_QUERIES: dict[str, tuple[str, ...]] = {
-    "limit": ("", "9" * 30, "\u0665"),
-    "cursor": ("", "9" * 30, "\U0001f680"),
+    "limit": ("", "9" * 30),
+    "cursor": ("", "\U0001f680"),
 }
-ODD_FILTERS = ("o'brien", "\U0001f680", "x" * 3000, "%")
+ODD_FILTERS = ("o'brien", "\U0001f680", "x" * 3000)
 """Values of any other parameter."""
 
 
@@ -188,12 +187,12 @@ def test_bytes_that_are_no_text_in_a_path_are_no_server_error(operation: str, ap
     content = None if said.body is None else json.dumps(call.body).encode()
     headers = {} if content is None else {"Content-Type": "application/json"}
     paths = []
-    for odd_one in call.path:
+    last = list(call.path)[-1]
+    for segment in ("conf%00id", "conf%FFid"):
         path = said.path
         for name, value in call.path.items():
-            path = path.replace("{" + name + "}", "conf%00id" if name == odd_one else value)
+            path = path.replace("{" + name + "}", segment if name == last else value)
         paths.append(path)
-    paths.append(paths[-1].replace("%00", "%FF"))
     # A gateway may answer in the API's place, so no more than this is asked.
     sent = [partial(api.request, said.method, path, content=content, headers=headers) for path in paths]
     for answer in api.together(sent):

@@ -139,6 +139,15 @@ def test_head_and_options_carry_the_correlation_id(api: Api, given: Given, world
                 assert set(carried) == {sent}, f"{sent!r} was sent, the header carries {carried}: {exchange.summary}"
 
 
+@requirement("rate_limit.leaves_nothing")
+def test_a_request_past_the_window_leaves_nothing_behind(world: World) -> None:
+    again = world.window.again
+    if not again:
+        raise CouldNotArrange("no write earned a 429 and could be sent again", "no write was held back by the limit")
+    for one in again:
+        assert one["status"] == 201, f"{one['summary']} to a write that was sent before and refused with 429"
+
+
 @requirement("rate_limit.code", "rate_limit.retry_after", "rate_limit.lifts")
 def test_an_exhausted_window_is_refused_until_it_opens_again(world: World, judge: Judge) -> None:
     window = world.window

@@ -124,3 +124,15 @@ def test_ids_that_differ_in_case_are_two_sessions(api: Api, given: Given, world:
         read = given.accepted(api.get_session(event_id, session_id)).json
         shown = read["session_id"], read.get("title", title)
         assert shown == (session_id, title), f"{session_id} was asked for, {shown} is shown"
+
+
+@requirement("sessions.listed.past")
+def test_sessions_of_a_past_day_are_listed(api: Api, given: Given) -> None:
+    event = given.event_request(start_date="2019-03-10", end_date="2019-03-11")
+    request = given.session_request(start_timestamp="2019-03-10T09:00:00Z", end_timestamp="2019-03-10T10:00:00Z")
+    for answer in (api.create_event(event), api.create_session(event["event_id"], request)):
+        if not answer.accepted:
+            raise NothingThere(f"{answer.summary} of a past day", "sessions of past days are refused")
+    rows = given.accepted(api.list_sessions(event["event_id"])).items
+    listed = [row.get("session_id") for row in rows]
+    assert listed == [request["session_id"]], f"the event has the session {request['session_id']}, listed is {listed}"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..client.call import Call
-from ..errors import NothingThere
+from ..errors import CouldNotArrange, NothingThere
 from ..exchanges.exchange import Exchange
 from .arrange import Given
 from .large_import import largest_import, largest_list
@@ -355,16 +355,33 @@ def _reviews(given: Given, pairs: int) -> dict[str, Any]:
     given.imported(event_id, rows)
     request = given.run_request()
     run = _run(given, request, given.api.create_enrichment_run(event_id, request))
-    reviews = given.open_reviews(event_id, at_least=pairs)
+    ids = [[row["attendee_id"] for row in pair] for pair in look_alikes]
+    try:
+        reviews = given.open_reviews(event_id, at_least=pairs)
+    except NothingThere:
+        _require_mapped(given, [one for pair in ids for one in pair])
+        raise
     given.settle(Call("listReviews"), "review_id", reviews)
     return {
         "event_id": event_id,
         "rows": rows,
-        "pairs": [[row["attendee_id"] for row in pair] for pair in look_alikes],
+        "pairs": ids,
         "stranger": stranger["attendee_id"],
         "reviews": reviews,
         **run,
     }
+
+
+def _require_mapped(given: Given, ids: list[str]) -> None:
+    """Raise CouldNotArrange where look-alikes were lost on their way: then no review of them could appear."""
+    calls = [Call("getIdMapping", path={"kind": "attendee", "partner_id": one}) for one in ids]
+    lost = [one for one, answer in zip(ids, given.api.together(calls), strict=True) if answer.status == 404]
+    if lost:
+        raise CouldNotArrange(
+            f"{len(lost)} of {len(ids)} imported attendees who share an e-mail with another are not mapped, such as "
+            f"{lost[0]}: no review of them can appear",
+            "an import drops rows that share an e-mail with another row",
+        )
 
 
 def _imported(given: Given, event_id: str, request: dict[str, Any]) -> dict[str, Any]:

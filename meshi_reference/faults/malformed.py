@@ -236,7 +236,6 @@ def is_huge(value: str) -> bool:
 for _operation in LISTS:
     for _suffix, _sentence, _name, _wrong in (
         ("limit", "a page size past 64 bits", "limit", is_huge),
-        ("digits", "a page size in digits of another script", "limit", lambda value: not value.isascii()),
         ("empty_cursor", "an empty cursor", "cursor", lambda value: value == ""),
         ("cursor", "a cursor with a null character", "cursor", lambda value: "\0" in value),
     ):
