@@ -86,7 +86,8 @@ def test_attendees_who_share_all_but_the_id_are_listed_each(api: Api, given: Giv
     event_id = given.event()
     pair = given.look_alikes()
     run = given.imported(event_id, pair)
-    listed = {row.get("attendee_id") for row in rows_of(given, event_id)}
+    call, ids = Call("listAttendees", path={"event_id": event_id}), [row["attendee_id"] for row in pair]
+    listed = {row.get("attendee_id") for row in given.listed_with(call, "attendee_id", ids)}
     if not listed & {row["attendee_id"] for row in pair}:
         raise CouldNotArrange("no attendee is listed after an import", "imported attendees are not listed")
     missing = {row["attendee_id"] for row in pair} - listed
@@ -133,3 +134,6 @@ def test_ids_that_differ_in_case_are_two_attendees(api: Api, given: Given) -> No
     given.ended(answer)
     listed = {row.get("attendee_id") for row in rows_of(given, event_id, *ids)}
     assert ids <= listed, f"of {ids} the list shows {ids & listed}"
+    for one in ids:
+        shown = given.accepted(api.get_id_mapping("attendee", one))["partner_id"]
+        assert shown == one, f"the mapping of {one} was asked for, that of {shown} is shown"

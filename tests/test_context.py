@@ -57,13 +57,17 @@ def test_an_update_may_hold_one_field_alone(field: str, api: Api, given: Given) 
     assert alone.accepted, f"{alone.summary} to {field} alone"
 
 
-@requirement("context.replaced", "context.kept", "context.details_kept")
+@requirement("context.replaced", "context.kept", "context.details_kept", "context.answer_whole")
 def test_a_later_update_replaces_what_it_holds_and_keeps_the_rest(api: Api, given: Given, judge: Judge) -> None:
     event_id = given.event()
     before = given.accepted(api.get_event(event_id)).json
     given.accepted(api.update_event_context(event_id, FULL))
-    given.accepted(api.update_event_context(event_id, {"objectives": "Something else."}))
+    answer = given.accepted(api.update_event_context(event_id, {"objectives": "Something else."}))
     read = given.accepted(api.get_event_context(event_id))
+    with judge("context.answer_whole"):
+        shown = {field: context_of(answer).get(field) for field in FIELDS}
+        expected = {field: context_of(read).get(field) for field in FIELDS}
+        assert shown == expected, f"the answer to the update shows {shown}, the read after it {expected}"
     with judge("context.replaced"):
         assert context_of(read)["objectives"] == "Something else."
     with judge("context.kept"):
@@ -109,3 +113,12 @@ def test_an_update_changes_its_own_event_alone(api: Api, given: Given) -> None:
     given.accepted(api.update_event_context(ours, FULL))
     shown = context_of(given.accepted(api.get_event_context(other)))["objectives"]
     assert shown == "Of the other event.", f"the other event's objectives became {shown!r}"
+
+
+@requirement("context.unknown_alone")
+def test_an_update_without_any_documented_field_is_refused(api: Api, given: Given) -> None:
+    event_id = given.event()
+    given.accepted(api.update_event_context(event_id, {**FULL, "conf_member": "No field of a context."}))
+    refused = api.update_event_context(event_id, {"conf_member": "No field of a context."})
+    # A server that minds members it does not know may call the body malformed.
+    assert refused.refusal in ((400, "INVALID_CONTEXT"), (400, "INVALID_JSON")), refused.summary

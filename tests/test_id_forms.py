@@ -11,6 +11,7 @@ import pytest
 from meshi_conformance.client.api import Api
 from meshi_conformance.client.call import Call
 from meshi_conformance.contract.contract import load
+from meshi_conformance.errors import NothingThere
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.marks import requirement
 from meshi_conformance.testing.shared_data import World
@@ -60,7 +61,8 @@ def test_session_ids_are_no_numbers(api: Api, given: Given, world: World) -> Non
         for other in (api.get_session(event_id, number), api.get_id_mapping("session", number)):
             assert not other.accepted, f"{other.summary}: {one!r} was created, and {number!r} is another ID"
         sent.append(one)
-    listed = {row.get("session_id") for row in given.listed(Call("listSessions", path={"event_id": event_id}))}
+    call = Call("listSessions", path={"event_id": event_id})
+    listed = {row.get("session_id") for row in given.listed_with(call, "session_id", sent)}
     assert set(sent) <= listed, f"{sorted(set(sent) - listed)} are not listed by the IDs that were sent"
 
 
@@ -72,7 +74,8 @@ def test_attendee_ids_are_no_numbers(api: Api, given: Given) -> None:
     answer = api.import_attendees(event_id, given.import_request([given.attendee(attendee_id=one) for one in sent]))
     assert answer.accepted, f"{answer.summary}: the IDs {sent} are all different"
     given.ended(answer)
-    listed = {row.get("attendee_id") for row in given.listed(Call("listAttendees", path={"event_id": event_id}))}
+    call = Call("listAttendees", path={"event_id": event_id})
+    listed = {row.get("attendee_id") for row in given.listed_with(call, "attendee_id", sent)}
     assert set(sent) <= listed, f"{sorted(set(sent) - listed)} are not listed by the IDs that were sent"
     for one in sent:
         given.accepted(api.list_attendee_identity(event_id, one))
@@ -139,3 +142,17 @@ def test_an_attendee_id_is_read_to_its_end(api: Api, given: Given) -> None:
         assert history["attendee_id"] == one, f"{one!r} was asked for, {history['attendee_id']!r} is shown"
         mapped = api.get_id_mapping("attendee", one)
         assert mapped.accepted, f"{mapped.summary}: {one!r} was imported"
+
+
+@requirement("ids.long_keys")
+def test_long_idempotency_keys_are_told_apart_by_their_ends(api: Api, given: Given) -> None:
+    stem = given.name("key").ljust(199, "x")
+    first = api.create_run(given.generic_run_request(idempotency_key=f"{stem}1"))
+    if not first.accepted:
+        # How long a key may be is not documented.
+        raise NothingThere(f"{first.summary} to a key of 200 characters", "long idempotency keys are refused")
+    second = api.create_run(given.generic_run_request(idempotency_key=f"{stem}2"))
+    assert second.accepted, f"{second.summary} to a key that differs in its last character"
+    assert second["run_id"] != first["run_id"], (
+        "two keys that differ in their last character were answered with one run"
+    )

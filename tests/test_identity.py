@@ -127,6 +127,18 @@ def test_a_history_names_whose_it_is(api: Api, given: Given, world: World) -> No
     assert (page["event_id"], page["attendee_id"]) == (people.event_id, people.ids[0])
 
 
+@requirement("identity.history.own")
+def test_a_history_holds_no_decision_about_others(world: World) -> None:
+    history = world.history
+    first, last = history.histories[0], history.histories[-1]
+    if all(len(first[one]) == len(last[one]) for one in history.ids):
+        raise CouldNotArrange("no decision was added to any history", "decisions are not added to identity histories")
+    before, after = history.stranger
+    assert len(after) == len(before), (
+        f"decisions about others made the history of an attendee unlike them grow from {len(before)} to {len(after)}"
+    )
+
+
 def history_size(api: Api, given: Given, event_id: str, attendee_id: str) -> int:
     """Entries on the first page of an attendee's history."""
     page = api.list_attendee_identity(event_id, attendee_id, query={"limit": 100})

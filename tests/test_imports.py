@@ -95,3 +95,15 @@ def test_an_enrichment_keeps_the_attendees(given: Given, world: World) -> None:
     enriched = world.enriched
     missing = set(world.people.ids) - listed(given, enriched.event_id, world.people.ids)
     assert not missing, f"attendees that are no longer listed after the enrichment: {sorted(missing)}"
+
+
+@requirement("imports.raw_data")
+def test_raw_data_may_be_any_object(api: Api, given: Given, world: World) -> None:
+    event_id = world.imports.event_id
+    given.accepted(api.import_attendees(event_id, given.import_request()))
+    objects: tuple[dict[str, Any], ...] = (
+        {},
+        {"source": "conformance", "tags": ["a", "b"], "seat": {"row": 7, "aisle": True}, "score": 1.5, "note": None},
+    )
+    answer = api.import_attendees(event_id, given.import_request([given.attendee(raw_data=one) for one in objects]))
+    assert answer.accepted, f"{answer.summary} to an empty object and to one with lists and objects in it"

@@ -348,6 +348,10 @@ def test_an_id_in_a_path_is_accepted_up_to_its_bound_and_refused_past_it(
         if not exchange.accepted and exchange.refusal not in BEFORE_A_MATCH_RUN:
             given.accepted(api.send(calls.of(limit.operation)))
             raise AssertionError(f"{exchange.summary}: these IDs of {LONGEST_ID} characters are in use")
+        if exchange.accepted:
+            asked = longest_ids(call, world, own)[limit.name]
+            shown = exchange.json.get(limit.name, asked)
+            assert shown == asked, f"{asked} was asked for, {shown} is shown: {exchange.summary}"
         exchange = api.send(call.at(**{limit.name: SHORTEST_ID}))
         assert exchange.code != limit.code, f"{exchange.summary}: `{limit.name}` may have one character"
         past = [longest_ids(call, world)[limit.name] + "x", BAD_FIRST[0], BAD_INSIDE[0]]

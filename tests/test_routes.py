@@ -134,7 +134,7 @@ def test_head_and_options_carry_the_correlation_id(api: Api, given: Given, world
             exchange = api.request(method, path, headers={"x-correlation-id": sent})
             with judge(f"routes.{method.lower()}.correlation"):
                 if not exchange.accepted:
-                    raise CouldNotArrange(exchange.summary, f"{method} is not answered")
+                    raise NothingThere(exchange.summary, f"{method} is not answered")
                 carried = exchange.header_values("x-correlation-id")
                 assert set(carried) == {sent}, f"{sent!r} was sent, the header carries {carried}: {exchange.summary}"
 
@@ -143,7 +143,7 @@ def test_head_and_options_carry_the_correlation_id(api: Api, given: Given, world
 def test_a_request_past_the_window_leaves_nothing_behind(world: World) -> None:
     again = world.window.again
     if not again:
-        raise CouldNotArrange("no write earned a 429 and could be sent again", "no write was held back by the limit")
+        raise CeilingReached("no write earned a 429 and could be sent again", "no write was held back by the limit")
     for one in again:
         assert one["status"] == 201, f"{one['summary']} to a write that was sent before and refused with 429"
 

@@ -16,7 +16,7 @@ from meshi_conformance.client.api import Api
 from meshi_conformance.client.call import Call
 from meshi_conformance.client.pagination import rows, walk
 from meshi_conformance.client.polling import TERMINAL, look_until, poll_to_end
-from meshi_conformance.errors import CouldNotArrange, EndedOtherwise
+from meshi_conformance.errors import CouldNotArrange, EndedOtherwise, NothingThere
 from meshi_conformance.exchanges.strict_json import JsonObject
 from meshi_conformance.exchanges.timestamps import after, instant
 from meshi_conformance.testing.arrange import Given
@@ -395,3 +395,21 @@ def test_a_listed_run_is_the_run_that_is_polled(api: Api, given: Given, judge: J
             listed, shown = row.get(member), polled.get(member)
             same = same_moment(listed, shown) if member == "created_at" else listed == shown
             assert same, f"`{member}` is {listed!r} in the list and {shown!r} in the poll"
+
+
+URLS = ("https://example.com", "https://Example.com:443/Hook/", "https://example.com/a%20b?x=1&y=#part")
+"""URLs that a library may write its own way."""
+
+
+@requirement("runs.webhook_url.verbatim")
+def test_a_webhook_is_echoed_as_it_was_written(api: Api, given: Given) -> None:
+    echoed = []
+    for url in URLS:
+        answer = api.create_run(given.generic_run_request(webhook_url=url))
+        # Which URLs a server takes for good is open.
+        if answer.accepted:
+            echoed.append(url)
+            for shown in (answer, given.accepted(api.get_run(given.run_id(answer)))):
+                assert shown["webhook_url"] == url, f"{url!r} was sent, {shown['webhook_url']!r} is shown"
+    if not echoed:
+        raise NothingThere(f"none of {URLS} is accepted", "webhooks are refused for their form")

@@ -133,6 +133,7 @@ def test_sessions_of_a_past_day_are_listed(api: Api, given: Given) -> None:
     for answer in (api.create_event(event), api.create_session(event["event_id"], request)):
         if not answer.accepted:
             raise NothingThere(f"{answer.summary} of a past day", "sessions of past days are refused")
-    rows = given.accepted(api.list_sessions(event["event_id"])).items
+    call = Call("listSessions", path={"event_id": event["event_id"]})
+    rows = given.listed_with(call, "session_id", [request["session_id"]])
     listed = [row.get("session_id") for row in rows]
     assert listed == [request["session_id"]], f"the event has the session {request['session_id']}, listed is {listed}"

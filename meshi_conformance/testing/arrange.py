@@ -142,7 +142,8 @@ class Given:
             "kind": kind,
             "idempotency_key": self.idempotency_key(),
             "progress": {},
-            "snapshot_metadata": {"source": "conformance"},
+            # Names in two notations, a list and a null: what is kept as data comes back as it was.
+            "snapshot_metadata": {"source": "conformance", "someName": 1, "some_name": [1, None, {"deep": True}]},
             "version_metadata": {"suite": "conformance"},
             **members,
         }

@@ -230,26 +230,34 @@ def _crowd(given: Given, world: World) -> dict[str, Any]:
 
 
 def _history(given: Given, world: World) -> dict[str, Any]:
-    """Three attendees who look alike, with the identity history of each before and after every decision."""
+    """Three attendees who look alike, with the identity history of each before and after every decision.
+
+    `stranger` is the history of somebody unlike them, before the first decision and after the last.
+    """
     event_id = given.event(title="Look-alike Conformance Summit")
     one = given.attendee()
     people = [one, *({**one, "attendee_id": given.name("attendee")} for _ in range(2))]
     ids = [row["attendee_id"] for row in people]
-    given.imported(event_id, people)
+    stranger = given.attendee()
+    given.imported(event_id, [*people, stranger])
     given.enriched(event_id)
 
+    def history_of(attendee_id: str) -> list[Any]:
+        return given.accepted(given.api.list_attendee_identity(event_id, attendee_id, query={"limit": 100})).items
+
     def histories() -> dict[str, list[Any]]:
-        pages = [given.api.list_attendee_identity(event_id, one, query={"limit": 100}) for one in ids]
-        return {one: given.accepted(page).items for one, page in zip(ids, pages, strict=True)}
+        return {one: history_of(one) for one in ids}
 
     reviews = given.open_reviews(event_id)
+    before = history_of(stranger["attendee_id"])
     moments, seen = [time.time()], [histories()]
     for review in reviews:
         moments.append(time.time())
         # A decision may settle the next review too: whatever is left is decided.
         given.api.resolve_review(review, {"decision": "distinct", "reason": "Checked."})
         seen.append(histories())
-    return {"event_id": event_id, "ids": ids, "histories": seen, "moments": moments}
+    strange = [before, history_of(stranger["attendee_id"])]
+    return {"event_id": event_id, "ids": ids, "histories": seen, "moments": moments, "stranger": strange}
 
 
 def _spent(given: Given, world: World) -> dict[str, Any]:

@@ -23,7 +23,8 @@ PLACES: dict[str, tuple[str, tuple[str, ...]]] = {
     "event": ("createEvent", ("title", "description")),
     "context": ("updateEventContext", ("event_details", "objectives", "welcome_instructions")),
     "session": ("createSession", ("title", "description")),
-    "attendee": ("importAttendees", ("name", "title", "company")),
+    "attendee": ("importAttendees", ("title", "company")),
+    "name": ("importAttendees", ("name",)),
 }
 """Operation that writes text, and the fields that hold it."""
 
@@ -92,7 +93,7 @@ def writing(change: Callable[[JsonObject], JsonObject], operation: str | None, p
 
 for _index, (_place, (_operation, _fields)) in enumerate(PLACES.items()):
     for _kind, _ways in KINDS.items():
-        for _suffix, _sentence, _change in _ways if _kind == "markup" else (_ways[_index],):
+        for _suffix, _sentence, _change in _ways if _kind == "markup" else (_ways[_index % len(_ways)],):
             fault(
                 f"texts.{_kind}.{_place}.{_suffix}",
                 f"{_operation} {_sentence}.",
