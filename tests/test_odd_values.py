@@ -36,8 +36,8 @@ NOT_STORABLE = ("a\x00b", "a\ud800b")
 
 ODD_DAYS = ("2031-02-30", "2031-3-9", "20310309", "2031-W10-1", "0000-01-01", "10000-01-01")
 ODD_TIMES = (
-    *("2031-02-30T09:00:00Z", "2031-03-10T24:00:00Z", "2031-03-10T09:00:00+25:00", "2031-03-10"),
-    *("10000-01-01T00:00:00Z", "0000-01-01T00:00:00Z", "1931772600"),
+    *("2031-02-30T09:00:00Z", "2031-03-10T09:00:00+25:00", "2031-03-10"),
+    *("1931772600", "0000-01-01T00:00:00Z", "10000-01-01T00:00:00Z"),
 )
 ODD_COUNTS = (True, "5", 5.5, "", 10**30, -(10**30))
 LATE = {"event_id": {"url_slug": "x" * 129}, "session_id": {"end_timestamp": "not a timestamp"}}
@@ -73,8 +73,9 @@ def of_creations(call: Call, given: Given, world: World) -> Iterator[Call]:
     yield from (
         call.with_body(**members) for members in odd([name for name in texts(call.operation) if name != id_name])
     )
-    yield from (call.with_body(**{dates[0]: day}) for day in days)
-    yield from (call.with_body(**{dates[1]: day}) for day in days[-2:])
+    # None of them lies behind the end, or before the start: whether the two may change places is another question.
+    yield from (call.with_body(**{dates[0]: day}) for day in days[:-1])
+    yield call.with_body(**{dates[1]: days[-1]})
     yield from (call.with_body(**{id_name: value, **LATE[id_name]}) for value in (7, True, "a\x00b"))
 
 
