@@ -27,7 +27,7 @@ def api(run_session: RunSession) -> Api:
 
 @pytest.fixture
 def given(run_session: RunSession) -> Given:
-    """Arranges rows; what cannot be arranged leaves the test inconclusive."""
+    """Arrange rows; what cannot be arranged leaves the test inconclusive."""
     return run_session.given
 
 

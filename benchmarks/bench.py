@@ -123,7 +123,7 @@ class Parts:
             self.found = kept
 
     def add(self, name: str, make: Callable[[], Any]) -> None:
-        """Measures a part that is not kept from a run that was stopped; says on stderr that it starts."""
+        """Measure a part that is not kept from a run that was stopped; says on stderr that it starts."""
         if name in self.found:
             return
         print(f"{name} …", file=sys.stderr, flush=True)
@@ -131,7 +131,7 @@ class Parts:
         self.write()
 
     def write(self, complete: bool = False) -> None:
-        """Writes all parts so far."""
+        """Write all parts so far."""
         self.found["complete"] = complete
         self._file.parent.mkdir(parents=True, exist_ok=True)
         self._file.write_text(json.dumps(self.found, indent=1) + "\n", encoding="utf-8")
@@ -187,7 +187,7 @@ def with_workers(arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def elsewhere(arguments: Sequence[str]) -> dict[str, Any]:
-    """Runs against servers that are started apart, as any other target: a slow one, and one with a rate limit."""
+    """Run against servers that are started apart, as any other target: a slow one, and one with a rate limit."""
     slow = _target(["--latency-ms", str(SLOW_MILLISECONDS)], [*arguments, "-n", str(SLOW_WORKERS)])
     limited = _target(["--rate-limit", f"{LIMIT}/1"], [*arguments, "-n", "4"])
     verdicts = [{row["id"]: row["verdict"] for row in one.document["requirements"]} for one in (slow, limited)]

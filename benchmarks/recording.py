@@ -36,7 +36,7 @@ class Recording:
         self._lock = threading.Lock()
 
     def attach(self) -> None:
-        """Looks over the shoulder of the client and of the world."""
+        """Look over the shoulder of the client and of the world."""
         once, build = Transport._once, World._build
 
         def send(transport: Transport, request: Any) -> Exchange:

@@ -44,7 +44,7 @@ class Run:
 
 
 def run(arguments: Sequence[str], record: bool = False, variables: Mapping[str, str] | None = None) -> Run:
-    """Runs the suite in a process of its own. Raises RuntimeError where it leaves no result.
+    """Run the suite in a process of its own. Raises RuntimeError where it leaves no result.
 
     Of the MESHI_ variables of the environment it sees the given ones alone.
     """

@@ -43,7 +43,7 @@ def parser(names: Sequence[str] = NAMES) -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command and returns its exit code; a mistake of the user is one message and code 4."""
+    """Run one command and return its exit code; a mistake of the user is one message and code 4."""
     words = sys.argv[1:] if arguments is None else arguments
     if sys.flags.optimize:
         print("meshi-conformance: start Python without -O, and unset PYTHONOPTIMIZE.", file=sys.stderr)

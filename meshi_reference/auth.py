@@ -141,7 +141,7 @@ def authenticate(request: Request, storage: Storage) -> Principal:
 
 
 def check_scope(principal: Principal, method: str) -> None:
-    """Raises INSUFFICIENT_SCOPE where none of the key's scopes grants the method (getting-started)."""
+    """Raise INSUFFICIENT_SCOPE where none of the key's scopes grants the method (getting-started)."""
     grants = GRANTS.get(method)
     if grants is not None and not any(scope in principal.scopes for scope in grants):
         raise ApiError("INSUFFICIENT_SCOPE", f"{method} needs {' or '.join(grants)}")
@@ -153,7 +153,7 @@ def rate_limit_of(principal: Principal, settings: Settings) -> RateLimit | None:
 
 
 def check_rate(principal: Principal, limiter: Limiter, settings: Settings) -> None:
-    """Raises PARTNER_RATE_LIMIT_EXCEEDED where the key's window is exhausted."""
+    """Raise PARTNER_RATE_LIMIT_EXCEEDED where the key's window is exhausted."""
     limit = rate_limit_of(principal, settings)
     wait = None if limit is None else limiter.admit(principal.key_id, limit, time.monotonic())
     if wait is not None:

@@ -19,7 +19,7 @@ CLEAN_RUNS = 3
 
 
 def main() -> int:
-    """Runs the trials that are not kept yet and writes results and page; 3 where time ran out before."""
+    """Run the trials that are not kept yet and write results and page; 3 where time ran out before."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
     parser.add_argument("--tool", action="append", default=[], help="name or pattern of a tool; default: all")
     parser.add_argument("--faults", type=int, default=40, help="size of the sample of faults (default: %(default)s)")
@@ -69,7 +69,7 @@ def main() -> int:
 
 
 def tell(name: str, trials: Sequence[trial.Trial]) -> None:
-    """Says what was done, and what came to no verdict."""
+    """Say what was done, and what came to no verdict."""
     print(f"{name}: {len(trials)} trials, {sum(one.seconds for one in trials):.0f} s", file=sys.stderr, flush=True)
     for one in trials:
         if one.problem:

@@ -35,7 +35,7 @@ class Rows:
 
 
 def arrange(base: str, key: str) -> Rows:
-    """Puts an event with sessions, attendees, runs, matches and reviews on the server."""
+    """Put an event with sessions, attendees, runs, matches and reviews on the server."""
     rows = Rows()
     with httpx.Client(headers={"Authorization": f"Bearer {key}"}, timeout=10, trust_env=False) as client:
 

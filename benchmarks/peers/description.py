@@ -21,7 +21,7 @@ UNGUESSABLE = frozenset({"cursor", "run_id", "session_id", "goal"})
 
 
 def bundle(source: Path, folder: Path, binaries: Path, environment: dict[str, str]) -> dict[str, Path]:
-    """Writes the file as one document, in both versions; returns their paths by version."""
+    """Write the file as one document, in both versions; returns their paths by version."""
     whole, older = folder / "openapi-3.1.json", folder / "openapi-3.0.json"
     _run([binaries / "redocly", "bundle", source, "-o", whole], environment)
     _run([binaries / "openapi-down-convert", "--allOf", "--input", whole, "--output", older], environment)

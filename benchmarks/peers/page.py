@@ -104,7 +104,7 @@ def write(
     versions: dict[str, str],
     known: int,
 ) -> None:
-    """Writes peers.json into the folder, and the page's generated part and the plot into docs."""
+    """Write peers.json into the folder, and the page's generated part and the plot into docs."""
     missed = missed_by_us(rows)
     document = {
         "schema_version": "1.0",

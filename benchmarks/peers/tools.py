@@ -100,7 +100,7 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def command(case: Case, words: list[Any], **more: str) -> str:
-    """Runs a program of a tool and returns what it printed; exit codes say nothing that reports do not."""
+    """Run a program of a tool and return what it printed; exit codes say nothing that reports do not."""
     process = subprocess.Popen(
         [str(word) for word in words],
         cwd=case.folder,

@@ -74,7 +74,7 @@ class Bench:
         self._older = json.loads(forms["3.0"].read_text(encoding="utf-8"))
 
     def hold(self, tool: Tool, entries: Sequence[Fault | Variation], again: str = "") -> Iterator[Trial]:
-        """Tries a tool on servers; yields each result, kept ones too. Stops taking new ones when time is up."""
+        """Try a tool on servers; yields each result, kept ones too. Stops taking new ones when time is up."""
         waiting = []
         for entry in entries:
             kept = self._kept(tool, entry, again)

@@ -130,7 +130,7 @@ def key_space(traffic: Traffic) -> Sightings:
 
 
 def _repeats(traffic: Traffic) -> Iterator[tuple[Observed, Observed]]:
-    """Writes whose key the same operation has taken for the same event: the first call that was accepted, the repeat.
+    """Write whose key the same operation has taken for the same event: the first call that was accepted, the repeat.
 
     A call that began before the first one was answered is not a repeat.
     """

@@ -26,15 +26,15 @@ class Api:
         return Api(self.transport, key)
 
     def send(self, call: Call) -> Exchange:
-        """Sends a prepared call, with its own key."""
+        """Send a prepared call, with its own key."""
         return self.transport.call(call)
 
     def together(self, calls: Iterable[Call | Callable[[], Exchange]]) -> list[Exchange]:
-        """Sends independent calls at once; the exchanges come in the order of the calls."""
+        """Send independent calls at once; the exchanges come in the order of the calls."""
         return self.transport.together(partial(self.send, one) if isinstance(one, Call) else one for one in calls)
 
     def request(self, method: str, path: str, **how: Any) -> Exchange:
-        """Sends a request that is none of the 25 operations; `path` is relative to the base URL."""
+        """Send a request that is none of the 25 operations; `path` is relative to the base URL."""
         how.setdefault("key", self.key)
         return self.transport.request(method, path, **how)
 

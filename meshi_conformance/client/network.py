@@ -150,7 +150,7 @@ class Wire(httpcore.NetworkBackend):
         return _Stream(inner, self)
 
     def cut(self) -> None:
-        """Ends every connection, also those that a thread waits on."""
+        """End every connection, also those that a thread waits on."""
         self.closed = True
         for stream in list(self.streams):
             with suppress(OSError, AttributeError):
@@ -201,7 +201,7 @@ class Connections:
     def open(
         self, method: str, url: str, headers: Mapping[str, str], content: bytes | Iterable[bytes] | None
     ) -> Iterator[httpx.Response]:
-        """Sends a request; the answer's header has come, its body can be read inside the block.
+        """Send a request; the answer's header has come, its body can be read inside the block.
 
         The client above this layer is left out on purpose: it follows `Location` in part even when told not to.
         """

@@ -27,7 +27,7 @@ def steps(
     *,
     most_pages: int = MOST_PAGES,
 ) -> Iterator[Exchange]:
-    """Fetches page after page until a null cursor, each cursor sent back verbatim.
+    """Fetch page after page until a null cursor, each cursor sent back verbatim.
 
     A refused page, or pages that show the same rows over and over, fail the calling check; a list longer than
     `most_pages`, or past what one walk may take, raises CeilingReached. Between two pages the caller may do what it

@@ -58,7 +58,7 @@ def look_until(api: Api, what: str, look: Callable[[], T], holds: Callable[[T], 
 
 
 def poll_to_end(api: Api, run_id: str) -> list[Exchange]:
-    """Polls a run until its status is terminal and returns every poll, the last one being terminal.
+    """Poll a run until its status is terminal and return every poll, the last one being terminal.
 
     The pause doubles from the target's first to its longest one, as canonical-flow advises. Raises
     DeadlinePassed with the states seen, EndedOtherwise when the run has ended in no documented status, and

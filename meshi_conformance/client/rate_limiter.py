@@ -77,14 +77,14 @@ class Limiter:
         return turn - now
 
     def give_back(self, rows: int) -> None:
-        """Takes back the reservation of rows that were refused, and so never created."""
+        """Take back the reservation of rows that were refused, and so never created."""
         if self._counts and rows:
             with self._exclusive():
                 free, paused_until, requests, created = self._read()
                 self._write(free, paused_until, requests, max(0, created - rows))
 
     def pause(self, seconds: float) -> None:
-        """Keeps every worker from sending for so long: the target's rate limit is exhausted."""
+        """Keep every worker from sending for so long: the target's rate limit is exhausted."""
         until = time.monotonic() + seconds
         with self._exclusive():
             free, paused_until, requests, created = self._read()

@@ -116,12 +116,12 @@ class Transport:
         return getattr(self._held, "seconds", 0.0)
 
     def sleep(self, seconds: float) -> None:
-        """Waits; raises TransportTrouble once the run is over."""
+        """Wait; raises TransportTrouble once the run is over."""
         if self._over.wait(seconds):
             raise TransportTrouble("the run was ended", "the run was ended")
 
     def close(self) -> None:
-        """Ends all that is under way. Says so where the target stopped answering before."""
+        """End all that is under way. Says so where the target stopped answering before."""
         lost = self._breaker.lost
         if lost:
             self.recorder.problem(f"The target stopped answering during the run: {lost}")
@@ -214,7 +214,7 @@ class Transport:
         scheme: str = BEARER,
         any_code: bool = False,
     ) -> Exchange:
-        """Sends any request below the base URL. `value` is what `content` says as JSON, where that is at hand.
+        """Send any request below the base URL. `value` is what `content` says as JSON, where that is at hand.
 
         A safe request is repeated after a transport failure; so is a write that is `retriable`, because it
         carries an idempotency key, or that was surely not sent. Raises TransportTrouble when no answer of the
@@ -261,7 +261,7 @@ class Transport:
             raise NotPermitted(self.target.read_only_reason)
 
     def _to_the_end(self, request: _Request, patient: bool) -> Exchange:
-        """Sends a request again until there is an answer to give back."""
+        """Send a request again until there is an answer to give back."""
         started = time.monotonic()
         refused_since: float | None = None
         idle = self._breaker.refusal(request.name)
@@ -375,7 +375,7 @@ class Transport:
         return False
 
     def _take_turn(self, rows: int) -> None:
-        """Waits until one more request may be sent, as the rate and every worker's 429 say."""
+        """Wait until one more request may be sent, as the rate and every worker's 429 say."""
         wait = self._limiter.admit(rows)
         if wait > 0:
             # Not all at the same moment: the window would be used up by whoever comes first.
@@ -550,7 +550,7 @@ class Transport:
         )
 
     def together(self, calls: Iterable[Callable[[], Exchange]]) -> list[Exchange]:
-        """Makes independent calls at once and returns their exchanges in the order given."""
+        """Make independent calls at once and return their exchanges in the order given."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(THREADS, "calls")
         beside = self.recorder.aside if self.recorder.is_aside else nullcontext

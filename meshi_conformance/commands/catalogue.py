@@ -39,7 +39,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Writes the catalogue, or compares it with the file: 0 where it is up to date, 1 where it is not."""
+    """Write the catalogue, or compare it with the file: 0 where it is up to date, 1 where it is not."""
     text = catalogue(contract.load(), suite.tests_by_requirement())
     return write_or_check(options.output, text, options.check)
 

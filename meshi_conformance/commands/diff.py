@@ -44,7 +44,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prints the comparison."""
+    """Print the comparison."""
     found = history.compare(history.load(options.before), history.load(options.after))
     if options.json:
         print(json.dumps(found, indent=1))

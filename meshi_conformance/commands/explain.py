@@ -28,7 +28,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prints every requirement that fits, in the catalogue's order."""
+    """Print every requirement that fits, in the catalogue's order."""
     catalogue = contract.load()
     chosen = {one.id: one for pattern in options.patterns for one in fitting(catalogue, pattern)}
     tests = suite.tests_by_requirement()

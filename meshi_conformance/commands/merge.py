@@ -45,7 +45,7 @@ def _compared(options: argparse.Namespace) -> history.Document | None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Writes the joined report and returns the exit code of its gate."""
+    """Write the joined report and return the exit code of its gate."""
     older = _compared(options)
     parts = [(str(part), history.load(part)) for part in options.parts]
     document = merged(parts, options.fail_on, older, options.allow_undecided)

@@ -24,7 +24,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Writes the page and prints the table."""
+    """Write the page and print the table."""
     documents, refused = trends.collect(options.folder)
     targets = trends.view(documents)
     output = options.output or options.folder / "trend.html"

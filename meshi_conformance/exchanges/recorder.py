@@ -105,7 +105,7 @@ class Recorder:
         return self.redaction.text(text)
 
     def exchange(self, exchange: Exchange) -> None:
-        """Checks an exchange and keeps it."""
+        """Check an exchange and keep it."""
         exchange.violations = [(one.requirement, one.message[:2000]) for one in check(exchange, self._contract)]
         for holder, (requirement, message) in self._boundary.look(exchange):
             if holder == exchange.id:
@@ -136,19 +136,19 @@ class Recorder:
         self._write("unanswered", {**kept, "cause": cause, "attempts": attempts})
 
     def sending(self, id: str, rows: Iterable[Row]) -> None:
-        """Notes before it is sent what the request of an exchange will create if it is accepted."""
+        """Note before it is sent what the request of an exchange will create if it is accepted."""
         self._write("sending", {"id": id, "rows": [asdict(row) for row in rows], "test": self.test})
 
     def created(self, row: Row) -> None:
-        """Notes a row that the target will keep: nothing can be deleted."""
+        """Note a row that the target will keep: nothing can be deleted."""
         self._write("created", {**asdict(row), "test": self.test, "confirmed": True})
 
     def waiting(self, what: str, seconds: float, state: str) -> None:
-        """Notes a wait that goes on, for whoever watches the run."""
+        """Note a wait that goes on, for whoever watches the run."""
         self._write("waiting", {"what": what, "seconds": round(seconds, 1), "state": state, "test": self.test})
 
     def waited(self, what: str, seconds: float, seen: list[str]) -> None:
-        """Notes a wait for a condition that is over, with the states that were seen and when."""
+        """Note a wait for a condition that is over, with the states that were seen and when."""
         self._write("wait", {"what": what, "seconds": seconds, "seen": seen, "test": self.test})
 
     def violated(self, requirement: str, exchange: str, message: str) -> None:
@@ -156,15 +156,15 @@ class Recorder:
         self._write("violation", {"requirement": requirement, "exchange": exchange, "message": message[:2000]})
 
     def generated(self, data: dict[str, Any]) -> None:
-        """Notes what a generated test did, for the report."""
+        """Note what a generated test did, for the report."""
         self._write("generated", data)
 
     def trouble(self, what: str) -> None:
-        """Notes a transport failure that was retried or given up."""
+        """Note a transport failure that was retried or given up."""
         self._write("trouble", {"what": what, "test": self.test})
 
     def problem(self, what: str) -> None:
-        """Notes what makes the whole run invalid."""
+        """Note what makes the whole run invalid."""
         self._write("problem", {"what": what})
 
     def _write(self, kind: str, data: dict[str, Any]) -> None:
@@ -191,7 +191,7 @@ class Recorder:
             self.unspooled.append(event)
 
     def close(self) -> None:
-        """Keeps nothing from here on."""
+        """Keep nothing from here on."""
         with self._lock:
             self._keeps = False
             if self._stream is not None:

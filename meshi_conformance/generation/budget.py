@@ -86,6 +86,6 @@ class Meter:
         return self.left <= 0 or time.monotonic() > self._ends
 
     def count(self, requests: int = 1) -> None:
-        """Takes requests off what is left."""
+        """Take requests off what is left."""
         self.left -= requests
         self.sent += requests

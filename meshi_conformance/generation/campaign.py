@@ -101,7 +101,7 @@ class Runner:
         self._reader = Reader(self._contract, self._resources.known())
 
     def run(self) -> Campaign:
-        """Sends good and bad calls in turn until the budget is spent, several at once."""
+        """Send good and bad calls in turn until the budget is spent, several at once."""
         waiting = list(self._ordered())
         started = time.monotonic()
         self._meter = Meter(self._plan.profile.calls, self._plan.profile.seconds)

@@ -52,7 +52,7 @@ class Illegal:
 
 
 def timed(send: Callable[[], Exchange], value: Callable[[Exchange], int]) -> Moment:
-    """Makes one call and keeps when it began and ended."""
+    """Make one call and keep when it began and ended."""
     began = time.monotonic()
     exchange = send()
     return Moment(began, time.monotonic(), value(exchange), exchange)
@@ -355,7 +355,7 @@ class Histories:
             )
 
     def _imports(self) -> None:
-        """Imports side by side, each with rows of its own: in the end the event has them all, or those of one."""
+        """Import side by side, each with rows of its own: in the end the event has them all, or those of one."""
         event_id = self._event()
         batches = [[self._given.attendee() for _ in range(3)] for _ in range(4)]
         answers = self._together(

@@ -135,7 +135,7 @@ class Walk:
                 return
 
     def _through_an_event(self) -> None:
-        """Makes everything that a link can start from, in an order that the pages suggest, and follows on."""
+        """Make everything that a link can start from, in an order that the pages suggest, and follow on."""
         given, send = self._given, self._source
         event = self._follow_from(send(Call("createEvent", body=given.event_request())))
         event_id = event.call.path.get("event_id") or event.call.body["event_id"]
@@ -198,7 +198,7 @@ class Walk:
         self._meter.count(len(polls))
 
     def _follow_from(self, step: Step, depth: int = 0, every: bool = False) -> Step:
-        """Follows the links of an accepted answer, least followed first; three links in a row at most.
+        """Follow the links of an accepted answer, least followed first; three links in a row at most.
 
         Those that were followed before are followed again now and then; with `every`, all of them.
         """

@@ -109,7 +109,7 @@ class Model:
     # Calls and comparisons
 
     def send(self, call: Call, expected: str) -> Exchange:
-        """Makes one call and keeps it as a step; ends the walk once the budget is spent."""
+        """Make one call and keep it as a step; ends the walk once the budget is spent."""
         if self.meter.spent:
             raise Enough
         self.meter.count()
@@ -398,7 +398,7 @@ class Model:
         self._compare_run(exchange, run)
 
     def wait(self, run: Run) -> str:
-        """Polls a run to its end."""
+        """Poll a run to its end."""
         polls = poll_to_end(self.api, run.id)
         self.meter.count()  # how often a run has to be polled is the server's doing
         self.steps.append(Step(Call("getRun", path={"run_id": run.id}), polls[-1], "a terminal status (poll)"))
@@ -548,7 +548,7 @@ def tour(model: Model) -> None:
 
 
 def audit(model: Model) -> None:
-    """Reads everything that the model holds."""
+    """Read everything that the model holds."""
     for event in model.events.values():
         model.read_event(event)
         model.read_context(event)

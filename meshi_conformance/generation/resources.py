@@ -180,7 +180,7 @@ class Resources:
                 body[name] = "attendee"
 
     def used(self, call: Call) -> None:
-        """Takes a review off the list once a decision on it was accepted, whatever was to come of it."""
+        """Take a review off the list once a decision on it was accepted, whatever was to come of it."""
         review = call.path.get("review_id", "")
         self._spent.add(review)
         if review in self.reviews:

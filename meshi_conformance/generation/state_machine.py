@@ -56,7 +56,7 @@ class Outcome:
 
 
 def explore(api: Api, given: Given, calls: Calls, contract: Contract, plan: Plan) -> Outcome:
-    """Walks until the budget is spent. Each disagreement is shrunk, kept and left out of the walks after it."""
+    """Walk until the budget is spent. Each disagreement is shrunk, kept and left out of the walks after it."""
     meter = Meter(plan.profile.model, plan.profile.seconds)
     outcome = Outcome([], set(), 0, 0, 0)
     first = _first_walk(Model(api, given, calls, contract, meter), outcome)
@@ -169,7 +169,7 @@ def _shortened(machine: Any, failures: list[tuple[Found, Trace]], meter: Meter) 
 
 
 def _walk(machine: Any, trace: Trace) -> None:
-    """Takes the rules of a trace once more, as far as they apply."""
+    """Take the rules of a trace once more, as far as they apply."""
     walker = machine()
     try:
         for name, arguments in trace:
@@ -227,7 +227,7 @@ def _machine(make: Callable[[], Model], failed: Callable[[str, str, Model, Trace
     run_members = st.sampled_from(({}, {"webhook_url": "https://hooks.example.com/conformance"}))
 
     def kept(guard: Callable[[Any], Any] | None = None) -> Callable[[Any], Any]:
-        """Keeps a rule and its arguments in the trace; where a shortened walk has nothing for it, it does nothing."""
+        """Keep a rule and its arguments in the trace; where a shortened walk has nothing for it, it does nothing."""
 
         def decorate(function: Any) -> Any:
             @functools.wraps(function)
@@ -250,7 +250,7 @@ def _machine(make: Callable[[], Model], failed: Callable[[str, str, Model, Trace
             self.over = False
 
         def do(self, action: Callable[..., Any], *arguments: Any) -> Any:
-            """Does one thing; an answer that cannot be read is checks.py's finding and ends the walk."""
+            """Do one thing; an answer that cannot be read is checks.py's finding and ends the walk."""
             model = self.model
             if self.over:
                 return None
@@ -349,7 +349,7 @@ def _machine(make: Callable[[], Model], failed: Callable[[str, str, Model, Trace
         @rule(what=st.sampled_from(("event", "context", "sessions", "attendees", "mapping", "session", "run")), at=pick)
         @kept()
         def look(self, what: str, at: int) -> None:
-            """Reads one thing; all the others are read at the end."""
+            """Read one thing; all the others are read at the end."""
             model, event = self.model, self.event(at)
             if what == "mapping":
                 self.do(model.read_mapping, *self.mapped(at))

@@ -55,7 +55,7 @@ def conclude(
     exchanges: Sequence[Exchange],
     show: Callable[[Exchange], str],
 ) -> None:
-    """Gives the test's Allure result the verdict of the suite, its reasons and its exchanges.
+    """Give the test's Allure result the verdict of the suite, its reasons and its exchanges.
 
     allure-pytest sees an exception; the suite tells failures from deviations and from what could not be
     judged. A deviation is `broken` in Allure's words (yellow, not red), what was not judged is `skipped`.

@@ -15,7 +15,7 @@ from ..contract.contract import root
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
-    """Names the tests by absolute paths, in the arguments and in what pytest has read of them."""
+    """Name the tests by absolute paths, in the arguments and in what pytest has read of them."""
     known = early_config.known_args_namespace
     chosen = list(known.file_or_dir)
     if not chosen:

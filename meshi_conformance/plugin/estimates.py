@@ -72,7 +72,7 @@ def measured(document: Mapping[str, Any], events: Iterable[Mapping[str, Any]]) -
 
 
 def main(arguments: list[str]) -> int:
-    """Writes the table anew from the report of a run."""
+    """Write the table anew from the report of a run."""
     folder = Path(arguments[0])
     document = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     table = measured(document, Spool(folder / "spool"))

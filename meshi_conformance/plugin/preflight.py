@@ -22,7 +22,7 @@ from .identification import is_recognizable, require_the_api, unreachable
 
 
 def look(target: Target, contract: Contract) -> Preflight:
-    """Asks the target who we are, without writing anything. Raises UsageError where a run could not judge.
+    """Ask the target who we are, without writing anything. Raises UsageError where a run could not judge.
 
     An odd answer of `/auth` alone stops nothing: the route is under test itself. What stops a run is that no
     route knows the key, that nothing here looks like the API, or that the key may not write.

@@ -311,7 +311,7 @@ class Controller:
         return gate.EXIT_INTERNAL
 
     def stop(self) -> None:
-        """Ends the embedded server, where this run started one."""
+        """End the embedded server, where this run started one."""
         if self._progress is not None:
             self._progress.stop()
         if self._interrupted_at is None:  # else another signal would still find the process ending

@@ -23,7 +23,7 @@ FILES = {
 
 
 def write_all(folder: Path, document: dict[str, Any], events: Iterable[dict[str, Any]]) -> list[str]:
-    """Writes results.json and then every other file of a report; says what could not be written and why.
+    """Write results.json and then every other file of a report; says what could not be written and why.
 
     `events` are the spool's. results.json is written first and its failure is raised: without it there is no
     result. No other file can take it away again.

@@ -155,7 +155,7 @@ class _Exchanges:
         return [self._one(self._records[name]) for name in names if name in self._records]
 
     def afford(self, *texts: str) -> bool:
-        """Takes the room that the texts need on the page, where there is enough of it."""
+        """Take the room that the texts need on the page, where there is enough of it."""
         size = sum(len(escape(visible(text)).encode("utf-8", "replace")) for text in texts)
         if size > self._room:
             return False

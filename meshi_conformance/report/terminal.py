@@ -16,7 +16,7 @@ TROUBLES = 5
 
 
 def write(reporter: Any, document: dict[str, Any], folder: Path, unwritten: Sequence[str] = ()) -> None:
-    """Prints target, outcome, counts, causes, failures, where the report is and what of it could not be written."""
+    """Print target, outcome, counts, causes, failures, where the report is and what of it could not be written."""
     color = {COLORS[document["outcome"]]: True}
     reporter.write_sep("=", f"conformance: {document['outcome']}", **color)
     target = document["target"]

@@ -21,7 +21,7 @@ REFERENCE = "meshi_reference"
 
 
 def serve_reference(arguments: Sequence[str]) -> int:
-    """Serves the reference in this process until a signal ends it; returns its exit code."""
+    """Serve the reference in this process until a signal ends it; returns its exit code."""
     before = sys.argv
     sys.argv = [REFERENCE, *arguments]
     try:
@@ -61,7 +61,7 @@ class Embedded:
                 self._errors.append(chunk)
 
     def target(self) -> Target:
-        """Waits until the server listens. Raises UsageError when it does not start."""
+        """Wait until the server listens. Raises UsageError when it does not start."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         try:
@@ -80,7 +80,7 @@ class Embedded:
         return self._process.poll() is not None
 
     def stop(self) -> None:
-        """Ends the server and waits for its end."""
+        """End the server and wait for its end."""
         if self._process.poll() is None:
             self._process.terminate()
             try:

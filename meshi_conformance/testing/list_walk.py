@@ -92,7 +92,7 @@ def walked(
     between: Callable[[], Any] = lambda: None,
     most_pages: int = 200,
 ) -> Walked:
-    """Walks a list to its end, or until the rows so far are enough; `between` is done before each next page.
+    """Walk a list to its end, or until the rows so far are enough; `between` is done before each next page.
 
     Raises CouldNotArrange where not even the first page comes: that is no question of paging.
     """
@@ -128,18 +128,18 @@ def walk_once_shown(api: Api, call: Call, limit: int, shown: Callable[[list[Json
 
 
 def member(name: str) -> Callable[[JsonObject], Hashable]:
-    """Names a row by one of its members, or by all it holds where that one is missing."""
+    """Name a row by one of its members, or by all it holds where that one is missing."""
     return lambda row: value if isinstance(value := row.get(name), str) else whole(row)
 
 
 def pair(row: JsonObject) -> Hashable:
-    """Names a match by its ordered pair, or by all it holds where it does not show one."""
+    """Name a match by its ordered pair, or by all it holds where it does not show one."""
     ids = row.get("principal_attendee_id"), row.get("target_attendee_id")
     return ids if all(isinstance(one, str) for one in ids) else whole(row)
 
 
 def whole(row: JsonObject) -> Hashable:
-    """Names a row by all it holds."""
+    """Name a row by all it holds."""
     return json.dumps(row, sort_keys=True)
 
 

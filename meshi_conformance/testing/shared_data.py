@@ -53,7 +53,7 @@ class World:
         return SimpleNamespace(**part)
 
     def prefetch(self, names: Iterable[str]) -> None:
-        """Starts building parts, one thread each, so that their asynchronous runs overlap."""
+        """Start building parts, one thread each, so that their asynchronous runs overlap."""
         for name in names:
             threading.Thread(target=self._ahead, args=(name,), daemon=True, name=f"world-{name}").start()
 

@@ -26,7 +26,7 @@ Values = Callable[[Any], Any]
 
 
 def on_text(change: Callable[[str], str]) -> Values:
-    """Changes texts, and leaves null alone."""
+    """Change texts, and leave null alone."""
     return lambda value: change(value) if isinstance(value, str) else value
 
 

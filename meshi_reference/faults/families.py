@@ -17,7 +17,7 @@ def made_on(make: Callable[[Patch, str], None], operation: str, patch: Patch) ->
 
 
 def family(name: str, among: list[str] | tuple[str, ...], kinds: list[Kind]) -> None:
-    """Registers one fault for each operation; the kinds go around."""
+    """Register one fault for each operation; the kinds go around."""
     for place, operation in enumerate(among):
         suffix, sentence, make, also = kinds[place % len(kinds)]
         fault(

@@ -58,7 +58,7 @@ def of_field(field: str, changed: Callable[[Check, Any], Any]) -> Callable[[Chec
 
 
 def refusing(code: str, unwanted: Callable[[str], bool]) -> Callable[[Check, Any], Any]:
-    """Refuses some good values."""
+    """Refuse some good values."""
 
     def changed(inner: Check, value: Any) -> Any:
         if isinstance(value, str) and unwanted(value):

@@ -47,7 +47,7 @@ def fault(
     sees: Iterable[str] = (),
     settings: Mapping[str, Any] | None = None,
 ) -> Callable[[Apply], Apply]:
-    """Registers a function that makes the fault with a Patch. Raises ValueError for a name that is taken."""
+    """Register a function that makes the fault with a Patch. Raises ValueError for a name that is taken."""
 
     def register(apply: Apply) -> Apply:
         if name in REGISTRY:

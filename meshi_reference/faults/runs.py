@@ -42,7 +42,7 @@ def shown(patch: Patch, change: Shown, kind: str | None = None, generic: bool | 
 
 
 def polled(patch: Patch, change: Shown) -> None:
-    """Polls show runs otherwise; the other answers do not."""
+    """Poll show runs otherwise; the other answers do not."""
 
     def make(inner: Handler) -> Handler:
         async def get_run(call: Call) -> Response:

@@ -203,13 +203,13 @@ def check_merge_body(body: dict[str, Any]) -> tuple[tuple[str, str], tuple[str, 
 
 
 def require_mapped(call: Call, entity: tuple[str, str]) -> None:
-    """Raises PARTNER_ID_NOT_FOUND where the org has not mapped the entity."""
+    """Raise PARTNER_ID_NOT_FOUND where the org has not mapped the entity."""
     if not idmap.is_mapped(call.services, call.org, *entity):
         raise idmap.not_mapped(*entity)
 
 
 def check_source(review: Row, source: tuple[str, str]) -> None:
-    """Raises REVIEW_SOURCE_MISMATCH where the source is neither of the review's two."""
+    """Raise REVIEW_SOURCE_MISMATCH where the source is neither of the review's two."""
     kind = review["kind"]
     if source not in ((kind, review["partner_id"]), (kind, review["candidate_id"])):
         raise ApiError("REVIEW_SOURCE_MISMATCH", "the source is not one of the entities under review")

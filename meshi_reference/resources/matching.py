@@ -120,7 +120,7 @@ def rank_targets(index: int, population: list[Profile], top_n: int) -> list[tupl
 
 
 def context_snapshot_id(event: Row) -> str:
-    """Names the context that a match run saw."""
+    """Name the context that a match run saw."""
     return "ctx_" + ids.digest(*(event[field] or "" for field in validation.CONTEXT_FIELDS))[:20]
 
 

@@ -70,7 +70,7 @@ def variation(
     makes: tuple[str, ...] = (),
     freedom: str = "",
 ) -> None:
-    """Registers a variation. Raises ValueError for a name that is taken."""
+    """Register a variation. Raises ValueError for a name that is taken."""
     if name in VARIATIONS:
         raise ValueError(f"two variations are called {name}")
     VARIATIONS[name] = Variation(name, sentence, settings or {}, apply, background, unjudged, deviates, makes, freedom)

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def written(*words: str) -> subprocess.CompletedProcess[str]:
-    """Runs the command; it collects the tests, which one process cannot do within another collection."""
+    """Run the command; it collects the tests, which one process cannot do within another collection."""
     return subprocess.run(
         [sys.executable, "-m", "meshi_conformance", "catalogue", *words],
         cwd=ROOT,

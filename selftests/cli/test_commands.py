@@ -25,7 +25,7 @@ ENVIRONMENT = {
 
 
 def command(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs `meshi-conformance` in a folder that is not the checkout."""
+    """Run `meshi-conformance` in a folder that is not the checkout."""
     return subprocess.run(
         [sys.executable, "-m", "meshi_conformance", *words],
         cwd=folder,

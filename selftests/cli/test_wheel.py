@@ -23,7 +23,7 @@ ENVIRONMENT = {
 
 
 def succeed(words: list[str], folder: Path) -> str:
-    """Runs a command that has to end with 0, away from the checkout; returns what it printed."""
+    """Run a command that has to end with 0, away from the checkout; returns what it printed."""
     done = subprocess.run(words, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout

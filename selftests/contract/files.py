@@ -62,7 +62,7 @@ def inline(node: Any, file: Path = OPENAPI, *, implied: bool = True) -> Any:
 
 
 def validator(schema: Any, file: Path = OPENAPI, *, implied: bool = True) -> Validator:
-    """Judges values by a schema with formats asserted; on request by its documented part alone."""
+    """Judge values by a schema with formats asserted; on request by its documented part alone."""
     return Draft202012Validator(
         inline(schema, file, implied=implied), format_checker=Draft202012Validator.FORMAT_CHECKER
     )

@@ -27,7 +27,7 @@ MOST_UNRELATED = 3
 
 
 def main() -> int:
-    """Runs the trials that were asked for and writes the matrix."""
+    """Run the trials that were asked for and write the matrix."""
     parser = argparse.ArgumentParser(prog="python -m selftests.detection", description=__doc__)
     parser.add_argument("patterns", nargs="*", help="names of faults and variations, or patterns; default: all")
     parser.add_argument("--kind", choices=("fault", "variation"), help="only faults, or only variations")

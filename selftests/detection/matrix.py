@@ -28,7 +28,7 @@ code { font-size: .85em; overflow-wrap: anywhere }
 
 
 def write(folder: Path, results: list[Result], form: str, seconds: float, problems: list[str]) -> None:
-    """Writes detection.json and detection.html."""
+    """Write detection.json and detection.html."""
     folder.mkdir(parents=True, exist_ok=True)
     document = summary(results, form, seconds, problems)
     (folder / "detection.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

@@ -21,7 +21,7 @@ TESTS = 20
 
 
 def main() -> int:
-    """Removes tests picked at random and says for each who noticed."""
+    """Remove tests picked at random and say for each who noticed."""
     parser = argparse.ArgumentParser(prog="python -m selftests.detection.removal", description=__doc__)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32), help="picks the same tests again")
     parser.add_argument("--tests", type=int, default=TESTS, metavar="N", help=f"how many (default: {TESTS})")

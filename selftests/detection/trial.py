@@ -106,7 +106,7 @@ class Court:
         return [str(contract.root() / name) for name in sorted(found)]
 
     def hold(self, entries: Sequence[Fault | Variation], jobs: int) -> Generator[Result, None, None]:
-        """Tries all entries, some at a time; yields each result as it comes."""
+        """Try all entries, some at a time; yields each result as it comes."""
         folder = Path(tempfile.mkdtemp(prefix="meshi-detection-"))
         running: dict[int, tuple[Fault | Variation, Path, float]] = {}
         waiting = list(reversed(entries))

@@ -24,7 +24,7 @@ BASE = "https://partner.example/api/v0/partner"
 
 @pytest.fixture
 def make() -> Make:
-    """Makes the document of a run in which everything passes but what is named.
+    """Make the document of a run in which everything passes but what is named.
 
     `verdicts` maps a requirement to (verdict, reason) or (inconclusive, reason, cause class), `absent` where that is
     left out; None leaves it without a judgement.
@@ -111,7 +111,7 @@ def exchange(
 
 @pytest.fixture
 def put(tmp_path: Path) -> Callable[[str, Document], Path]:
-    """Writes a document as a report folder of a name."""
+    """Write a document as a report folder of a name."""
 
     def write(name: str, document: Document) -> Path:
         if isinstance(document, dict):

@@ -48,7 +48,7 @@ def main() -> int:
 
 
 def blame(names: list[str], seeds: range, budget: int | None, jobs: int) -> int:
-    """Tries right servers with each seed, tells who was blamed; 1 where anybody was."""
+    """Try right servers with each seed, tells who was blamed; 1 where anybody was."""
     court = Court("generated")
     contract = load()
     started = time.monotonic()

@@ -35,7 +35,7 @@ TESTS = {
 
 
 def main() -> int:
-    """Tries every mutant of the modules that were asked for, and compares what survives with the table."""
+    """Try every mutant of the modules that were asked for, and compare what survives with the table."""
     parser = argparse.ArgumentParser(prog="python -m selftests.mutation", description=__doc__)
     short = {name.rpartition(".")[2]: name for name in TESTS}
     parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"of {', '.join(short)}; default: all")

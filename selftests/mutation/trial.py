@@ -66,7 +66,7 @@ def _told(status: int) -> str:
 
 
 def _judged(module: str, case: Mutant, arguments: Sequence[str]) -> None:
-    """Ends this process with what pytest says of the mutant."""
+    """End this process with what pytest says of the mutant."""
     code = int(pytest.ExitCode.INTERNAL_ERROR)
     try:
         resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 5))

@@ -178,7 +178,7 @@ def says(*parts: bytes, keep: bool = False) -> Script:
 
 
 def reset(connection: socket.socket) -> None:
-    """Ends a connection with a reset instead of a proper end."""
+    """End a connection with a reset instead of a proper end."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
 

@@ -40,7 +40,7 @@ class Run:
 def start(
     report: Path, *arguments: str, environment: dict[str, str] | None = None, **how: Any
 ) -> subprocess.Popen[str]:
-    """Starts a run without waiting for it."""
+    """Start a run without waiting for it."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("MESHI_", "PYTEST_"))}
     return subprocess.Popen(
         [sys.executable, "-m", "pytest", "--report-dir", str(report), "--profile", "none", *arguments],

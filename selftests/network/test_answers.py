@@ -20,7 +20,7 @@ MIB = 1024 * 1024
 
 
 def trickles(head: bytes, drop: bytes, pause: float) -> Script:
-    """Sends a byte now and then, for ever."""
+    """Send a byte now and then, for ever."""
 
     def script(request: Request, connection: socket.socket) -> None:
         connection.sendall(head)
@@ -32,7 +32,7 @@ def trickles(head: bytes, drop: bytes, pause: float) -> Script:
 
 
 def goes_silent(*parts: bytes) -> Script:
-    """Sends something and then nothing more, and keeps the connection open."""
+    """Send something and then nothing more, and keep the connection open."""
 
     def script(request: Request, connection: socket.socket) -> None:
         for part in parts:
@@ -43,7 +43,7 @@ def goes_silent(*parts: bytes) -> Script:
 
 
 def floods(head: bytes, drop: bytes) -> Script:
-    """Sends the same for as long as somebody reads."""
+    """Send the same for as long as somebody reads."""
 
     def script(request: Request, connection: socket.socket) -> None:
         connection.sendall(head)
@@ -55,7 +55,7 @@ def floods(head: bytes, drop: bytes) -> Script:
 
 
 def then_resets(*parts: bytes) -> Script:
-    """Sends something and resets the connection."""
+    """Send something and resets the connection."""
 
     def script(request: Request, connection: socket.socket) -> None:
         for part in parts:

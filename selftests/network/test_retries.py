@@ -197,7 +197,7 @@ def test_no_key_follows_a_redirect(status: str, connect: Connect) -> None:
 
 
 def limited(pause: str, refusals: int) -> Script:
-    """Answers 429 a number of times, then as it should."""
+    """Answer 429 a number of times, then as it should."""
     too_many = answer(refusal("PARTNER_RATE_LIMIT_EXCEEDED"), "429 Too Many Requests", Retry_After=pause)
 
     def script(request: Request, connection: socket.socket) -> bool:

@@ -150,7 +150,7 @@ def test_ceilings_end_as_inconclusive(reference: Address, tmp_path: Path) -> Non
 
 
 def waits_for(found: object, seconds: float = 60) -> None:
-    """Waits until a condition holds."""
+    """Wait until a condition holds."""
     assert callable(found)
     end = time.monotonic() + seconds
     while not found():

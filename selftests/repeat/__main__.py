@@ -24,7 +24,7 @@ LONGEST_SECONDS = 600
 
 
 def main() -> int:
-    """Runs, compares with the first run, and says what differed and how to see it again."""
+    """Run, compares with the first run, and say what differed and how to see it again."""
     parser = argparse.ArgumentParser(prog="python -m selftests.repeat", description=__doc__)
     parser.add_argument("--runs", type=int, default=100, metavar="N", help="how many runs (default: 100)")
     options = parser.parse_args()

@@ -74,7 +74,7 @@ def target(name: str = "staging") -> Target:
 
 
 def hostile_run(folder: Path, problems: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Writes the report of a run against that server to a folder; returns the document.
+    """Write the report of a run against that server to a folder; returns the document.
 
     Of the catalogue's requirements every fifth fails, every fifth is inconclusive, every fifth was not run.
     """

@@ -17,7 +17,7 @@ from .answers import Scripted, exchange, refusal
 
 
 def given(*answers: Exchange, **by_operation: Exchange | list[Exchange]) -> Given:
-    """Arranges against an API that answers one thing after the other, or by operation; the last one for ever."""
+    """Arrange against an API that answers one thing after the other, or by operation; the last one for ever."""
     queues: dict[str, list[Exchange]] = {
         name: list(one) if isinstance(one, list) else [one] for name, one in by_operation.items()
     }

@@ -56,7 +56,7 @@ class Answers(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
-        """Says nothing."""
+        """Say nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ Run = Callable[..., Ended]
 
 @pytest.fixture
 def run(pytester: pytest.Pytester, base: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Runs a suite of some lines as pytest does, with the suite's own fixtures and options."""
+    """Run a suite of some lines as pytest does, with the suite's own fixtures and options."""
     monkeypatch.setenv("MESHI_KEY", "unit-main-key-0123456789")
     pytester.makeconftest((root() / "conftest.py").read_text(encoding="utf-8"))
     pytester.makeini("[pytest]\naddopts = -p no:schemathesis -p no:cacheprovider -p no:allure_pytest --strict-markers")

@@ -80,7 +80,7 @@ def run(status: Any, kind: Any = "import", **members: Any) -> Exchange:
 
 @pytest.fixture
 def wait(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Polls the run of an API to its end, on that API's clock."""
+    """Poll the run of an API to its end, on that API's clock."""
 
     def poll(api: Runs, run_id: str = "r") -> list[Exchange]:
         monkeypatch.setattr(polling, "time", SimpleNamespace(monotonic=lambda: api.now))

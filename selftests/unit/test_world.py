@@ -45,7 +45,7 @@ def api_of(one: World) -> Scripted:
 
 @pytest.fixture
 def part(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Builder], None]:
-    """Replaces how a part of the world is built."""
+    """Replace how a part of the world is built."""
     return lambda name, builder: monkeypatch.setitem(PARTS, name, builder)
 
 
