@@ -210,6 +210,11 @@ def match_runs(api: Api, given: Given, world: World) -> list[Exchange]:
     return asked
 
 
+def kinds(api: Api, given: Given, world: World) -> list[Exchange]:
+    """A kind that is well formed and that no page names."""
+    return [read(api, f"/id-map/conference/{world.event.id}")]
+
+
 def decisions(api: Api, given: Given, world: World) -> list[Exchange]:
     """Reasons that are unusual, for a review that does not exist."""
     path = {"review_id": given.never_used(world.refusals.reviews[0])}
@@ -266,6 +271,7 @@ PROBES: dict[str, tuple[str, Probe]] = {
     "same_cursor": ("listAttendees", same_cursor),
     "matches": ("listEventMatches", matches),
     "match_runs": ("listEventMatches", match_runs),
+    "kinds": ("getIdMapping", kinds),
     "decisions": ("resolveReview", decisions),
     "look_alikes": ("resolveReview", look_alikes),
 }

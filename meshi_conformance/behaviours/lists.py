@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from itertools import pairwise
 
 from .observer import Observer, Sightings, each, each_of_any_key, each_page
@@ -184,19 +185,35 @@ def end(traffic: Traffic) -> Sightings:
             yield ("with_last_row" if one.row_count else "empty_page"), one
 
 
-def full_pages(one: Observed) -> str | None:
-    limit = _number(one.asked("limit"))
-    if limit is None or not ENOUGH_TO_COUNT <= limit <= LARGEST or one.asked("cursor") is not None:
-        return None
-    if not one.is_page or one.next_cursor is None:
-        return None
-    return "full" if one.row_count == limit else "short"
+def _first_pages(traffic: Traffic) -> Iterator[tuple[Observed, bool]]:
+    """First pages that have a cursor, each with whether an earlier page of the list has shown that more rows follow."""
+    most: dict[tuple[str, str | None, str | None], int] = {}
+    for one in traffic.pages:
+        rows = one.path, one.asked("kind"), one.asked("run_id")
+        if one.asked("cursor") is None and one.is_page and one.next_cursor is not None:
+            yield one, most.get(rows, 0) > one.row_count
+        most[rows] = max(most.get(rows, 0), one.row_count)
 
 
-def default_size(one: Observed) -> str | None:
-    if one.operation == "listEvents" or one.asked("limit") is not None or not one.row_count or one.next_cursor is None:
-        return None
-    return "fifty" if one.row_count == DEFAULT else "another"
+def full_pages(traffic: Traffic) -> Sightings:
+    """A page of a given size that more rows follow."""
+    for one, more in _first_pages(traffic):
+        limit = _number(one.asked("limit")) or 0
+        if ENOUGH_TO_COUNT <= limit <= LARGEST:
+            if one.row_count == limit:
+                yield "full", one
+            elif more:
+                yield "short", one
+
+
+def default_size(traffic: Traffic) -> Sightings:
+    """A page of no given size that more rows follow."""
+    for one, more in _first_pages(traffic):
+        if one.operation != "listEvents" and one.asked("limit") is None:
+            if one.row_count == DEFAULT:
+                yield "fifty", one
+            elif more:
+                yield "another", one
 
 
 def collation(one: Observed) -> str | None:
@@ -238,8 +255,8 @@ OBSERVERS: dict[str, Observer] = {
     "lists.cursor_change": each_page(cursor_change),
     "lists.lag": lag,
     "lists.end": end,
-    "lists.full_pages": each_page(full_pages),
-    "lists.default_size": each_page(default_size),
+    "lists.full_pages": full_pages,
+    "lists.default_size": default_size,
     "lists.collation": each("listAttendees")(collation),
     "lists.repeated_parameter": each_page(repeated_parameter),
     "lists.unknown_parameter": each_of_any_key(unknown_parameter),

@@ -78,7 +78,7 @@ def running_run(traffic: Traffic) -> Sightings:
         if one.ended < unended.get(run_id, 0.0):
             if one.code == "MATCH_RUN_NOT_FOUND":
                 yield "not_found", one
-            elif one.is_page:
+            elif one.is_page and one.answer.get("run_id") == run_id:
                 yield "shown", one
 
 

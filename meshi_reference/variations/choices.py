@@ -159,7 +159,7 @@ variation(
     "cursor.restart",
     "An unknown cursor starts the list anew.",
     settings={"cursor_policy": "restart"},
-    makes=("lists.unknown_cursor=first_page",),
+    makes=("lists.unknown_cursor=first_page", "lists.filter_change=anew"),
 )
 variation(
     "method.404", "A wrong method is not found.", settings={"wrong_method": 404}, makes=("routes.wrong_method=404",)
@@ -427,7 +427,7 @@ variation(
 variation(
     "runs.statuses",
     "Runs pass through a further status.",
-    settings={"extra_statuses": True},
+    settings={"extra_statuses": True, "run_seconds": 0.3},
     makes=("runs.statuses=others",),
 )
 variation(

@@ -150,7 +150,7 @@ class Court:
     def _run(self, entry: Fault | Variation, folder: Path) -> int:
         """In the child: starts the server with the fault or variation and runs pytest against it."""
         report.FILES.clear()
-        arguments = ["--report-dir", str(folder), "-q", "-s", "--tb=no", "--no-header", *without(*UNNEEDED)]
+        arguments = ["--report-dir", str(folder / "report"), "-q", "-s", "--tb=no", "--no-header", *without(*UNNEEDED)]
         # Looking for leaks at the end costs more than the trial, and a trial ends with its process.
         arguments += ["-p", "no:unraisableexception", "-p", "no:allure_pytest"]
         with entry.applied(), server.running(Settings(**entry.settings)) as address:
@@ -185,7 +185,7 @@ class Court:
         kind = "fault" if isinstance(entry, Fault) else "variation"
         found = Result(entry.name, kind, entry.sentence, ERRED, seconds=round(seconds, 2))
         try:
-            document = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+            document = json.loads((folder / "report" / "results.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             said = (folder / "output.txt").read_text(encoding="utf-8", errors="replace")
             found.problems = [f"no result (status {status})", *said.splitlines()[-KEPT_LINES:]]

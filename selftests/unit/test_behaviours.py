@@ -231,7 +231,11 @@ CASES: list[tuple[str, str | None, list[dict[str, Any]]]] = [
     ("matches.before_run", "empty_page", [created(), page(MATCHES, [], at=1)]),
     ("matches.before_run", None, [created(), *match_run(1), page(MATCHES, [], at=2)]),
     ("matches.unknown_run", "empty_page", [*match_run(0), page(f"{MATCHES}?run_id=run-x", [], at=1)]),
-    ("matches.running_run", "shown", [*match_run(0, status="running"), page(f"{MATCHES}?run_id=run-m", [], at=0.05)]),
+    (
+        "matches.running_run",
+        "shown",
+        [*match_run(0, status="running"), page(f"{MATCHES}?run_id=run-m", [], at=0.05, also={"run_id": "run-m"})],
+    ),
     ("matches.itself", "scored", [exchange(f"GET {MATCHES}/a/a", 200, {"final_score": 1})]),
     ("matches.itself", None, [refused(f"GET {MATCHES}/-a/-a", 400, "INVALID_PARTNER_ID")]),
     (
