@@ -129,7 +129,7 @@ async def execute(services: Services, seq: int) -> None:
         for status in runs.states_before_running(services.settings):
             with storage.transaction():
                 runs.transition(services, seq, status)
-            await asyncio.sleep(0)
+            await asyncio.sleep(seconds * QUEUED_SHARE)
     while work.prepare():
         await asyncio.sleep(0)
     with storage.transaction():

@@ -207,12 +207,15 @@ def full_pages(traffic: Traffic) -> Sightings:
 
 
 def default_size(traffic: Traffic) -> Sightings:
-    """A page of no given size that more rows follow."""
-    for one, more in _first_pages(traffic):
+    """A page of no given size that more rows follow: a larger page of the same test shows them."""
+    most: dict[tuple[str, str], int] = defaultdict(int)
+    for one in traffic.pages:
+        most[one.test, one.path] = max(most[one.test, one.path], one.row_count)
+    for one, _ in _first_pages(traffic):
         if one.operation != "listEvents" and one.asked("limit") is None:
             if one.row_count == DEFAULT:
                 yield "fifty", one
-            elif more:
+            elif one.row_count < most[one.test, one.path]:
                 yield "another", one
 
 

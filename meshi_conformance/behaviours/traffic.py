@@ -174,7 +174,10 @@ class Traffic:
             )
             for one in contract.operations.values()
         ]
-        ordered = sorted((record for record in records if not record["other_base"]), key=lambda one: one["started"])
+        ordered = sorted(
+            (record for record in records if not record["other_base"] and not record.get("no_answer")),
+            key=lambda one: one["started"],
+        )
         self.all = [self._observed(record) for record in ordered]
         self._by_operation: dict[str | None, list[Observed]] = defaultdict(list)
         for one in self.all:

@@ -269,6 +269,7 @@ class Exchange:
             "request_body": request_body,
             "headers": list(_bounded(redaction.headers(self.headers[:MOST_HEADERS]))),
             "body": body,
+            "page": self._page(),
             "correlation_id": (self.correlation_id or "")[: 200 + SLACK] or None,
             "curl": self.curl(clean),
             "not_the_api": self.not_the_api,

@@ -30,6 +30,7 @@ SHOWN_BY: tuple[str, ...] = (
     "tests/test_paging.py::test_a_page_holds_fifty_rows_where_no_limit_is_given",
     "tests/test_paging.py::test_sessions_are_ordered_by_the_moment_they_start",
     "tests/test_paging.py::test_new_runs_do_not_disturb_a_walk",
+    "tests/test_lists.py::test_large_pages_show_every_attendee_once",
     "tests/test_operations.py::test_a_valid_call_is_accepted_with_the_documented_answer",
     "tests/test_operations.py::test_a_refusal_is_the_error_envelope",
     "tests/test_keys.py::test_a_key_without_an_org_is_refused",

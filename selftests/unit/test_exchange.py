@@ -106,3 +106,12 @@ def test_a_long_body_is_cut_without_leaving_half_a_key() -> None:
     assert len(record["body"]) == STORED_BODY_BYTES
     assert KEY[:10] not in record["body"]
     assert record["body_bytes"] == len(body)
+
+
+def test_a_record_tells_the_size_and_the_cursor_of_a_page_whose_body_is_cut() -> None:
+    rows = [{"event_id": f"event-{number}", "description": "x" * 900} for number in range(60)]
+    one = exchange("listEvents", 200, {"items": rows, "next_cursor": f"c-{KEY}"})
+    record = one.record(Redaction({"main": KEY}))
+    assert len(record["body"]) < record["body_bytes"]
+    assert record["page"] == {"rows": 60, "next_cursor": "c-$MESHI_KEY"}
+    assert exchange("getEvent", 200, {"event_id": "event-1"}).record(Redaction({}))["page"] is None
