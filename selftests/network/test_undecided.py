@@ -194,6 +194,12 @@ def test_a_row_that_never_appears_is_given_up_and_soon_no_other_is_waited_for(
 # Keys
 
 
+def answered(request: Request, body: dict[str, object], status: str) -> bytes:
+    """An answer that carries the correlation ID of its request."""
+    correlation = request.header("x-correlation-id") or "cor-0123456789"
+    return answer({**body, "correlation_id": correlation}, status, x_correlation_id=correlation)
+
+
 def revoked_after(number: int) -> Script:
     """Answer 401 to every request after so many."""
 
@@ -254,7 +260,7 @@ def test_a_run_whose_key_ends_is_invalid_and_names_the_first_refusal(reference: 
         count += 1
         if count <= 60:
             return None
-        connection.sendall(answer(refusal("UNAUTHORIZED"), "401 Unauthorized"))
+        connection.sendall(answered(request, refusal("UNAUTHORIZED"), "401 Unauthorized"))
         return True
 
     with serving(Proxy(reference.base, revokes)) as server:
@@ -342,23 +348,34 @@ def test_pages_without_a_row_show_nothing_of_rows(reference: Address, tmp_path: 
 
 
 def test_runs_that_never_end_make_a_run_undecided(reference: Address, tmp_path: Path) -> None:
-    kinds: dict[str, str] = {}
+    runs: dict[str, dict[str, object]] = {}
+    lock = threading.Lock()
 
     def endless(request: Request, connection: socket.socket) -> bool | None:
         if request.path.endswith("/enrichment-runs") and request.method == "POST":
-            body = {**RUN, "run_id": "run_endless", "kind": "enrichment", "status": "queued"}
-            kinds["run_endless"] = "enrichment"
-            connection.sendall(answer({**body, "correlation_id": "cor-0123456789"}, "202 Accepted"))
+            sent = json.loads(request.body)
+            with lock:
+                number = f"run_endless{len(runs)}"
+                runs[number] = {
+                    **RUN,
+                    "run_id": number,
+                    "event_id": request.path.split("/")[2],
+                    "idempotency_key": sent["idempotency_key"],
+                    "webhook_url": sent.get("webhook_url"),
+                }
+            connection.sendall(answered(request, {**runs[number], "status": "queued"}, "202 Accepted"))
             return True
-        if request.path == "/runs/run_endless":
-            connection.sendall(answer({**RUN, "run_id": "run_endless", "kind": "enrichment", "status": "running"}))
+        number = request.path.removeprefix("/runs/")
+        if number in runs:
+            connection.sendall(answered(request, {**runs[number], "status": "running"}, "200 OK"))
             return True
         return None
 
     file = tmp_path / "targets.toml"
     with serving(Proxy(reference.base, endless)) as server:
         file.write_text(f'[targets.stuck]\nbase = "{server.base}"\n[targets.stuck.waits]\nenrichment = 0.5\n')
-        arguments = ["--targets-file", str(file), "--target", "stuck", "--requirements", "runs.status.forward"]
+        arguments = ["--targets-file", str(file), "--target", "stuck"]
+        arguments += ["--requirements", "runs.terminal.final", "--requirements", "status.getAuth.200"]
         found = run(tmp_path / "report", *arguments, environment=reference.env)
         assert found.exit_code == 7, found.output
         allowed = run(tmp_path / "allowed", *arguments, "--allow-undecided", "1", environment=reference.env)
@@ -368,4 +385,16 @@ def test_runs_that_never_end_make_a_run_undecided(reference: Address, tmp_path: 
     assert allowed.exit_code == 0, allowed.output
 
 
-RUN: dict[str, object] = {"idempotency_key": "k", "event_id": None, "progress": {}, "error": None, "webhook_url": None}
+MOMENT = "2031-03-10T12:00:00Z"
+RUN: dict[str, object] = {
+    "kind": "enrichment",
+    "progress": {"total": 1},
+    "idempotent_replay": False,
+    "error": None,
+    "snapshot_metadata": {},
+    "version_metadata": {},
+    "created_at": MOMENT,
+    "updated_at": MOMENT,
+    "started_at": None,
+    "terminal_at": None,
+}
