@@ -19,6 +19,7 @@ from ..resources import events, identity, importing, matching, sessions
 from ..services import Call, Services
 from ..settings import RateLimit, Settings
 from ..storage import Row
+from .choices import REVIEWS
 from .company import another_clock
 from .registry import variation
 
@@ -330,7 +331,7 @@ variation(
     unjudged=(
         *(f"sessions.read_back.{name}" for name in ("title", "description", "start_timestamp", "end_timestamp")),
         "sessions.text",
-        "lists.sessions.order",
+        "texts.*.session",
     ),
     deviates=SESSION_SHAPES,
     makes=("sessions.members=others", "events.undocumented_members=some"),
@@ -460,15 +461,6 @@ def settle_duplicates(patch: Patch) -> None:
 
     patch.wrap(identity, "open_review", wrap)
 
-
-REVIEWS = (
-    "identity.*",
-    "lists.*reviews*",
-    "*.resolveReview*",
-    "*.mergeReview*",
-    "isolation.listReviews",
-    "lists.identity.*",
-)
 
 variation(
     "reviews.again",

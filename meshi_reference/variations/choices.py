@@ -492,6 +492,11 @@ REVIEWS = (
     "*.mergeReview*",
     "isolation.listReviews",
     "lists.identity.*",
+    # Nothing is said of rows that are not there, nor of a body that no decision can carry.
+    *(f"{family}.{one}.200" for family in ("schema", "shape") for one in ("list*Reviews", "listAttendeeIdentity")),
+    "boundary.list*Reviews",
+    "boundary.listAttendeeIdentity",
+    "limits.json.*",
 )
 MATCHES = ("matching.*", "lists.*matches*", "*.getMatch*", "*.listAttendeeMatches*", "*.listEventMatches*")
 
