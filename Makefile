@@ -18,7 +18,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: conformance test check generated-trials selftest detect detect-fast behaviours remove-tests watch-trials repeat mutation bench bench-peers realworld openapi lint catalogue lock clean
+.PHONY: conformance test check generated-trials selftest detect detect-fast detect-sample behaviours remove-tests watch-trials repeat mutation bench bench-peers realworld openapi lint catalogue lock clean
 .DEFAULT_GOAL := conformance
 
 $(READY): lock.txt pyproject.toml
@@ -39,7 +39,7 @@ $(PROXY_READY): selftests/watching/proxy.lock.txt
 conformance: $(READY)
 	$(BIN)/python -m pytest -n 2
 
-test: $(READY) $(PROXY_READY) lint selftest detect-fast
+test: $(READY) $(PROXY_READY) lint selftest detect-sample
 	$(BIN)/python -m pytest
 
 # For the time between two commits; `make test` has the last word.
@@ -62,9 +62,14 @@ EVERY ?= 6
 detect: $(READY)
 	$(BIN)/python -m selftests.detection --full --every $(EVERY)
 
-# Of each fault only the tests that cite what it breaks; every variation whole.
+# Of each fault only the tests that cite what it breaks; every variation, several at once.
 detect-fast: $(READY)
 	$(BIN)/python -m selftests.detection
+
+# What `make test` has time for: every fault, and of the bundles of variations each BUNDLES-th.
+BUNDLES ?= 8
+detect-sample: $(READY)
+	$(BIN)/python -m selftests.detection --bundles $(BUNDLES)
 
 # Of every variation only the tests that show its choices: does the report name them?
 behaviours: $(READY)
