@@ -18,6 +18,9 @@ from ..exchanges.spool import OUTSIDE_TESTS, Spool
 
 FILE = Path(__file__).parent / "estimates.json"
 
+LARGE_WRITE = 10_000
+"""Rows of one write from which on it belongs to the very large requests, wherever it was sent."""
+
 
 def group(family: str, needs: Iterable[str]) -> str:
     """What a requirement is counted with: its family; the very large ones stand apart, for they are not usual."""
@@ -45,9 +48,12 @@ def measured(document: Mapping[str, Any], events: Iterable[Mapping[str, Any]]) -
     """The table that a run over everything gives: what each family of requirements costs, and the set-up."""
     requests: Counter[str] = Counter()
     created: Counter[str] = Counter()
+    large = 0  # prepared beside the first tests, so no test is named beside these rows
     for event in events:
         if event["type"] == "exchange":
             requests[event["test"]] += 1
+        elif event["type"] == "created" and event["count"] >= LARGE_WRITE:
+            large += event["count"]
         elif event["type"] == "created":
             created[event["test"]] += event["count"]
     groups = {one["id"]: group(one["family"], one["needs"]) for one in document["requirements"]}
@@ -61,6 +67,7 @@ def measured(document: Mapping[str, Any], events: Iterable[Mapping[str, Any]]) -
             share = number / sum(cited.values())
             families[family]["requests"] += share * requests[test["nodeid"]]
             families[family]["created"] += share * created[test["nodeid"]]
+    families["large"]["created"] += large
     return {
         "set_up": {"requests": requests[OUTSIDE_TESTS], "created": created[OUTSIDE_TESTS]},
         "families": {

@@ -58,6 +58,8 @@ BROKEN_CONNECTIONS = (
 def unreachable(target: Target, problem: str) -> str:
     """Return the message for a target that gave no usable answer, with the most likely mend."""
     mend = next((text for pattern, text in BROKEN_CONNECTIONS if re.search(pattern, problem, re.IGNORECASE)), None)
+    if mend is None and "a gateway's 407" in problem:
+        mend = _proxy_refuses(target, 407)
     if mend is None and "a gateway's 429" in problem:
         mend = "A gateway limits requests: send fewer with --rate."
     if mend is None and "a gateway's" in problem:
@@ -149,15 +151,19 @@ def _title(exchange: Exchange) -> str:
     return f" (a page with the title {title!r})" if title else ""
 
 
+def _proxy_refuses(target: Target, status: int) -> str:
+    name = target.access.proxy_name if target.access.proxy else "a proxy"
+    wish = " It wants a user and a password in its URL." if status == 407 else ""
+    return (
+        f"The request went through {name}, which most likely gave this answer.{wish} Name the target's host in "
+        "NO_PROXY where it needs no proxy."
+    )
+
+
 def _mend(target: Target, shown: Exchange) -> str:
     text = shown.body[:20_000].decode("utf-8", "replace").lower()
     if shown.status == 407 or (target.access.proxy and shown.status in (403, 502, 503, 504)):
-        name = target.access.proxy_name if target.access.proxy else "a proxy"
-        wish = " It wants a user and a password in its URL." if shown.status == 407 else ""
-        return (
-            f"The request went through {name}, which most likely gave this answer.{wish} Name the target's host in "
-            "NO_PROXY where it needs no proxy."
-        )
+        return _proxy_refuses(target, shown.status)
     if target.base.startswith("http:") and shown.status == 400 and "https" in text:
         return "The port speaks TLS: give a URL that starts with https://."
     if target.base.startswith("https:") and shown.status == 400 and "certificate" in text:

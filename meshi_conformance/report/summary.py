@@ -14,16 +14,32 @@ from .queries import DOCUMENTED, IMPLIED, behaviour_line, failed, meaning, rerun
 from .text import counted, one_line
 
 LISTED = 20
-"""Failures, deviations and causes that are listed each: a comment on a pull request holds 65,536 characters."""
+"""Failures, deviations and causes that are listed each."""
 
-SHOWN_CURL = 2_000
-"""Characters of a curl line: a longer one has a body that nobody pastes from a comment."""
+MOST = 60_000
+"""Characters of a summary: a comment on a pull request holds 65,536."""
+
+SECTION = 22_000
+"""Characters of a section of failures or deviations, so that the sections after it have room."""
+
+SHOWN_CURL = 600
+"""Characters of a curl line: a longer one has a body that is not pasted from a comment."""
 
 SIGNS = {"conformant": "✅", "partial": "🟡", "undecided": "🟠", "nonconformant": "❌", "invalid": "⛔"}
 
 
 def parts(document: dict[str, Any], events: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """The Markdown text, section by section."""
+    """Yield the Markdown text in pieces, `MOST` characters of it; what is left out is in report.html."""
+    left = MOST
+    for part in _sections(document):
+        if len(part) > left:
+            yield "\n- The summary is cut here; report.html has the rest.\n"
+            return
+        left -= len(part)
+        yield part
+
+
+def _sections(document: dict[str, Any]) -> Iterator[str]:
     target = document["target"]
     outcome = document["outcome"]
     observed = "observed, " if "observed" in document else ""
@@ -74,31 +90,33 @@ def _failed(document: dict[str, Any], title: str, rows: list[dict[str, Any]]) ->
     if not rows:
         return
     yield f"### {title} ({len(rows)})\n\n"
-    left = LISTED
+    listed, room = 0, SECTION
     for group in groups(document, rows):
-        members = group["rows"][:left]
-        left -= len(members)
-        if group["cause"] and members:
-            yield f"**{counted(len(group['rows']), 'requirement')} for one reason:** {code(group['cause'])}\n\n"
-        yield from _rows(document, members)
-    if len(rows) > LISTED:
-        yield f"- and {len(rows) - LISTED} more, all in report.html\n"
+        for place, row in enumerate(group["rows"]):
+            text = "".join(_row(document, row))
+            if listed == LISTED or len(text) > room:
+                break
+            if group["cause"] and place == 0:
+                yield f"**{counted(len(group['rows']), 'requirement')} for one reason:** {code(group['cause'])}\n\n"
+            yield text
+            listed, room = listed + 1, room - len(text)
+    if len(rows) > listed:
+        yield f"- and {len(rows) - listed} more, all in report.html\n"
     yield "\n"
 
 
-def _rows(document: dict[str, Any], rows: list[dict[str, Any]]) -> Iterator[str]:
-    for row in rows:
-        yield f"- **{code(row['id'])}** {code(row['statement'])}\n"
-        yield f"  - got: {code(row['reason'])}\n"
-        yield f"  - source: {code(row['source']['page'] + ', ' + row['source']['section'])}\n"
-        for name in row["evidence"][:1]:
-            one = document["evidence"][name]
-            yield (
-                f"  - exchange: {code(one['method'] + ' ' + one['path'])} → {one['status']}, correlation ID "
-                f"{code(one['correlation_id'] or 'none')}\n"
-            )
-            yield f"  - curl: {code(one['curl'], SHOWN_CURL)}\n"
-        yield f"  - again: {code(rerun(document, row['id']))}\n"
+def _row(document: dict[str, Any], row: dict[str, Any]) -> Iterator[str]:
+    yield f"- **{code(row['id'])}** {code(row['statement'])}\n"
+    yield f"  - got: {code(row['reason'])}\n"
+    yield f"  - source: {code(row['source']['page'] + ', ' + row['source']['section'])}\n"
+    for name in row["evidence"][:1]:
+        one = document["evidence"][name]
+        yield (
+            f"  - exchange: {code(one['method'] + ' ' + one['path'])} → {one['status']}, correlation ID "
+            f"{code(one['correlation_id'] or 'none')}\n"
+        )
+        yield f"  - curl: {code(one['curl'], SHOWN_CURL)}\n"
+    yield f"  - again: {code(rerun(document, row['id']))}\n"
 
 
 def _foreign(document: dict[str, Any]) -> Iterator[str]:

@@ -182,7 +182,7 @@ variation(
     "matches.percent",
     "Scores reach from 0 to 100: that they reach from 0 to 1 is only implied.",
     apply=percent,
-    deviates=("matching.score*", "shape.getMatch.200", "shape.listEventMatches.200", "shape.listAttendeeMatches.200"),
+    deviates=("shape.getMatch.200", "shape.listEventMatches.200", "shape.listAttendeeMatches.200"),
     makes=("matches.scores=other",),
 )
 variation(

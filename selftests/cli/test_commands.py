@@ -43,7 +43,7 @@ def command(folder: Path, *words: str, **environment: str) -> subprocess.Complet
         (["nope"], "invalid choice: 'nope'"),
         (["explain"], "required: ID|PATTERN"),
         (["explain", "status.getAut.200"], "fits no requirement. Did you mean status.getAuth.200"),
-        (["explain", "zzz"], "docs/requirements.md lists them"),
+        (["explain", "zzz"], "`meshi-conformance explain '*'` lists them"),
         (["diff", "a"], "required: B"),
         (["diff", "a", "b"], "a does not exist"),
         (["diff", "a", "b", "--json", "--markdown"], "not allowed with"),
