@@ -69,6 +69,10 @@ MAY_BE_MISSING: dict[str, tuple[str, ...]] = {
 """Refusals of a link's target that break nothing: no match run has ended yet, or the merge is the wrong way round."""
 
 
+GONE_WITH_A_MERGE = ("ATTENDEE_NOT_FOUND", "PARTNER_ID_NOT_FOUND", "MATCH_NOT_FOUND")
+"""Refusals that name an attendee whom a merge of the walk may have given up."""
+
+
 class Missing(Exception):
     """The answer names nothing that the link could follow: an empty page, say."""
 
@@ -137,13 +141,13 @@ class Walk:
     def _through_an_event(self) -> None:
         """Make everything that a link can start from, in an order that the pages suggest, and follow on."""
         given, send = self._given, self._source
+        pairs = [given.look_alikes(), given.look_alikes()]
+        self._rows = [*pairs[0], *pairs[1]]
+        self._pairs = [[row["attendee_id"] for row in pair] for pair in pairs]
+        self._decided = set()
         event = self._follow_from(send(Call("createEvent", body=given.event_request())))
         event_id = event.call.path.get("event_id") or event.call.body["event_id"]
         path = {"event_id": event_id}
-        pairs = [given.look_alikes(), given.look_alikes()]
-        self._pairs = [[row["attendee_id"] for row in pair] for pair in pairs]
-        self._rows = [*pairs[0], *pairs[1]]
-        self._decided = set()
         steps: list[Callable[[], Call]] = [
             lambda: Call("createSession", path=path, body=given.session_request()),
             lambda: Call("updateEventContext", path=path, body={"objectives": f"Meet {given.name('walk')}."}),
@@ -156,7 +160,7 @@ class Walk:
         ]
         self._random.shuffle(steps)
         chain: list[Callable[[], Call]] = [
-            lambda: Call("importAttendees", path=path, body=given.import_request(self._rows)),
+            lambda: Call("importAttendees", path=path, body=given.import_request(list(self._rows))),
             lambda: Call("createEnrichmentRun", path=path, body=given.run_request()),
             lambda: Call("createMatchRun", path=path, body=given.run_request(top_n=5)),
         ]
@@ -248,13 +252,17 @@ class Walk:
         bodies: dict[str, Callable[[], Any]] = {
             "updateEventContext": lambda: {"event_details": given.name("context")},
             "createSession": given.session_request,
-            # With those who are there: an import may replace the earlier attendees.
-            "importAttendees": lambda: given.import_request([*self._rows, given.attendee()]),
+            "importAttendees": self._import,
             "createEnrichmentRun": given.run_request,
             "createMatchRun": given.run_request,
             "resolveReview": lambda: {"decision": "distinct", "reason": "Checked."},
         }
         return bodies[target]() if target in bodies else NOTHING
+
+    def _import(self) -> dict[str, Any]:
+        """An import of one more attendee, and of everybody before: it may replace those who are there."""
+        self._rows.append(self._given.attendee())
+        return self._given.import_request(list(self._rows))
 
     def _merged(self, call: Call) -> Exchange:
         """The answer to the first merge that fits the review: its pair and its source are not known beforehand."""
@@ -279,6 +287,8 @@ class Walk:
                 return ""
             if (link.source, link.target) == ("resolveReview", "getIdMapping"):
                 return ""  # what a decision does to its subject's mapping is open
+            if "mergeReview" in self._decided and answer.code in GONE_WITH_A_MERGE:
+                return ""  # what becomes of the attendee that was given up is open
             return f"{answer.summary}, though {link.source} named it"
         for name, value in call.path.items():
             shown = answer.json.get(name, value)
