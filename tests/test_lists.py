@@ -278,7 +278,7 @@ def test_small_pages_of_the_whole_org_show_each_of_our_rows_once(
         found.check_once_each(ours, key)
     if name != "reviews":
         with judge(f"lists.{name}.order"):
-            found.check_order(created, descending=True)
+            found.check_order(created, True, key)
 
 
 @pytest.mark.parametrize(
@@ -300,7 +300,7 @@ def test_a_list_of_the_whole_org_comes_to_an_end_and_is_newest_first(
         found.check_end(**({"most_empty": None} if name == "reviews" else {}))
     if name != "reviews":
         with judge(f"lists.{name}.order"):
-            found.check_order(created, descending=True)
+            found.check_order(created, True, key)
     with judge(f"lists.{name}.complete"):
         # Of a list that is too long to walk whole, the newest rows alone are judged, by the test above.
         if not found.stopped:

@@ -291,7 +291,7 @@ def test_later_reviews_come_first_and_do_not_disturb_a_walk(api: Api, given: Giv
         queue = walked(api, call, 100, until=until)
         with judge(f"lists.{name}.order"):
             if all(created(row) is not None for row in queue.rows):
-                queue.check_order(created, descending=True)
+                queue.check_order(created, True, key)
             elif later and enriched[0] - started > 1:
                 # What a row holds is not documented. Where it shows no time, the later wave has to come first;
                 # a second lies between the two, so that no clock takes them for equal.

@@ -33,12 +33,21 @@ class Walked:
     broken: str | None = None
     stopped: Inconclusive | None = None
 
-    def check_order(self, rank: Callable[[JsonObject], Any], descending: bool) -> None:
+    def check_order(
+        self,
+        rank: Callable[[JsonObject], Any],
+        descending: bool,
+        key: Callable[[JsonObject], Hashable] | None = None,
+    ) -> None:
         """Asserts that no row stands after one that it should precede; a row without a rank is passed over.
+
+        With `key` a row that was shown before is passed over too: others may add rows meanwhile, which may push it
+        onto a later page.
 
         Raises NothingThere where no two rows have one.
         """
-        ranked = [(value, row) for row in self.rows if (value := rank(row)) is not None]
+        rows = self.rows if key is None else list({key(row): row for row in self.rows}.values())
+        ranked = [(value, row) for row in rows if (value := rank(row)) is not None]
         if len(ranked) < 2:
             raise NothingThere("fewer than two rows show what they are ordered by", "rows do not show their order")
         for (before, _), (after, row) in itertools.pairwise(ranked):

@@ -208,3 +208,13 @@ def test_a_score_is_a_number(value: Any, expected: float | None) -> None:
 def test_when_a_row_was_created_is_a_timestamp() -> None:
     assert created(row(created_at="2031-03-10T12:00:00Z")) == 1930910400
     assert created(row(created_at="lately")) is created(row()) is created(row(created_at=5)) is None
+
+
+def test_a_row_that_others_pushed_onto_a_later_page_breaks_no_order() -> None:
+    found = Walked(2, rows=[row(event_id=f"e{one}", created_at=f"2031-03-0{one}T09:00:00Z") for one in (3, 2, 3, 1)])
+    found.check_order(created, True, member("event_id"))
+    with pytest.raises(AssertionError):
+        found.check_order(created, True)
+    found.rows.append(row(event_id="e9", created_at="2031-03-09T09:00:00Z"))
+    with pytest.raises(AssertionError):
+        found.check_order(created, True, member("event_id"))
