@@ -193,6 +193,11 @@ class Suite:
             report.outcome = "skipped"
             reason = next(one["reason"] for one in judged["judgements"] if one["verdict"] == Verdict.INCONCLUSIVE)
             report.longrepr = (str(item.path), item.location[1] or 0, f"Inconclusive: {reason}")
+        elif verdict == Verdict.NOT_RUN and report.failed and not judged["error"]:
+            # What a target may not be sent is no failure of a test: pytest counts it as skipped.
+            report.outcome = "skipped"
+            reason = next(one["reason"] for one in judged["judgements"] if one["verdict"] == Verdict.NOT_RUN)
+            report.longrepr = (str(item.path), item.location[1] or 0, f"Not run: {reason}")
         if verdict == Verdict.FAIL:
             self._explain(report, judged)
         allure = allure_results.listener(self.config)

@@ -167,7 +167,8 @@ def test_a_violation_shows_while_the_traffic_goes_on(tmp_path: Path) -> None:
         assert process.stdout.readline().startswith("stop ")
         shown = process.stdout.readline()
         code, said, document = ended(process, report)
-    assert shown.startswith("FAILED    envelope.getEvent"), shown + said
+    assert shown.startswith("FAILED error.getEvent."), shown + said
+    assert "FAILED    envelope.getEvent" in said
     assert (code, document["outcome"]) == (1, "nonconformant")
 
 
