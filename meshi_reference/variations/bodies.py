@@ -374,6 +374,7 @@ variation(
     "keys.short",
     "Idempotency keys have at most 64 characters.",
     settings={"idempotency_key_max": SHORT_KEY},
+    unjudged=("ids.long_keys",),
     makes=("runs.key_length=short",),
 )
 variation(
