@@ -20,6 +20,7 @@ from ..verdicts import gate, waivers
 from ..watching.recording import survey
 from ..watching.report import document
 from ..watching.watcher import Watcher
+from .gate_options import add_gate_options
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -37,15 +38,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--report-dir", metavar="DIR", type=Path, default=Path("reports") / "judged", help="folder of the report"
     )
-    parser.add_argument("--waivers", metavar="FILE", type=Path, help="known failures, as of a run")
-    parser.add_argument(
-        "--fail-on",
-        metavar="WHAT",
-        action="append",
-        default=[],
-        choices=gate.FAIL_ON,
-        help="as of a run: " + ", ".join(gate.FAIL_ON),
-    )
+    add_gate_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:

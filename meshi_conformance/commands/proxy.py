@@ -20,10 +20,11 @@ from ..report.folder import open_folder
 from ..report.text import one_line
 from ..target import targets_file
 from ..target.target import base_of
-from ..verdicts import gate, waivers
+from ..verdicts import waivers
 from ..watching.har_writer import HarWriter
 from ..watching.proxy import Passed, Proxy
 from ..watching.watcher import Watcher
+from .gate_options import add_gate_options
 from .judge import concluded
 
 DEFAULT_PORT = 8788
@@ -46,15 +47,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--mitmdump", metavar="PATH", help="mitmproxy's program, where it is not found by itself")
     parser.add_argument("--upstream-ca", metavar="FILE", type=Path, help="certificates that the target's is signed by")
-    parser.add_argument("--waivers", metavar="FILE", type=Path, help="known failures, as of a run")
-    parser.add_argument(
-        "--fail-on",
-        metavar="WHAT",
-        action="append",
-        default=[],
-        choices=gate.FAIL_ON,
-        help="as of a run: " + ", ".join(gate.FAIL_ON),
-    )
+    add_gate_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
