@@ -51,10 +51,11 @@ def test_a_session_is_known_as_soon_as_it_is_created(api: Api, given: Given) -> 
 def test_a_run_is_known_as_soon_as_it_is_answered(api: Api, given: Given) -> None:
     event_id = given.event()
     given.imported(event_id)
-    for write in (
-        lambda: api.create_run(given.generic_run_request()),
-        lambda: api.import_attendees(event_id, given.import_request()),
-        lambda: api.create_enrichment_run(event_id, given.run_request()),
-        lambda: api.create_match_run(event_id, given.run_request()),
-    ):
-        assert_known(api, Call("getRun", path={"run_id": given.run_id(write())}))
+    writes = [
+        Call("createRun", body=given.generic_run_request()),
+        Call("importAttendees", path={"event_id": event_id}, body=given.import_request()),
+        Call("createEnrichmentRun", path={"event_id": event_id}, body=given.run_request()),
+        Call("createMatchRun", path={"event_id": event_id}, body=given.run_request()),
+    ]
+    for write in writes:
+        assert_known(api, Call("getRun", path={"run_id": given.run_id(api.send(write))}))

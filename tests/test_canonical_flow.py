@@ -37,12 +37,12 @@ def test_the_recommended_sequence_works(api: Api, given: Given) -> None:
     assert api.update_event_context(event_id, context).accepted
     people = [given.attendee(), given.attendee(email=None, linkedin_url=None, raw_data=None)]
     steps = [
-        lambda: api.import_attendees(event_id, given.import_request(people)),
-        lambda: api.create_enrichment_run(event_id, given.run_request()),
-        lambda: api.create_match_run(event_id, given.run_request(top_n=10)),
+        Call("importAttendees", path={"event_id": event_id}, body=given.import_request(people)),
+        Call("createEnrichmentRun", path={"event_id": event_id}, body=given.run_request()),
+        Call("createMatchRun", path={"event_id": event_id}, body=given.run_request(top_n=10)),
     ]
     for step in steps:
-        started = step()
+        started = api.send(step)
         assert started.accepted, started.summary
         poll_to_end(api, started["run_id"])
     reads = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from meshi_conformance.client.call import Call
 from meshi_conformance.client.polling import look_until
 from meshi_conformance.contract.contract import load
 from meshi_conformance.errors import CouldNotArrange, NothingThere
+from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.exchanges.timestamps import instant
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.list_walk import member, walk_once_shown
@@ -143,17 +145,21 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other or (instant(one) is not None and instant(one) == instant(other)))
 
 
+def instants(answers: list[Exchange], name: str) -> list[Decimal]:
+    """What a member of each answer says in seconds; without a timestamp in it there is nothing to compare."""
+    times = [instant(answer.json.get(name)) for answer in answers]
+    if None in times:
+        raise CouldNotArrange(f"{name} is not a timestamp", f"events show no {name}")
+    return [time for time in times if time is not None]
+
+
 @requirement("events.created_at.stable", "events.updated_at.order")
 def test_the_times_of_an_event_fit_each_other(api: Api, given: Given, judge: Judge) -> None:
     request = given.event_request()
     answers = [given.accepted(api.create_event(request)), given.accepted(api.get_event(request["event_id"]))]
     given.accepted(api.update_event_context(request["event_id"], {"objectives": "Meet."}))
     answers.append(given.accepted(api.get_event(request["event_id"])))
-    created = [instant(answer.json.get("created_at")) for answer in answers]
-    updated = [instant(answer.json.get("updated_at")) for answer in answers]
-    for times, name in ((created, "created_at"), (updated, "updated_at")):
-        if None in times:
-            raise CouldNotArrange(f"{name} is no timestamp", f"events show no {name}")
+    created, updated = instants(answers, "created_at"), instants(answers, "updated_at")
     at_first, before, after = created
     with judge("events.created_at.stable"):
         assert before == after, f"created_at moved from {answers[1]['created_at']} to {answers[2]['created_at']}"

@@ -87,7 +87,7 @@ def test_attendee_ids_are_no_numbers(api: Api, given: Given) -> None:
 )
 def test_idempotency_keys_are_no_numbers(operation: str, api: Api, calls: Calls, given: Given) -> None:
     call, number = calls.of(operation), a_number()
-    started = {}
+    started: dict[str, str] = {}
     given.accepted(api.send(call))
     for key in (
         dict.fromkeys(itertools.chain(*spellings(number))) if operation == "createRun" else (f"0{number}", number)

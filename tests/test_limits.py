@@ -460,7 +460,7 @@ def test_what_looks_like_a_path_is_no_id(text: str, api: Api, world: World) -> N
 
 @requirement("limits.text.kept_whole")
 def test_the_longest_text_is_given_back_whole(api: Api, given: Given) -> None:
-    fields = {(limit.operation, limit.name): limit.schema.get("maxLength") for limit in LIMITS}
+    fields = {(limit.operation, limit.name): limit.schema.get("maxLength", 0) for limit in LIMITS}
     event = {name: non_ascii(fields["createEvent", name]) for name in ("title", "description")}
     names = ("event_details", "objectives", "welcome_instructions")
     context = {name: non_ascii(fields["updateEventContext", name]) for name in names}

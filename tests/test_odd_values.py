@@ -100,7 +100,7 @@ def of_runs(call: Call, given: Given, world: World) -> Iterator[Call]:
         yield from (call.with_body(top_n=value) for value in ODD_COUNTS)
     if call.operation == "importAttendees":
         malformed = given.attendee(attendee_id="-conf malformed-")
-        names = {"a.b": 1, "": None, "$n": 2**70, "text": "a\x00b", "deep": [[[[[[[[{}]]]]]]]]}
+        names: dict[str, Any] = {"a.b": 1, "": None, "$n": 2**70, "text": "a\x00b", "deep": [[[[[[[[{}]]]]]]]]}
         for members in (*odd(texts(call.operation, "row")), {"raw_data": names}):
             yield call.with_body(attendees=[{**given.attendee(), **members}, malformed])
         # Who joins the event of imports is listed there alone.

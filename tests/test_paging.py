@@ -13,6 +13,7 @@ import pytest
 from meshi_conformance.client.api import Api
 from meshi_conformance.client.call import Call
 from meshi_conformance.errors import CouldNotArrange, NothingThere
+from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.exchanges.strict_json import JsonObject
 from meshi_conformance.exchanges.timestamps import instant
 from meshi_conformance.testing.arrange import Given
@@ -75,7 +76,7 @@ def many_sessions(api: Api, given: Given, world: World) -> Call:
     return call
 
 
-def top_up(api: Api, call: Call, add: Callable[[], object], given: Given) -> None:
+def top_up(api: Api, call: Call, add: Callable[[], Exchange], given: Given) -> None:
     """Adds rows until the list has one more than a default page."""
     enough = lambda rows: len(rows) > DEFAULT_SIZE  # noqa: E731
     seen = walked(api, call, 100, until=enough).rows
@@ -196,7 +197,9 @@ def test_new_events_do_not_disturb_a_walk(api: Api, given: Given) -> None:
 
 @requirement("lists.runs.stable")
 def test_new_runs_do_not_disturb_a_walk(api: Api, given: Given) -> None:
-    start = lambda: given.run_id(api.create_run(given.generic_run_request()))  # noqa: E731
+    def start() -> str:
+        return given.run_id(api.create_run(given.generic_run_request()))
+
     ours: list[Hashable] = [start() for _ in range(4)]
     walk_while_adding(api, Call("listRuns"), ours, "run_id", start)
 
