@@ -55,7 +55,7 @@ _port.__name__ = "port"
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Build the parser of the command line."""
     defaults = Settings()
     made = _Parser(
         prog="python -m meshi_reference",
@@ -107,7 +107,7 @@ def list_choices() -> None:
 
 
 def announce(address: server.Address) -> None:
-    """The one line on stdout."""
+    """Print the one line on stdout that says where the server listens."""
     print(json.dumps({"base": address.base, "env": address.env}), flush=True)
 
 

@@ -73,7 +73,7 @@ ROUTES: list[Route] = [
 
 
 def match_template(template: tuple[str, ...], segments: list[str]) -> dict[str, str] | None:
-    """The parameters with which a template fits the path, or None."""
+    """Return the parameters with which a template fits the path, or None."""
     if len(template) != len(segments):
         return None
     params: dict[str, str] = {}
@@ -86,7 +86,7 @@ def match_template(template: tuple[str, ...], segments: list[str]) -> dict[str, 
 
 
 def find_routes(segments: list[str]) -> dict[str, tuple[Route, dict[str, str]]]:
-    """The operations at a path, by method."""
+    """Return the operations at a path, by method."""
     found: dict[str, tuple[Route, dict[str, str]]] = {}
     for route in ROUTES:
         params = match_template(route.segments, segments)
@@ -98,30 +98,30 @@ def find_routes(segments: list[str]) -> dict[str, tuple[Route, dict[str, str]]]:
 
 
 def allowed_methods(found: dict[str, tuple[Route, dict[str, str]]]) -> str:
-    """The value of an Allow header."""
+    """Return the value of an Allow header."""
     return ", ".join(sorted([*found, "OPTIONS"]))
 
 
 def not_found(request: Request) -> ApiError:
-    """The refusal of a path that is no operation's."""
+    """Build the refusal of a path that belongs to no operation."""
     return ApiError("NOT_FOUND", f"there is nothing at {request.method} {request.raw_path}")
 
 
 def method_not_allowed(request: Request, allowed: str, status: int) -> ApiError:
-    """The refusal of a method that the path does not have; 405 or, as a variation, 404."""
+    """Build the refusal of a method that the path does not have, with 405 or, as a variation, 404."""
     if status == 404:
         return not_found(request)
     return ApiError("METHOD_NOT_ALLOWED", f"{request.method} is not one of {allowed}", {"allow": allowed})
 
 
 async def read_json(request: Request, services: Services) -> dict[str, object]:
-    """The body of a write."""
+    """Read the body of a write."""
     content = await http.read_body(request, services.settings.body_limit)
     return http.parse_object(content, services.settings)
 
 
 async def dispatch(request: Request, services: Services) -> Response:
-    """Judge and answer one request. Raises ApiError for every refusal."""
+    """Judge and answer one request. Raise ApiError for every refusal."""
     segments = http.split_path(request.raw_path, BASES)
     if segments is None:
         raise not_found(request)
@@ -150,7 +150,7 @@ def internal_error(request: Request, error: Exception) -> Response:
 
 
 async def respond(request: Request, services: Services) -> Response:
-    """The answer to one request, whatever happens."""
+    """Answer one request, whatever happens."""
     try:
         return await dispatch(request, services)
     except ApiError as error:

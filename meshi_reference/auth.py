@@ -59,12 +59,12 @@ KEYS: dict[str, KeySpec] = {
 
 
 def hash_key(key: str) -> str:
-    """What is stored of a key. Keys are long and random, so a plain digest cannot be searched."""
+    """Hash a key for storage. Keys are long and random, so a plain digest cannot be searched."""
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def org_id(storage: Storage, name: str) -> str:
-    """The public ID of a named org; made up once for a database."""
+    """Return the public ID of a named org; made up once for a database."""
     storage.execute(
         "INSERT OR IGNORE INTO meta (name, value) VALUES (?, ?)",
         (f"org:{name}", "org_" + secrets.token_hex(8)),
@@ -74,7 +74,7 @@ def org_id(storage: Storage, name: str) -> str:
 
 
 def issue_keys(storage: Storage) -> dict[str, str]:
-    """New keys of every kind, by their environment name. Keys of earlier starts stay valid."""
+    """Issue new keys of every kind, by their environment name. Keys of earlier starts stay valid."""
     issued: dict[str, str] = {}
     with storage.transaction():
         for name, spec in KEYS.items():
@@ -97,7 +97,7 @@ def issue_keys(storage: Storage) -> dict[str, str]:
 
 
 def bearer_token(header: str | None) -> str:
-    """The token of an Authorization header. Raises UNAUTHORIZED where it is missing or not a bearer header."""
+    """Return the token of an Authorization header. Raise UNAUTHORIZED where it is missing or not a bearer header."""
     scheme, _, token = (header or "").partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token or " " in token:
@@ -111,12 +111,12 @@ def unauthorized(message: str) -> ApiError:
 
 
 def find_key(storage: Storage, token: str) -> Row | None:
-    """The stored key that the token resolves to."""
+    """Return the stored key that the token resolves to."""
     return storage.one("SELECT * FROM api_keys WHERE key_hash = ? AND active = 1", (hash_key(token),))
 
 
 def check_account(row: Row) -> Principal:
-    """The principal of a key, or the reason why it may not call (errors-and-limits, authentication)."""
+    """Return the principal of a key, or raise what keeps it from calling (errors-and-limits, authentication)."""
     if row["disabled"]:
         raise ApiError("ACCOUNT_DISABLED", "the service account is disabled", {"www-authenticate": "Bearer"})
     if row["principal_type"] != "service_account":
@@ -133,7 +133,7 @@ def check_account(row: Row) -> Principal:
 
 
 def authenticate(request: Request, storage: Storage) -> Principal:
-    """The principal of a request, or 401 or 403."""
+    """Return the principal of a request, or raise the 401 or 403."""
     row = find_key(storage, bearer_token(request.headers.get("authorization")))
     if row is None:
         raise unauthorized("the key is unknown or no longer active")
@@ -148,7 +148,7 @@ def check_scope(principal: Principal, method: str) -> None:
 
 
 def rate_limit_of(principal: Principal, settings: Settings) -> RateLimit | None:
-    """The limit that applies to a key."""
+    """Return the limit that applies to a key."""
     return settings.probe_rate_limit if principal.probe else settings.rate_limit
 
 

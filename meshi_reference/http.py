@@ -79,17 +79,17 @@ def is_usable_correlation_id(value: str) -> bool:
 
 
 def new_correlation_id() -> str:
-    """A made-up correlation ID."""
+    """Make up a correlation ID."""
     return "cor_" + secrets.token_hex(12)
 
 
 def effective_correlation_id(sent: str | None) -> str:
-    """The client's ID where it is usable, else a made-up one (errors-and-limits)."""
+    """Return the client's ID where it is usable, else a made-up one (errors-and-limits)."""
     return sent if sent is not None and is_usable_correlation_id(sent) else new_correlation_id()
 
 
 def split_path(raw_path: str, bases: tuple[str, ...]) -> list[str] | None:
-    """Decoded segments below one of the base paths; None outside of them.
+    """Return the decoded segments below one of the base paths; None outside of them.
 
     Each segment is decoded on its own, so that `%2F` stays inside its segment.
     """
@@ -105,12 +105,12 @@ def has_body(request: Request) -> bool:
 
 
 def too_large(limit: int) -> ApiError:
-    """The refusal of a body over the byte limit."""
+    """Build the refusal of a body over the byte limit."""
     return ApiError("PAYLOAD_TOO_LARGE", f"the body must have at most {limit} bytes")
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body. Raises PAYLOAD_TOO_LARGE as soon as the announced or the received size says so."""
+    """Read the whole body. Raise PAYLOAD_TOO_LARGE as soon as the announced or the received size says so."""
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit:
         raise too_large(limit)
@@ -157,7 +157,7 @@ def _refuse_depth(value: Any) -> None:
 
 
 def parse_json(body: bytes) -> Any:
-    """Parse strict JSON: no NaN or Infinity, UTF-8 only, bounded depth, no lone surrogates. Raises INVALID_JSON."""
+    """Parse strict JSON: no NaN or Infinity, UTF-8 only, bounded depth, no lone surrogates. Raise INVALID_JSON."""
     try:
         value = json.loads(body.decode("utf-8"), parse_float=_finite, parse_constant=_refuse_constant)
         if body.count(b"[") + body.count(b"{") > MOST_LEVELS:
@@ -171,7 +171,7 @@ def parse_json(body: bytes) -> Any:
 
 
 def parse_object(body: bytes, settings: Settings) -> JsonObject:
-    """The body as a JSON object. Raises INVALID_JSON for anything else, unless the settings are lenient."""
+    """Parse the body as a JSON object. Raise INVALID_JSON for anything else, unless the settings are lenient."""
     value = parse_json(body)
     if not isinstance(value, dict):
         if settings.non_object_body == "empty_object":
@@ -181,17 +181,17 @@ def parse_object(body: bytes, settings: Settings) -> JsonObject:
 
 
 def envelope(error: ApiError, correlation_id: str) -> JsonObject:
-    """The one error body (errors-and-limits)."""
+    """Build the error body that all errors share (errors-and-limits)."""
     return {"code": error.code, "message": error.message, "correlation_id": correlation_id}
 
 
 def error_response(error: ApiError, correlation_id: str) -> Response:
-    """A refusal as an answer."""
+    """Turn a refusal into an answer."""
     return Response(error.status, envelope(error, correlation_id), dict(error.headers))
 
 
 def with_correlation(body: JsonObject, correlation_id: str) -> JsonObject:
-    """A success body with the effective correlation ID."""
+    """Add the effective correlation ID to a success body."""
     return {**body, "correlation_id": correlation_id}
 
 

@@ -10,7 +10,7 @@ from .settings import Settings
 
 
 def new_public_id(prefix: str, settings: Settings) -> str:
-    """A random opaque ID; its form is a variation."""
+    """Make up a random opaque ID; its form is a variation."""
     if settings.id_style == "uuid":
         return str(uuid.uuid4())
     if settings.id_style == "number":

@@ -54,7 +54,7 @@ class Page:
 
 
 def parse_limit(text: str | None, settings: Settings) -> int:
-    """The page size: 1 to 100, by default 50. Raises INVALID_LIMIT unless the settings clamp."""
+    """Return the page size: 1 to 100, by default 50. Raise INVALID_LIMIT unless the settings clamp."""
     if text is None:
         return LIMIT_DEFAULT
     number = int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
@@ -66,7 +66,7 @@ def parse_limit(text: str | None, settings: Settings) -> int:
 
 
 def clamp_limit(text: str, number: int | None) -> int:
-    """The legal page size nearest to an illegal one; the default where it is no number."""
+    """Return the legal page size nearest to an illegal one; the default for what is not a number."""
     if number is not None:
         return min(max(number, LIMIT_MIN), LIMIT_MAX)
     if text.startswith("-") and text[1:].isdecimal():
@@ -75,13 +75,13 @@ def clamp_limit(text: str, number: int | None) -> int:
 
 
 def sign(payload: bytes, scope: str, secret: bytes) -> bytes:
-    """The signature that binds a cursor to its list."""
+    """Return the signature that binds a cursor to its list."""
     mac = hmac.new(secret, scope.encode() + b"\0" + payload, hashlib.sha256)
     return mac.digest()[:SIGNATURE_BYTES]
 
 
 def encode_cursor(position: list[Any], pin: str, scope: str, services: Services) -> str:
-    """An opaque, URL-safe cursor for a position in the list named by `scope`.
+    """Encode a position in the list named by `scope` as an opaque, URL-safe cursor.
 
     `pin` keeps a choice that the first page made, such as the match run, for the pages after it.
     """
@@ -104,14 +104,14 @@ def decode_cursor(text: str, scope: str, services: Services) -> tuple[list[Any],
 
 
 def list_scope(call: Call, list_name: str, scope: str) -> str:
-    """What a cursor is bound to: the list, the org and the filters."""
+    """Return what a cursor is bound to: the list, the org and the filters."""
     return f"{list_name}|{call.org}|{scope}"
 
 
 def read_cursor(call: Call, list_name: str, scope: str) -> tuple[list[Any], str] | None:
     """Where the page starts and what is pinned: None for the first page.
 
-    Raises INVALID_CURSOR for a cursor of no such list, unless the settings restart the walk.
+    Raise INVALID_CURSOR for a cursor of no such list, unless the settings restart the walk.
     """
     text = call.request.query.get("cursor")
     if text is None:
@@ -123,12 +123,12 @@ def read_cursor(call: Call, list_name: str, scope: str) -> tuple[list[Any], str]
 
 
 def order_clause(order: Order) -> str:
-    """The ORDER BY terms of an order."""
+    """Return the ORDER BY terms of an order."""
     return ", ".join(f"{column} {'DESC' if descending else 'ASC'}" for column, descending in order.columns)
 
 
 def after_clause(order: Order) -> str:
-    """The condition that holds for rows after a position, with one placeholder group for each column."""
+    """Return the condition for rows after a position, with one placeholder group for each column."""
     alternatives = []
     for index, (column, descending) in enumerate(order.columns):
         equal = [f"{earlier} = ?" for earlier, _ in order.columns[:index]]
@@ -137,12 +137,12 @@ def after_clause(order: Order) -> str:
 
 
 def after_parameters(order: Order, position: list[Any]) -> list[Any]:
-    """The values for `after_clause`."""
+    """Return the values for `after_clause`."""
     return [value for index in range(len(order.columns)) for value in position[: index + 1]]
 
 
 def position_of(row: Row, order: Order) -> list[Any]:
-    """The sort key of a row."""
+    """Return the sort key of a row."""
     return [row[column.partition(".")[2]] for column, _ in order.columns]
 
 
@@ -174,7 +174,7 @@ def fetch_page(
 
 
 def cut_page(rows: list[Row], limit: int, cursor_after: Callable[[Row], str]) -> Page:
-    """The first `limit` rows, with a cursor when the query found one more."""
+    """Return the first `limit` rows, with a cursor when the query found one more."""
     if len(rows) <= limit:
         return Page(rows, None)
     shown = rows[:limit]

@@ -16,7 +16,7 @@ Second = TypeVar("Second")
 
 
 def finish(body: dict[str, Any], resource: str, settings: Settings) -> dict[str, Any]:
-    """An object as it leaves the server; a variation adds members that the pages do not name."""
+    """Finish an object that leaves the server; a variation adds members that the pages do not name."""
     if settings.extra_members:
         body["object"] = resource
         body["api_version"] = "v0"
@@ -24,7 +24,7 @@ def finish(body: dict[str, Any], resource: str, settings: Settings) -> dict[str,
 
 
 def page_body(head: dict[str, Any], items: list[dict[str, Any]], page: Page) -> dict[str, Any]:
-    """A list answer: what it is about, the items and the next cursor."""
+    """Build a list answer: what it is about, the items and the next cursor."""
     return {**head, "items": items, "next_cursor": page.next_cursor}
 
 

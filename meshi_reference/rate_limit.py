@@ -34,5 +34,5 @@ class Limiter:
 
 
 def retry_after(seconds: float) -> str:
-    """The Retry-After value: whole seconds, at least one."""
+    """Return the Retry-After value: whole seconds, at least one."""
     return str(max(1, math.ceil(seconds)))

@@ -65,7 +65,7 @@ class _Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A bound socket; port 0 takes a free one. Raises OSError."""
+    """Bind a socket; port 0 takes a free one. Raise OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # Only where the protocol is named does asyncio switch Nagle's delay off.
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -79,13 +79,13 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def base_url(bound: socket.socket) -> str:
-    """The base URL of a server on this socket."""
+    """Return the base URL of a server on this socket."""
     host, port = bound.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}{BASES[0]}"
 
 
 def build_services(settings: Settings, database: storage.Storage) -> Services:
-    """The parts of one server on an open database."""
+    """Build the parts of one server on an open database."""
     return Services(
         settings=settings,
         storage=database,
@@ -105,7 +105,7 @@ async def serve(
 ) -> None:
     """Serve on a bound socket until `stopping` is set; `on_start` learns the address once it listens.
 
-    Raises storage.StorageError where the database cannot be used.
+    Raise storage.StorageError where the database cannot be used.
     """
     database = storage.open_storage(settings)
     try:
@@ -152,7 +152,7 @@ def serve_until_signal(settings: Settings, bound: socket.socket, on_start: Calla
 def running(
     settings: Settings | None = None, application_factory: ApplicationFactory = Application
 ) -> Iterator[Address]:
-    """A server in a thread of its own, on a free loopback port, for as long as the block lasts."""
+    """Run a server in a thread of its own, on a free loopback port, for as long as the block lasts."""
     bound = listen("127.0.0.1", 0)
     started = threading.Event()
     state: dict[str, Any] = {}

@@ -19,7 +19,7 @@ class RateLimit:
 
     @classmethod
     def parse(cls, text: str) -> RateLimit | None:
-        """Read `REQUESTS/SECONDS` (or `REQUESTS`, one second; or `none`). Raises ValueError on anything else."""
+        """Read `REQUESTS/SECONDS` (or `REQUESTS`, one second; or `none`). Raise ValueError on anything else."""
         if text == "none":
             return None
         requests, _, seconds = text.partition("/")

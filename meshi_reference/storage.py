@@ -222,7 +222,7 @@ class Storage:
         self.connection.executemany(sql, rows)
 
     def one(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
-        """The first row, or None."""
+        """Return the first row, or None."""
         row: Row | None = self.connection.execute(sql, parameters).fetchone()
         return row
 
@@ -231,7 +231,7 @@ class Storage:
         return self.connection.execute(sql, parameters).fetchall()
 
     def scalar(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
-        """The first column of the first row, or None."""
+        """Return the first column of the first row, or None."""
         row = self.one(sql, parameters)
         return None if row is None else row[0]
 
@@ -251,7 +251,7 @@ class Storage:
 
 
 def open_storage(settings: Settings) -> Storage:
-    """Open the database and create what is missing. Raises StorageError with a message for people."""
+    """Open the database and create what is missing. Raise StorageError with a message for people."""
     try:
         if settings.db is not None:
             # Keys' hashes and people's data: for the owner alone. SQLite gives its other files the same mode.
@@ -273,12 +273,12 @@ def open_storage(settings: Settings) -> Storage:
 
 
 def latest_time(storage: Storage) -> int:
-    """The newest time in the database, so that the clock goes on from there."""
+    """Return the newest time in the database, so that the clock goes on from there."""
     return max(storage.scalar(f"SELECT max({column}) FROM {table}") or 0 for table, column in CLOCK_COLUMNS)
 
 
 def cursor_secret(storage: Storage) -> bytes:
-    """The key that signs page cursors; made once for a database."""
+    """Return the key that signs page cursors; made once for a database."""
     with storage.transaction():
         storage.execute(
             "INSERT OR IGNORE INTO meta (name, value) VALUES ('cursor_secret', ?)", (secrets.token_hex(16),)

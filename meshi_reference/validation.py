@@ -60,7 +60,7 @@ def text_length(text: str) -> int:
 
 
 def required_text(value: object, field: str, code: str) -> str:
-    """A string with something in it, within the field's length."""
+    """Require a non-empty string within the field's length."""
     if not isinstance(value, str) or not value.strip():
         raise ApiError(code, f"{field} must be a string that is not empty")
     if text_length(value) > MAX_LENGTH[field]:
@@ -69,7 +69,7 @@ def required_text(value: object, field: str, code: str) -> str:
 
 
 def optional_text(value: object, field: str, code: str) -> str | None:
-    """A string within the field's length, or nothing."""
+    """Accept a string within the field's length, or nothing."""
     if value is None:
         return None
     if not isinstance(value, str):
@@ -80,7 +80,7 @@ def optional_text(value: object, field: str, code: str) -> str | None:
 
 
 def optional_object(value: object, field: str, code: str) -> JsonObject | None:
-    """A JSON object, or nothing."""
+    """Accept a JSON object, or nothing."""
     if value is None:
         return None
     if not isinstance(value, dict):
@@ -92,28 +92,28 @@ def optional_object(value: object, field: str, code: str) -> JsonObject | None:
 
 
 def check_partner_id(value: object, field: str = "partner_id") -> str:
-    """A partner-owned ID, or INVALID_PARTNER_ID (identity-and-ids)."""
+    """Require a partner-owned ID, or raise INVALID_PARTNER_ID (identity-and-ids)."""
     if not isinstance(value, str) or PARTNER_ID_PATTERN.fullmatch(value) is None:
         raise ApiError("INVALID_PARTNER_ID", f"{field} must match ^[A-Za-z0-9][A-Za-z0-9._:-]{{0,127}}$")
     return value
 
 
 def check_kind(value: object, field: str = "kind") -> str:
-    """A kind of partner ID, or INVALID_PARTNER_KIND (identity-and-ids)."""
+    """Require a kind of partner ID, or raise INVALID_PARTNER_KIND (identity-and-ids)."""
     if not isinstance(value, str) or KIND_PATTERN.fullmatch(value) is None:
         raise ApiError("INVALID_PARTNER_KIND", f"{field} must match ^[A-Za-z][A-Za-z0-9_-]{{0,63}}$")
     return value
 
 
 def check_run_id(value: str) -> str:
-    """A run ID as the server could have issued it, or INVALID_RUN_ID."""
+    """Require a run ID as the server could have issued it, or raise INVALID_RUN_ID."""
     if OPAQUE_ID_PATTERN.fullmatch(value) is None:
         raise ApiError("INVALID_RUN_ID", "run_id is malformed")
     return value
 
 
 def check_review_id(value: str) -> str:
-    """A review ID as the server could have issued it, or INVALID_REVIEW_ID."""
+    """Require a review ID as the server could have issued it, or raise INVALID_REVIEW_ID."""
     if OPAQUE_ID_PATTERN.fullmatch(value) is None:
         raise ApiError("INVALID_REVIEW_ID", "review_id is malformed")
     return value
@@ -123,12 +123,12 @@ def check_review_id(value: str) -> str:
 
 
 def check_title(value: object) -> str:
-    """Required, 1 to 200 characters."""
+    """Require 1 to 200 characters."""
     return required_text(value, "title", "INVALID_TITLE")
 
 
 def check_description(value: object) -> str | None:
-    """Optional, at most 4000 characters."""
+    """Accept at most 4000 characters, or nothing."""
     return optional_text(value, "description", "INVALID_DESCRIPTION")
 
 
@@ -144,21 +144,21 @@ def is_calendar_date(value: object) -> bool:
 
 
 def check_start_date(value: object) -> str | None:
-    """Optional ISO date."""
+    """Accept an ISO date, or nothing."""
     if value is not None and not is_calendar_date(value):
         raise ApiError("INVALID_START_DATE", "start_date must be an ISO date, such as 2026-09-10")
     return value  # type: ignore[return-value]
 
 
 def check_end_date(value: object) -> str | None:
-    """Optional ISO date. It may precede the start: the pages forbid it nowhere."""
+    """Accept an ISO date, or nothing. It may precede the start: the pages forbid it nowhere."""
     if value is not None and not is_calendar_date(value):
         raise ApiError("INVALID_END_DATE", "end_date must be an ISO date, such as 2026-09-11")
     return value  # type: ignore[return-value]
 
 
 def check_timezone(value: object, settings: Settings) -> str | None:
-    """Optional, at most 128 characters."""
+    """Accept at most 128 characters, or nothing."""
     text = optional_text(value, "timezone", "INVALID_TIMEZONE")
     if settings.strict_formats and text is not None and not TIMEZONE_PATTERN.fullmatch(text):
         raise ApiError("INVALID_TIMEZONE", "timezone must be an IANA time zone name")
@@ -166,7 +166,7 @@ def check_timezone(value: object, settings: Settings) -> str | None:
 
 
 def check_visibility(value: object, settings: Settings) -> str | None:
-    """Optional, at most 32 characters."""
+    """Accept at most 32 characters, or nothing."""
     text = optional_text(value, "visibility", "INVALID_VISIBILITY")
     if settings.strict_formats and text is not None and text not in VISIBILITIES:
         raise ApiError("INVALID_VISIBILITY", f"visibility must be one of {', '.join(sorted(VISIBILITIES))}")
@@ -174,7 +174,7 @@ def check_visibility(value: object, settings: Settings) -> str | None:
 
 
 def check_url_slug(value: object, settings: Settings) -> str | None:
-    """Optional, at most 128 characters."""
+    """Accept at most 128 characters, or nothing."""
     text = optional_text(value, "url_slug", "INVALID_URL_SLUG")
     if settings.strict_formats and text is not None and not SLUG_PATTERN.fullmatch(text):
         raise ApiError("INVALID_URL_SLUG", "url_slug must consist of lower-case words joined by hyphens")
@@ -182,7 +182,7 @@ def check_url_slug(value: object, settings: Settings) -> str | None:
 
 
 def check_event(body: JsonObject, settings: Settings) -> JsonObject:
-    """The whole body of POST /events."""
+    """Check the whole body of POST /events."""
     return {
         "event_id": check_partner_id(body.get("event_id"), "event_id"),
         "title": check_title(body.get("title")),
@@ -205,7 +205,7 @@ def check_context_value(field: str, value: object) -> str:
 
 
 def check_context(body: JsonObject) -> dict[str, str]:
-    """The given context fields; at least one (endpoint-reference, POST /events/:event_id/context)."""
+    """Check the given context fields; at least one (endpoint-reference, POST /events/:event_id/context)."""
     given = {field: check_context_value(field, body[field]) for field in CONTEXT_FIELDS if body.get(field) is not None}
     if not given:
         raise ApiError("INVALID_CONTEXT", f"at least one of {', '.join(CONTEXT_FIELDS)} is required")
@@ -216,12 +216,12 @@ def check_context(body: JsonObject) -> dict[str, str]:
 
 
 def check_session_title(value: object) -> str:
-    """Required; the length limit is the event title's, as the pages give none."""
+    """Require a title; the length limit is the event title's, as the pages give none."""
     return required_text(value, "session_title", "INVALID_TITLE")
 
 
 def check_session_description(value: object) -> str | None:
-    """Optional; the length limit is the event description's, as the pages give none."""
+    """Accept a text or nothing; the length limit is the event description's, as the pages give none."""
     return optional_text(value, "session_description", "INVALID_DESCRIPTION")
 
 
@@ -240,7 +240,7 @@ def parse_instant(value: object) -> int | None:
 
 
 def check_start_timestamp(value: object, settings: Settings) -> str | None:
-    """Optional ISO datetime."""
+    """Accept an ISO datetime, or nothing."""
     if value is None and not settings.require_session_times:
         return None
     if parse_instant(value) is None:
@@ -249,7 +249,7 @@ def check_start_timestamp(value: object, settings: Settings) -> str | None:
 
 
 def check_end_timestamp(value: object, start: str | None, settings: Settings) -> str | None:
-    """Optional ISO datetime. Whether it may precede the start is open; by default it may."""
+    """Accept an ISO datetime, or nothing. Whether it may precede the start is open; by default it may."""
     if value is None and not settings.require_session_times:
         return None
     end = parse_instant(value)
@@ -262,7 +262,7 @@ def check_end_timestamp(value: object, start: str | None, settings: Settings) ->
 
 
 def check_session(body: JsonObject, settings: Settings) -> JsonObject:
-    """The whole body of a session creation."""
+    """Check the whole body of a session creation."""
     start = check_start_timestamp(body.get("start_timestamp"), settings)
     return {
         "session_id": check_partner_id(body.get("session_id"), "session_id"),
@@ -277,7 +277,7 @@ def check_session(body: JsonObject, settings: Settings) -> JsonObject:
 
 
 def check_attendees(value: object, settings: Settings) -> list[Any]:
-    """A list with at least one row and at most the cap."""
+    """Require a list with at least one row and at most the cap."""
     if not isinstance(value, list) or not value:
         raise ApiError("INVALID_ATTENDEES", "attendees must be a non-empty array")
     if len(value) > settings.attendee_cap:
@@ -286,19 +286,19 @@ def check_attendees(value: object, settings: Settings) -> list[Any]:
 
 
 def check_attendee_id(row: JsonObject, settings: Settings) -> str:
-    """The row's ID. A missing one earns the code that the settings choose."""
+    """Check the row's ID. The settings choose the code that refuses a missing one."""
     if row.get("attendee_id") is None and settings.missing_attendee_id == "INVALID_ATTENDEE":
         raise ApiError("INVALID_ATTENDEE", "attendee_id is required")
     return check_partner_id(row.get("attendee_id"), "attendee_id")
 
 
 def check_attendee_name(value: object) -> str:
-    """Required, 1 to 240 characters."""
+    """Require 1 to 240 characters."""
     return required_text(value, "attendee_name", "INVALID_ATTENDEE_NAME")
 
 
 def check_attendee_email(value: object, settings: Settings) -> str | None:
-    """Optional, at most 320 characters."""
+    """Accept at most 320 characters, or nothing."""
     text = optional_text(value, "attendee_email", "INVALID_ATTENDEE_EMAIL")
     if settings.strict_formats and text is not None and not EMAIL_PATTERN.fullmatch(text):
         raise ApiError("INVALID_ATTENDEE_EMAIL", "email must be an e-mail address")
@@ -306,7 +306,7 @@ def check_attendee_email(value: object, settings: Settings) -> str | None:
 
 
 def check_attendee_linkedin_url(value: object, settings: Settings) -> str | None:
-    """Optional, at most 2048 characters."""
+    """Accept at most 2048 characters, or nothing."""
     text = optional_text(value, "attendee_linkedin_url", "INVALID_ATTENDEE_LINKEDIN_URL")
     if settings.strict_formats and text is not None and not is_http_url(text):
         raise ApiError("INVALID_ATTENDEE_LINKEDIN_URL", "linkedin_url must be an http or https URL")
@@ -314,17 +314,17 @@ def check_attendee_linkedin_url(value: object, settings: Settings) -> str | None
 
 
 def check_attendee_title(value: object) -> str | None:
-    """Optional, at most 512 characters."""
+    """Accept at most 512 characters, or nothing."""
     return optional_text(value, "attendee_title", "INVALID_ATTENDEE_TITLE")
 
 
 def check_attendee_company(value: object) -> str | None:
-    """Optional, at most 512 characters."""
+    """Accept at most 512 characters, or nothing."""
     return optional_text(value, "attendee_company", "INVALID_ATTENDEE_COMPANY")
 
 
 def check_attendee_raw_data(value: object) -> JsonObject | None:
-    """Optional JSON object."""
+    """Accept a JSON object, or nothing."""
     return optional_object(value, "raw_data", "INVALID_ATTENDEE_RAW_DATA")
 
 
@@ -355,7 +355,7 @@ def check_unique_attendee(attendee_id: str, seen: set[str]) -> None:
 
 
 def check_idempotency_key(value: object, settings: Settings) -> str:
-    """A string of 1 to 255 characters (errors-and-limits: missing, empty or too long)."""
+    """Require a string of 1 to 255 characters (errors-and-limits: missing, empty or too long)."""
     if not isinstance(value, str) or not value:
         raise ApiError("INVALID_IDEMPOTENCY_KEY", "idempotency_key must be a string that is not empty")
     if text_length(value) > settings.idempotency_key_max:
@@ -378,7 +378,7 @@ def is_http_url(text: str, schemes: tuple[str, ...] = ("http", "https")) -> bool
 
 
 def check_webhook_url(value: object, settings: Settings) -> str | None:
-    """Optional http or https URL; it is echoed and never called (overview)."""
+    """Accept an http or https URL, or nothing; it is echoed and never called (overview)."""
     text = optional_text(value, "webhook_url", "INVALID_WEBHOOK_URL")
     schemes = ("https",) if settings.require_https_webhook else ("http", "https")
     if text is not None and not is_http_url(text, schemes):
@@ -387,7 +387,7 @@ def check_webhook_url(value: object, settings: Settings) -> str | None:
 
 
 def check_top_n(value: object) -> int:
-    """Optional integer from 1 to 50, by default 10 (endpoint-reference, POST match-runs)."""
+    """Accept an integer from 1 to 50, by default 10 (endpoint-reference, POST match-runs)."""
     if value is None:
         return TOP_N_DEFAULT
     if isinstance(value, bool) or not isinstance(value, int) or not TOP_N_MIN <= value <= TOP_N_MAX:
@@ -403,17 +403,17 @@ def check_run_kind(value: object) -> str:
 
 
 def check_progress(value: object) -> JsonObject:
-    """Optional JSON object."""
+    """Accept a JSON object, or nothing."""
     return optional_object(value, "progress", "INVALID_PROGRESS") or {}
 
 
 def check_snapshot_metadata(value: object) -> JsonObject:
-    """Optional JSON object."""
+    """Accept a JSON object, or nothing."""
     return optional_object(value, "snapshot_metadata", "INVALID_SNAPSHOT_METADATA") or {}
 
 
 def check_version_metadata(value: object) -> JsonObject:
-    """Optional JSON object."""
+    """Accept a JSON object, or nothing."""
     return optional_object(value, "version_metadata", "INVALID_VERSION_METADATA") or {}
 
 
@@ -428,7 +428,7 @@ def check_decision(value: object) -> str:
 
 
 def check_reason(value: object) -> str | None:
-    """Optional text for people. No route lists a code for it, so a wrong type is a malformed body."""
+    """Accept a text for people. No route lists a code for it, so a wrong type is a malformed body."""
     if value is not None and not isinstance(value, str):
         raise ApiError("INVALID_JSON", "reason must be a string")
     return value

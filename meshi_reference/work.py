@@ -70,7 +70,7 @@ class GenericWork:
         return True
 
     def finish(self) -> str:
-        """It always succeeds."""
+        """Succeed always."""
         return "succeeded"
 
 
@@ -82,7 +82,7 @@ WORK: dict[str, Callable[[Services, Row], Work]] = {
 
 
 def work_of(services: Services, run: Row) -> Work:
-    """The work that a run stands for."""
+    """Return the work that a run stands for."""
     return (GenericWork if run["event_seq"] is None else WORK[run["kind"]])(services, run)
 
 

@@ -17,7 +17,7 @@ LAG = 0.25
 
 
 def late(patch: Patch, operation: str, parameter: str, code: str) -> None:
-    """An operation does not find what a parameter names until a moment after it is first asked for."""
+    """Make an operation miss what a parameter names until a moment after it is first asked for."""
     asked: dict[str, float] = {}
 
     def make(inner: Handler) -> Handler:

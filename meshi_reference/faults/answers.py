@@ -26,13 +26,13 @@ EVERYTHING = ("*.{operation}", "*.{operation}.*", "lists.*.odd_*", "limits.ids.*
 
 
 def labelled(headers: Headers, label: bytes | None) -> Headers:
-    """The headers with another Content-Type; None takes it away."""
+    """Return the headers with another Content-Type; None takes it away."""
     kept = [pair for pair in headers if pair[0] != b"content-type"]
     return kept if label is None else [*kept, (b"content-type", label)]
 
 
 def on_wire(change: Callable[[int, Headers, bytes], Wire], only: str = "all") -> Callable[[Patch, str], None]:
-    """A kind that changes the bytes of all answers, of `accepted` or of `refused` ones."""
+    """Define a kind of fault that changes the bytes of all answers, of `accepted` or of `refused` ones."""
 
     def changed(status: int, headers: Headers, content: bytes) -> Wire:
         fits = only == "all" or (status < 300) == (only == "accepted")
@@ -95,7 +95,7 @@ family(
 
 
 def labels(label: bytes | None, only: str = "all") -> Callable[[Patch, str], None]:
-    """A kind that changes the Content-Type."""
+    """Define a kind of fault that changes the Content-Type."""
     return on_wire(lambda status, headers, content: (status, labelled(headers, label), content), only)
 
 
@@ -125,7 +125,7 @@ def other_header(status: int, headers: Headers, content: bytes) -> Wire:
 
 
 def on_body(change: Callable[[dict[str, Any], Request], None], only: str = "all") -> Callable[[Patch, str], None]:
-    """A kind that changes the bodies of all answers, of `accepted` or of `refused` ones."""
+    """Define a kind of fault that changes the bodies of all answers, of `accepted` or of `refused` ones."""
 
     def changed(response: Response, request: Request) -> Response | None:
         if response.body is None or (only != "all" and (response.status < 300) != (only == "accepted")):
@@ -318,7 +318,7 @@ Body = Callable[[dict[str, Any], Request], None]
 
 
 def of_the_decided(change: Body) -> Body:
-    """The answer to a decision gets what a row of the attendee that it is about, or that stays, has."""
+    """Give the answer to a decision what a row of its attendee, or of the one that stays, has."""
 
     def changed(body: dict[str, Any], request: Request) -> None:
         about = {"partner_id": body.get("partner_id") or body["target"]["partner_id"]}
@@ -329,7 +329,7 @@ def of_the_decided(change: Body) -> Body:
 
 
 def of_the_page(change: Body) -> Body:
-    """The rows of a page get what would be theirs if they were about the page's attendee."""
+    """Give the rows of a page what would be theirs if they were about the page's attendee."""
 
     def changed(body: dict[str, Any], request: Request) -> None:
         for row in body.get("items", []):
@@ -394,7 +394,7 @@ for _place, _operation in enumerate(OPERATIONS):
 
 
 def places(body: Any, path: str) -> list[tuple[dict[str, Any], str]]:
-    """The objects that hold a member, with its name: `items[].event.goal` stands in every row."""
+    """Return the objects that hold a member, with its name: `items[].event.goal` means the `event` of every row."""
     found = [body]
     *steps, last = path.split(".")
     for step in steps:

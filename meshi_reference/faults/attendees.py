@@ -273,7 +273,7 @@ def _(patch: Patch) -> None:
 
 
 def in_list(patch: Patch, name: str, value: Callable[[JsonObject, Row], Any]) -> None:
-    """A member of an attendee is shown otherwise."""
+    """Show a member of an attendee otherwise."""
 
     def change(body: JsonObject, row: Row) -> None:
         body[name] = value(body, row)

@@ -17,7 +17,7 @@ Check = Callable[..., Any]
 
 
 def two_at_least(name: str) -> Callable[[Check], Check]:
-    """The check of a partner ID that wants more than one character of one field."""
+    """Return the check of a partner ID that wants more than one character of one field."""
 
     def make(inner: Check) -> Check:
         def check(value: object, field: str = "partner_id") -> Any:
@@ -102,7 +102,7 @@ for _field in validation.CONTEXT_FIELDS:
 
 
 def made_up(name: str) -> Callable[[Check], Check]:
-    """The check of an ID that makes one up where it is missing or null."""
+    """Return the check of an ID that makes one up where it is missing or null."""
 
     def make(inner: Check) -> Check:
         def check(value: object, field: str = "partner_id") -> Any:

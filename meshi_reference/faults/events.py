@@ -43,7 +43,7 @@ def mojibake(text: str) -> str:
 
 
 def stored(patch: Patch, field: str, value: Values) -> None:
-    """What is stored of a new event differs from what was sent."""
+    """Store something else of a new event than was sent."""
 
     def make(inner: Callable[[JsonObject, Settings], JsonObject]) -> Any:
         def check(body: JsonObject, settings: Settings) -> JsonObject:
@@ -251,7 +251,7 @@ def _(patch: Patch) -> None:
 
 
 def overwrite(services: Services, org: str, fields: JsonObject) -> None:
-    """What a creation that finds its ID taken writes all the same."""
+    """Write a creation although its ID is taken."""
     services.storage.execute(
         "UPDATE events SET title = ?, description = ? WHERE org_id = ? AND event_id = ?",
         (fields["title"], fields["description"], org, fields["event_id"]),

@@ -19,7 +19,7 @@ NAME = CORRELATION_HEADER.encode()
 
 
 def on_method(method: str, change: Callable[[Headers], Headers], patch: Patch) -> None:
-    """The headers of every answer to one method are changed."""
+    """Change the headers of every answer to one method."""
 
     def make(inner: Callable[..., Any]) -> Any:
         async def send_response(request: Request, response: Response, send: Send) -> None:

@@ -41,7 +41,7 @@ ALSO = ("idempotency.*", "generated.model.*", "imports.replay.*")
 
 
 def operation_of(new: NewRun) -> str:
-    """The operation that asks for a run."""
+    """Return the operation that asks for a run."""
     return "createRun" if new.event is None else KINDS[new.kind]
 
 
@@ -65,7 +65,7 @@ def forget(services: Services, new: NewRun) -> None:
 
 
 def first_answer(services: Services, new: NewRun) -> Row | None:
-    """The run that the key started already."""
+    """Return the run that the key started already."""
     return runs.find_by_key(services, new)
 
 
@@ -103,7 +103,7 @@ def second_run(inner: Accept) -> Accept:
 
 
 def run_behind(inner: Accept) -> Accept:
-    """The answer is the first run's; another one is started all the same."""
+    """Answer with the first run, and start another one all the same."""
 
     def accept(services: Services, new: NewRun) -> tuple[Row, bool]:
         row, replay = inner(services, new)
@@ -149,7 +149,7 @@ def body_of(new: NewRun) -> str:
 
 
 def compare_bodies(otherwise: Callable[[Services, NewRun], None]) -> Callable[[Accept], Accept]:
-    """A key with another body is no replay; `otherwise` says what becomes of it."""
+    """Treat a key with another body as new; `otherwise` says what becomes of it."""
     bodies: dict[int, str] = {}
 
     def make(inner: Accept) -> Accept:
@@ -208,7 +208,7 @@ family(
 
 
 def cached_answers(patch: Patch, operation: str) -> None:
-    """A replay is answered with the first answer as it was, but for the flag."""
+    """Answer a replay with the first answer as it was, but for the flag."""
     answers: dict[str, dict[str, Any]] = {}
 
     def make(inner: Handler) -> Handler:
@@ -275,7 +275,7 @@ family(
 
 
 def same_input(inner: Accept) -> Accept:
-    """The input decides, and not the key."""
+    """Recognise a repeat by its input instead of its key."""
     known: dict[tuple[Any, ...], int] = {}
 
     def accept(services: Services, new: NewRun) -> tuple[Row, bool]:
@@ -318,7 +318,7 @@ family(
 
 
 def first_again(inner: Accept) -> Accept:
-    """The second replay is answered as a first call."""
+    """Answer the second replay as a first call."""
     times: dict[str, int] = {}
 
     def accept(services: Services, new: NewRun) -> tuple[Row, bool]:
@@ -353,7 +353,7 @@ def _(patch: Patch) -> None:
 
 
 def per_event(inner: Accept) -> Accept:
-    """A key that another event has used starts a run of its own."""
+    """Start another run for a key that another event has used."""
 
     def accept(services: Services, new: NewRun) -> tuple[Row, bool]:
         existing = first_answer(services, new)
@@ -365,7 +365,7 @@ def per_event(inner: Accept) -> Accept:
 
 
 def any_event(inner: Accept) -> Accept:
-    """A key that another event has used is a replay of that event's run."""
+    """Replay the run of another event that has used the key."""
 
     def accept(services: Services, new: NewRun) -> tuple[Row, bool]:
         existing = first_answer(services, new)
@@ -377,7 +377,7 @@ def any_event(inner: Accept) -> Accept:
 
 
 def per_operation(inner: Accept) -> Accept:
-    """A key that another operation has used starts a run of its own."""
+    """Start another run for a key that another operation has used."""
 
     def accept(services: Services, new: NewRun) -> tuple[Row, bool]:
         existing = first_answer(services, new)
@@ -389,7 +389,7 @@ def per_operation(inner: Accept) -> Accept:
 
 
 def any_operation(inner: Accept) -> Accept:
-    """A key that another operation has used is a replay of that operation's run."""
+    """Replay the run of another operation that has used the key."""
 
     def accept(services: Services, new: NewRun) -> tuple[Row, bool]:
         existing = first_answer(services, new)
@@ -401,7 +401,7 @@ def any_operation(inner: Accept) -> Accept:
 
 
 def conflict_says(status: int, code: str) -> Callable[[Accept], Accept]:
-    """A conflict is refused with another status or code."""
+    """Refuse a conflict with another status or code."""
 
     def make(inner: Accept) -> Accept:
         def accept(services: Services, new: NewRun) -> tuple[Row, bool]:
@@ -416,7 +416,7 @@ def conflict_says(status: int, code: str) -> Callable[[Accept], Accept]:
 
 
 def conflict_frees(inner: Accept) -> Accept:
-    """A refused reuse takes the key away from its first run."""
+    """Take the key away from its first run when a reuse is refused."""
 
     def accept(services: Services, new: NewRun) -> tuple[Row, bool]:
         try:
@@ -485,7 +485,7 @@ family(
 
 
 def of_all_orgs(otherwise: Callable[[Services, Row], tuple[Row, bool]]) -> Callable[[Accept], Accept]:
-    """A key that another org has used is known here too."""
+    """Recognise a key that another org has used."""
 
     def make(inner: Accept) -> Accept:
         def accept(services: Services, new: NewRun) -> tuple[Row, bool]:
@@ -517,7 +517,7 @@ family(
 
 
 def burn(patch: Patch, operation: str, codes: tuple[str, ...]) -> None:
-    """A refused request leaves its key marked as used: the next one with it is refused."""
+    """Mark the key of a refused request as used: the next request with it is refused."""
     burnt: set[tuple[str, Any]] = set()
 
     def make(inner: Handler) -> Handler:
@@ -539,7 +539,7 @@ def burn(patch: Patch, operation: str, codes: tuple[str, ...]) -> None:
 
 
 def answer_refusal_again(patch: Patch, operation: str) -> None:
-    """A key is answered with its first answer, also where that one was a refusal."""
+    """Answer a key with its first answer, even if that was a refusal."""
     refusals: dict[tuple[str, str], ApiError] = {}
 
     def make(inner: Handler) -> Handler:
@@ -636,13 +636,13 @@ def as_it_comes(response: Response, first_status: int) -> Response:
 
 
 def as_first(response: Response, first_status: int) -> Response:
-    """The flag stems from the look-up."""
+    """Take the flag from the look-up."""
     assert response.body is not None
     return Response(first_status, {**response.body, "idempotent_replay": False}, response.headers)
 
 
 def nothing(call: Call, key: str) -> None:
-    """The insertion itself is sound."""
+    """Leave the insertion itself as it is."""
 
 
 for _operation in WRITES:

@@ -36,7 +36,7 @@ def selecting(operation: str, change: Callable[[Call, str, list[Any]], Query]) -
 
 
 def once_seen(operation: str) -> Callable[[Patch], None]:
-    """A review that was shown once is no longer listed."""
+    """List a review once and never again."""
 
     def apply(patch: Patch) -> None:
         seen: dict[str, int] = {}
@@ -82,7 +82,7 @@ fault(
 
 
 def keeps_resolved(operation: str, decision: str) -> Callable[[Patch], None]:
-    """A queue that goes on listing reviews with one decision."""
+    """Go on listing the reviews with one decision after they were resolved."""
 
     def also_resolved(call: Call, where: str, parameters: list[Any]) -> Query:
         return where.replace(
@@ -193,7 +193,7 @@ for _name, _member, _suffix, _sentence, _value in DECIDED:
 
 
 def close_on_refusal(patch: Patch, operation: str, codes: tuple[str, ...], decision: str) -> None:
-    """The review is closed first, and the request is checked afterwards."""
+    """Close the review first and check the request afterwards."""
 
     def make(inner: Handler) -> Handler:
         async def handler(call: Call) -> Response:
@@ -213,7 +213,7 @@ def close_on_refusal(patch: Patch, operation: str, codes: tuple[str, ...], decis
 
 
 def decide_anew(patch: Patch) -> None:
-    """A decision on a review that was resolved is recorded over the first one."""
+    """Record a decision on a resolved review over the first one."""
 
     def make(inner: operations.Handler) -> operations.Handler:
         async def handler(call: Call) -> Response:
@@ -445,7 +445,7 @@ def _(patch: Patch) -> None:
 
 
 def merging_itself(patch: Patch, otherwise: Callable[[], ApiError | None]) -> None:
-    """What becomes of a merge of an attendee into itself."""
+    """Change what becomes of a merge of an attendee into itself."""
 
     def make(inner: Callable[..., Row]) -> Any:
         def require_merge_target(
@@ -480,7 +480,7 @@ fault(
 
 
 def unknown_review(code: str, patch: Patch) -> None:
-    """A merge of a review that never existed earns another code; one that is resolved is not found."""
+    """Refuse a merge of a review that never existed with another code; a resolved one is still not found."""
 
     def make(inner: Handler) -> Handler:
         async def handler(call: Call) -> Response:

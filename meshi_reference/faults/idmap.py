@@ -44,7 +44,7 @@ def always(inner: Mapped, services: Services, org: str, partner_id: str) -> bool
 
 
 def seen_before(kind: str) -> Callable[[Mapped, Services, str, str], bool]:
-    """That an ID is not mapped stays in a cache."""
+    """Cache that an ID is not mapped."""
     unmapped: set[tuple[str, str]] = set()
 
     def answer(inner: Mapped, services: Services, org: str, partner_id: str) -> bool:
@@ -59,7 +59,7 @@ def seen_before(kind: str) -> Callable[[Mapped, Services, str, str], bool]:
 
 
 def refusing(patch: Patch, kind: str, otherwise: Callable[[Call], Response]) -> None:
-    """An ID of one kind that is not mapped is answered otherwise."""
+    """Answer otherwise for an ID of one kind that is not mapped."""
 
     def make(inner: Handler) -> Handler:
         async def get_id_mapping(call: Call) -> Response:
@@ -84,7 +84,7 @@ def sibling(call: Call) -> Response:
 
 
 def echoing(patch: Patch, kind: str, name: str, value: Callable[[Any], Any]) -> None:
-    """A member of the mapping of one kind is shown otherwise."""
+    """Show a member of the mapping of one kind otherwise."""
 
     def change(body: dict[str, Any]) -> None:
         if body["kind"] == kind:

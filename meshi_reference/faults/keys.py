@@ -26,7 +26,7 @@ from .registry import fault
 
 
 def anybody(storage: Storage) -> Principal:
-    """The principal that a forgotten check lets in: an ordinary key of the first org."""
+    """Return the principal that a forgotten check lets in: an ordinary key of the first org."""
     row = storage.one(
         "SELECT * FROM api_keys WHERE org_id = (SELECT value FROM meta WHERE name = 'org:a')"
         " AND principal_type = 'service_account' AND NOT disabled AND scopes LIKE '%partner:write%'"
@@ -58,7 +58,7 @@ def admits(code: str, to_admit: Callable[[Request], bool] = lambda request: True
 
 
 def says(code: str, status: int, said: str) -> Callable[[Patch, str], None]:
-    """A refusal with the code carries another status and code instead."""
+    """Refuse with another status and code where a refusal has this code."""
     return lambda patch, operation: operations.refusal(patch, operation, lambda error: Refusal(status, said), code)
 
 
@@ -211,7 +211,7 @@ def other_orgs(call: Call) -> list[str]:
 
 
 def across_orgs(patch: Patch, operation: str, found: Callable[[Response, ApiError], Response]) -> None:
-    """What the caller's org does not have is looked for in the others; `found` makes an answer of it."""
+    """Look in the other orgs for what the caller's org does not have; `found` makes an answer of it."""
 
     def make(inner: Handler) -> Handler:
         async def handler(call: Call) -> Response:

@@ -69,7 +69,7 @@ for _suffix, _sentence, _bad in (
 
 
 def normalised(url: str) -> str:
-    """A URL as libraries that parse it write it."""
+    """Write a URL as libraries that parse it write it."""
     parts = urlsplit(url)
     return parts._replace(netloc=(parts.hostname or ""), path=parts.path or "/").geturl()
 

@@ -46,7 +46,7 @@ LONGEST_ID = 128
 
 
 def of_field(field: str, changed: Callable[[Check, Any], Any]) -> Callable[[Check], Check]:
-    """A check of several fields that is changed for one of them: `changed(inner, value)`."""
+    """Change a check of several fields for one of them: `changed(inner, value)`."""
 
     def make(inner: Check) -> Check:
         def check(value: object, name: str = "partner_id") -> Any:
@@ -69,7 +69,7 @@ def refusing(code: str, unwanted: Callable[[str], bool]) -> Callable[[Check, Any
 
 
 def accepting(like: Callable[[str], str]) -> Callable[[Check, Any], Any]:
-    """Accepts what would be good if it were `like(value)`."""
+    """Accept what would be good if it were `like(value)`."""
 
     def changed(inner: Check, value: Any) -> Any:
         if isinstance(value, str):
@@ -297,7 +297,7 @@ def unchecked(inner: Check) -> Check:
 
 
 def without(code: str, unwanted: Callable[[Any], bool]) -> Values:
-    """Some good values are refused."""
+    """Refuse some good values."""
 
     def make(inner: Check) -> Check:
         def check(value: Any, *rest: Any) -> Any:
@@ -311,7 +311,7 @@ def without(code: str, unwanted: Callable[[Any], bool]) -> Values:
 
 
 def including(wanted: Callable[[Any], bool], as_if: Any) -> Values:
-    """Some bad values are taken for a good one."""
+    """Accept some bad values."""
     return lambda inner: lambda value, *rest: inner(as_if if wanted(value) else value, *rest)
 
 

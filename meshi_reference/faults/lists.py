@@ -76,7 +76,7 @@ def paged(listed: Listed, make: Callable[[Fetch], Fetch]) -> Callable[[Patch], N
 
 
 def late(micros: int, listed: Listed) -> Callable[[Patch], None]:
-    """The list shows a row so many microseconds after it was written."""
+    """Show a row in the list only this many microseconds after it was written."""
     column = f"{listed.by.partition('.')[0]}.created_at"
 
     def query(call: Call, where: str, parameters: list[Any]) -> Query:
@@ -100,7 +100,7 @@ fault(
 
 
 def ordered(listed: Listed, *columns: tuple[str, bool]) -> Callable[[Patch], None]:
-    """The list is ordered by other columns, its cursors too: its walk is whole, in the wrong order."""
+    """Order the list and its cursors by other columns: its walk is whole, in the wrong order."""
 
     def make(inner: Fetch) -> Fetch:
         def fetch_page(call: Call, name: str, *rest: Any, **named: Any) -> Page:
@@ -117,7 +117,7 @@ def ordered(listed: Listed, *columns: tuple[str, bool]) -> Callable[[Patch], Non
 
 
 def unique(listed: Listed) -> tuple[tuple[str, bool], ...]:
-    """The columns that complete an order of a list."""
+    """Return the columns that complete an order of a list."""
     return paging.ORDERS[listed.order].columns
 
 
@@ -254,7 +254,7 @@ def drops_short(rows: list[Row], start: int, limit: int) -> tuple[list[Row], int
 
 
 def overlaps(rows: list[Row], start: int, limit: int) -> tuple[list[Row], int | None]:
-    """The first row of a page is the last of the page before."""
+    """Begin a page with the last row of the page before."""
     following = start + limit if len(rows) > limit else None
     return rows[:limit], None if following is None else max(start + 1, following - (1 if limit > 1 else 0))
 
@@ -264,12 +264,12 @@ def one_too_many(rows: list[Row], start: int, limit: int) -> tuple[list[Row], in
 
 
 def empty_last(rows: list[Row], start: int, limit: int) -> tuple[list[Row], int | None]:
-    """A cursor always follows."""
+    """Send a cursor with every page, even the last."""
     return rows[:limit], start + limit
 
 
 def same_again(rows: list[Row], start: int, limit: int) -> tuple[list[Row], int | None]:
-    """The cursor of the last page is its own."""
+    """Send a page's own cursor again with the last page."""
     return rows[:limit], start + limit if len(rows) > limit else start
 
 
@@ -285,12 +285,12 @@ def by_offset(
 
 
 def ties(listed: Listed) -> Callable[[Patch], None]:
-    """The cursor holds the first column alone, so that rows of equal order are lost where a page ends."""
+    """Put the first column alone into the cursor, so that rows of equal order are lost at the end of a page."""
     return ordered(listed, paging.ORDERS[listed.order].columns[0])
 
 
 def restarts(listed: Listed) -> Callable[[Patch], None]:
-    """A cursor is not understood, and the first page comes again."""
+    """Ignore a cursor and answer with the first page again."""
 
     def make(inner: Fetch) -> Fetch:
         def fetch_page(call: Call, *rest: Any, **named: Any) -> Page:
@@ -307,7 +307,7 @@ def restarts(listed: Listed) -> Callable[[Patch], None]:
 
 
 def no_cursor(listed: Listed) -> Callable[[Patch], None]:
-    """The first page is the only one."""
+    """End the list after its first page."""
 
     def make(inner: Fetch) -> Fetch:
         def fetch_page(*rest: Any, **named: Any) -> Page:
@@ -428,7 +428,7 @@ family("largest_page", "99", "a page holds at most 99 rows", limits(at_most(99))
 
 
 def cursor_unchecked(listed: Listed) -> Callable[[Patch], None]:
-    """A cursor is decoded without a doubt."""
+    """Decode a cursor without checking its signature."""
 
     def apply(patch: Patch) -> None:
         def make(inner: Callable[..., Any]) -> Any:

@@ -20,7 +20,7 @@ from .registry import fault
 
 
 def first_value(content: bytes) -> bytes:
-    """The first JSON value of a text, as a reader of streams takes it."""
+    """Return the first JSON value of a text, as a reader of streams takes it."""
     try:
         text = content.decode()
         return text[: json.JSONDecoder().raw_decode(text)[1]].encode()
@@ -51,7 +51,7 @@ REPAIRS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
 
 
 def reading(change: Callable[[bytes], bytes], operation: str, patch: Patch) -> None:
-    """The text of an operation's body is changed before it is read."""
+    """Change the text of an operation's body before it is read."""
 
     def make(inner: Callable[[Request, Services], Any]) -> Any:
         async def read_json(request: Request, services: Services) -> JsonObject:
@@ -104,7 +104,7 @@ for _operation in WRITES:
 
 
 def in_handler(wrong: Callable[[Call], bool], operation: str, patch: Patch) -> None:
-    """An operation breaks where its request is of some kind."""
+    """Break an operation where its request is of some kind."""
 
     def make(inner: Handler) -> Handler:
         async def handler(call: Call) -> Response:
@@ -139,7 +139,7 @@ TEXTS: dict[str, tuple[str, ...]] = {
 
 
 def values(call: Call, field: str) -> list[Any]:
-    """What a request holds in a field."""
+    """Return what a request holds in a field."""
     if not field.startswith("row."):
         return [call.body.get(field)]
     rows = call.body.get("attendees")
@@ -186,7 +186,7 @@ for _operation, _field in (
 
 
 def storing(letter: str, operation: str, patch: Patch) -> None:
-    """An operation breaks where it would have stored a character."""
+    """Break an operation where it would have stored a character."""
 
     def make(inner: Handler) -> Handler:
         async def handler(call: Call) -> Response:
@@ -260,7 +260,7 @@ for _operation, _name in (
 
 
 def on_path(letters: str, operation: str, patch: Patch) -> None:
-    """An operation breaks on some bytes in its path."""
+    """Break an operation on some bytes in its path."""
 
     def make(inner: Dispatch) -> Dispatch:
         async def dispatch(request: Request, services: Services) -> Response:

@@ -23,7 +23,7 @@ BEST_OF_EACH = (
 
 
 def only(condition: str, operation: str, patch: Patch) -> None:
-    """The list holds the matches that fit a condition, and no others."""
+    """List the matches that fit a condition, and no others."""
     changes.rows(patch, operation, lambda call, where, parameters: (f"{where} AND {condition}", parameters))
 
 

@@ -48,7 +48,7 @@ def choosing(patch: Patch, operation: str, make: Callable[[Choose], Choose]) -> 
 
 
 def run_where(services: Services, condition: str, *parameters: Any) -> Row | None:
-    """The first match run that fits."""
+    """Return the first match run that fits."""
     return services.storage.one(f"SELECT * FROM runs WHERE kind = 'match' AND {condition}", parameters)
 
 
@@ -97,7 +97,7 @@ def by_size(inner: Choose) -> Choose:
 
 
 def remembered(inner: Choose) -> Choose:
-    """The default run of an event stays in a cache."""
+    """Cache the default run of an event."""
     known: dict[int, Row] = {}
 
     def choose(call: Call, event: Row, pinned: str | None) -> Row | None:
@@ -113,7 +113,7 @@ def remembered(inner: Choose) -> Choose:
 
 
 def newest(inner: Choose) -> Choose:
-    """The newest run, whether or not it has ended."""
+    """Take the newest run, whether or not it has ended."""
 
     def choose(call: Call, event: Row, pinned: str | None) -> Row | None:
         if asked(call) or pinned:
@@ -138,7 +138,7 @@ def none_meanwhile(inner: Choose) -> Choose:
 
 
 def fall_back(inner: Choose) -> Choose:
-    """A run that is not found is the latest."""
+    """Take the latest run where the one that was asked for is not found."""
 
     def choose(call: Call, event: Row, pinned: str | None) -> Row | None:
         try:
@@ -153,7 +153,7 @@ def fall_back(inner: Choose) -> Choose:
 
 
 def unknown_says(code: str) -> Callable[[Choose], Choose]:
-    """A run that is none is refused with another code."""
+    """Refuse an unknown run with another code."""
 
     def make(inner: Choose) -> Choose:
         def choose(call: Call, event: Row, pinned: str | None) -> Row | None:
@@ -168,7 +168,7 @@ def unknown_says(code: str) -> Callable[[Choose], Choose]:
 
 
 def any_events_run(inner: Choose) -> Choose:
-    """The run of another event leads to this event's own matches."""
+    """Answer a run of another event with this event's own matches."""
 
     def choose(call: Call, event: Row, pinned: str | None) -> Row | None:
         other = run_where(
@@ -181,7 +181,7 @@ def any_events_run(inner: Choose) -> Choose:
 
 
 def across_events(inner: Choose) -> Choose:
-    """A run is looked up by its ID alone."""
+    """Look a run up by its ID alone."""
 
     def choose(call: Call, event: Row, pinned: str | None) -> Row | None:
         other = run_where(call.services, "org_id = ? AND run_id = ?", call.org, asked(call))
@@ -191,7 +191,7 @@ def across_events(inner: Choose) -> Choose:
 
 
 def across_orgs(inner: Choose) -> Choose:
-    """A run of another org is found by its ID."""
+    """Find a run of another org by its ID."""
 
     def choose(call: Call, event: Row, pinned: str | None) -> Row | None:
         other = run_where(call.services, "org_id <> ? AND run_id = ?", call.org, asked(call))
@@ -276,7 +276,7 @@ fault(
 
 
 def with_goal(patch: Patch, operation: str, name: str, value: Callable[[], str]) -> None:
-    """The two goal members of one operation's matches carry a goal's ID."""
+    """Put a goal's ID into the two goal members of one operation's matches."""
 
     def spoil(match: JsonObject) -> JsonObject:
         goals = {goal: {**match[goal], name: value()} for goal in ("best_goal_match", "driving_goal_pair")}
@@ -536,7 +536,7 @@ for _default in (1, 5, 9, 50):
 
 
 def mistaking(code: str, other: str, end: str, here: str) -> Callable[[Patch], None]:
-    """A pair is refused with another code where one end, `principal` or `target`, is not `here`."""
+    """Refuse a pair with another code where one end, `principal` or `target`, is not `here`."""
 
     def make(inner: Handler) -> Handler:
         async def get_match(call: Call) -> Response:

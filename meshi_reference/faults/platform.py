@@ -47,7 +47,7 @@ def responding(patch: Patch, change: Callable[[Response, Request], None]) -> Non
 
 
 def renamed(response: Response, request: Request) -> None:
-    """The answer carries an ID of the server's in place of the client's."""
+    """Answer with a correlation ID of the server's in place of the client's."""
     request.correlation_id = http.new_correlation_id()
     if response.body is not None:
         response.body = http.with_correlation(response.body, request.correlation_id)
@@ -285,12 +285,12 @@ for _family, _code, _what in (
 
 
 def below(request: Request) -> str:
-    """The path below the base, without the query."""
+    """Return the path below the base, without the query."""
     return next((request.raw_path[len(base) :] for base in app.BASES if request.raw_path.startswith(base + "/")), "")
 
 
 def redirected(response: Response, request: Request) -> None:
-    """A framework's answer to a slash at the end: the other path, and no body."""
+    """Answer a slash at the end as a framework does: the other path, and no body."""
     response.status, response.body, response.headers["location"] = 307, None, request.raw_path.rstrip("/")
 
 
@@ -510,7 +510,7 @@ def only_for(operation: str, refused: ApiError) -> Callable[[Dispatch], Dispatch
 
 
 def without_keys(inner: Dispatch) -> Dispatch:
-    """A caller without a key is let in."""
+    """Let a caller without a key in."""
 
     async def dispatch(request: Request, services: Services) -> Response:
         try:
@@ -524,7 +524,7 @@ def without_keys(inner: Dispatch) -> Dispatch:
 
 
 def other_id(inner: Dispatch) -> Dispatch:
-    """The client's correlation ID is not read."""
+    """Ignore the client's correlation ID."""
 
     async def dispatch(request: Request, services: Services) -> Response:
         request.correlation_id = http.new_correlation_id()
@@ -534,7 +534,7 @@ def other_id(inner: Dispatch) -> Dispatch:
 
 
 def not_written(inner: Dispatch) -> Dispatch:
-    """What is created under the legacy base is kept apart from the rest."""
+    """Keep what is created under the legacy base apart from the rest."""
 
     async def dispatch(request: Request, services: Services) -> Response:
         answer = await inner(request, services)
@@ -602,7 +602,7 @@ def _(patch: Patch) -> None:
     settings={"idempotency_key_max": 10**9},
 )
 def _(patch: Patch) -> None:
-    """The setting is the fault."""
+    """Change nothing here: the setting is the fault."""
 
 
 @fault(
@@ -774,7 +774,7 @@ def _(patch: Patch) -> None:
 
 
 def breaking(text: str) -> Callable[[Patch], None]:
-    """A path with some text breaks the server."""
+    """Break the server on a path with some text."""
 
     def change(response: Response, request: Request) -> None:
         if text in request.raw_path:
@@ -846,7 +846,7 @@ for _suffix, _sentence, _cap, _breaks in (
 ):
 
     def _by_setting(patch: Patch) -> None:
-        """The setting is the fault."""
+        """Change nothing here: the setting is the fault."""
 
     fault(
         f"limits.import_rows.{_breaks}.{_suffix}",
@@ -897,7 +897,7 @@ WINDOW_ROWS = 10_000
 
 
 def beyond_the_window(patch: Patch, change: Callable[[Response], None]) -> None:
-    """What the attendee list answers changes once a walk has shown so many rows."""
+    """Change the attendee list once a walk has shown this many rows."""
     shown: dict[str, int] = {}
 
     def make(inner: Handler) -> Handler:

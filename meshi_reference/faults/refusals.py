@@ -173,7 +173,7 @@ FIELD_OF: dict[str, tuple[str, ...]] = {
 
 
 def consequences(operation: str, code: str) -> list[str]:
-    """What else depends on one refusal: the bounds of its field, and the wall that answers not-found."""
+    """Return what else depends on one refusal: the bounds of its field, and the wall that answers not-found."""
     found = [f"codes.{operation}"]
     found += [f"limits.{operation}.{field}" for field in FIELD_OF.get(code, ()) if (operation, field) not in NO_BOUND]
     if code == "INVALID_PARTNER_ID":
@@ -234,7 +234,7 @@ for _operation, _codes in ROWS.items():
 
 
 def retry(operation: str, code: str, repair: Callable[[Call], Any], patch: Patch) -> None:
-    """What would be refused with the code is repaired in silence and accepted; `repair` may answer by itself."""
+    """Repair in silence, and accept, what would be refused with the code; `repair` may answer by itself."""
 
     def make(inner: Handler) -> Handler:
         async def handler(call: Call) -> Response:
@@ -317,7 +317,7 @@ async def resolved_already(call: Call) -> Response:
 
 
 def made_on_demand(call: Call) -> None:
-    """The event is created as it is named."""
+    """Create the event that a request names."""
     fields = validation.check_event({"event_id": call.params["event_id"], "title": "Untitled"}, call.services.settings)
     events.store_event(call.services, call.org, fields)
 
@@ -441,7 +441,7 @@ def _(patch: Patch) -> None:
 
 
 def unless_empty(patch: Patch, function: str) -> None:
-    """What has the truth value of nothing is taken for nothing given."""
+    """Treat falsy values as if they had not been sent."""
     patch.wrap(validation, function, lambda inner: lambda value, *rest: inner(value or None, *rest))
 
 

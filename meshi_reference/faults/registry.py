@@ -30,7 +30,7 @@ class Fault:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def applied(self) -> AbstractContextManager[None]:
-        """The server has this fault for as long as the block lasts."""
+        """Give the server this fault for as long as the block lasts."""
         return patched(self.apply)
 
 
@@ -47,7 +47,7 @@ def fault(
     sees: Iterable[str] = (),
     settings: Mapping[str, Any] | None = None,
 ) -> Callable[[Apply], Apply]:
-    """Register a function that makes the fault with a Patch. Raises ValueError for a name that is taken."""
+    """Register a function that makes the fault with a Patch. Raise ValueError for a name that is taken."""
 
     def register(apply: Apply) -> Apply:
         if name in REGISTRY:

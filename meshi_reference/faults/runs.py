@@ -32,7 +32,7 @@ Shown = Callable[[JsonObject, Row], None]
 
 
 def shown(patch: Patch, change: Shown, kind: str | None = None, generic: bool | None = None) -> None:
-    """Runs are shown otherwise, wherever they are shown: those of one kind, in event scope or outside of it."""
+    """Show runs otherwise, wherever they are shown: those of one kind, in event scope or outside of it."""
 
     def fitting(body: JsonObject, row: Row) -> None:
         if kind in (None, row["kind"]) and generic in (None, row["event_seq"] is None):
@@ -60,7 +60,7 @@ def polled(patch: Patch, change: Shown) -> None:
 
 
 def of_kind(kind: str, change: Shown) -> Shown:
-    """The change, made on runs of one kind in event scope."""
+    """Make the change on runs of one kind in event scope."""
 
     def fitting(body: JsonObject, row: Row) -> None:
         if row["kind"] == kind and row["event_seq"] is not None:
@@ -77,7 +77,7 @@ def stamp(micros: int) -> str:
 
 
 def requeued() -> Shown:
-    """A run is queued again between its batches."""
+    """Queue a run again between its batches."""
 
     def change(body: JsonObject, row: Row) -> None:
         if body["status"] == "running" and row["updated_at"] > row["started_at"] + 100_000:
@@ -97,7 +97,7 @@ def done(body: JsonObject, row: Row) -> None:
 
 
 def settles_later() -> Shown:
-    """What a run ended as is another status a moment later."""
+    """Change the final status of a run a moment after it ended."""
     seen: set[str] = set()
 
     def change(body: JsonObject, row: Row) -> None:
@@ -110,7 +110,7 @@ def settles_later() -> Shown:
 
 
 def runs_again() -> Shown:
-    """A run that has ended is on its way again for whoever asks a second time."""
+    """Show an ended run as running again from the second read on."""
     seen: set[str] = set()
 
     def change(body: JsonObject, row: Row) -> None:
@@ -167,7 +167,7 @@ def ends_now() -> Shown:
 
 
 def loses_progress() -> Shown:
-    """The details of an ended run are cleaned up."""
+    """Drop the details of an ended run."""
     seen: set[str] = set()
 
     def change(body: JsonObject, row: Row) -> None:
@@ -180,7 +180,7 @@ def loses_progress() -> Shown:
 
 
 def errs_late() -> Shown:
-    """A run that has ended shows an error to whoever asks a second time."""
+    """Show an error on an ended run from the second read on."""
     seen: set[str] = set()
 
     def change(body: JsonObject, row: Row) -> None:
@@ -410,7 +410,7 @@ def creation_moves(body: JsonObject, row: Row) -> None:
 
 
 def starts_before(body: JsonObject, row: Row) -> None:
-    """The worker's clock is behind the server's."""
+    """Set the worker's clock behind the server's."""
     if row["started_at"] is not None:
         body["started_at"] = stamp(row["started_at"] - 7_200_000_000)
 
@@ -486,7 +486,7 @@ for _kind in KINDS:
 
 
 def counted(patch: Patch, kind: str, change: Callable[[JsonObject, Row], None]) -> None:
-    """The progress of runs of one kind in event scope is shown otherwise."""
+    """Show the progress of runs of one kind in event scope otherwise."""
 
     def fitting(body: JsonObject, row: Row) -> None:
         change(body["progress"], row)
@@ -616,7 +616,7 @@ def deliver(url: str, body: bytes) -> None:
 
 
 def delivering(when: str) -> Callable[[Patch], None]:
-    """Runs in a status are sent to their webhook; only ones on this machine, so that nobody else is called."""
+    """Send runs in a status to their webhook; only to this machine, so that no foreign host is called."""
 
     def apply(patch: Patch) -> None:
         def make(inner: Callable[..., None]) -> Any:
@@ -662,7 +662,7 @@ def _(patch: Patch) -> None:
 
 
 def announced_for(kind: str, patch: Patch) -> None:
-    """Runs of one kind, made for an event or by `POST /runs`, are sent to their webhook when they are accepted."""
+    """Send runs of one kind, of an event or of `POST /runs`, to their webhook when they are accepted."""
 
     def make(inner: Callable[..., Any]) -> Any:
         def accept_run(services: Services, new: runs.NewRun) -> tuple[Row, bool]:
@@ -688,7 +688,7 @@ for _kind in ("enrichment", "match"):
 
 
 def progress_as(change: Callable[[JsonObject], JsonObject], patch: Patch) -> None:
-    """The progress of an enrichment of an event is shown otherwise."""
+    """Show the progress of an enrichment of an event otherwise."""
 
     def shown(body: JsonObject, row: Any) -> None:
         if body["kind"] == "enrichment" and body["event_id"] is not None:

@@ -26,7 +26,7 @@ MODEL = "generated.model.sessions"
 
 
 def stored(patch: Patch, field: str, value: Values) -> None:
-    """What is stored of a new session differs from what was sent."""
+    """Store something else of a new session than was sent."""
 
     def make(inner: Callable[[JsonObject, Settings], JsonObject]) -> Any:
         def check(body: JsonObject, settings: Settings) -> JsonObject:
@@ -143,7 +143,7 @@ def _(patch: Patch) -> None:
 
 
 def overwrite(services: Services, event: Row, fields: JsonObject) -> None:
-    """What a creation that finds its ID taken writes all the same."""
+    """Write a creation although its ID is taken."""
     services.storage.execute(
         "UPDATE sessions SET title = ?, description = ? WHERE org_id = ? AND session_id = ?",
         (fields["title"], fields["description"], event["org_id"], fields["session_id"]),
@@ -151,7 +151,7 @@ def overwrite(services: Services, event: Row, fields: JsonObject) -> None:
 
 
 def on_conflict(otherwise: Callable[[Services, Row, JsonObject], bool]) -> Callable[[Patch], None]:
-    """What happens to a taken ID; `otherwise` says whether the creation is refused after all."""
+    """Change what happens to a taken ID; `otherwise` says whether the creation is refused after all."""
 
     def make(inner: Callable[[Services, Row, JsonObject], None]) -> Any:
         def store_session(services: Services, event: Row, fields: JsonObject) -> None:
@@ -172,7 +172,7 @@ def overwrite_and_refuse(services: Services, event: Row, fields: JsonObject) -> 
 
 
 def move_here(services: Services, event: Row, fields: JsonObject) -> bool:
-    """A session of another event is moved into this one."""
+    """Move a session of another event into this one."""
     return not services.storage.execute(
         "UPDATE sessions SET event_seq = ? WHERE org_id = ? AND session_id = ? AND event_seq <> ?",
         (event["seq"], event["org_id"], fields["session_id"], event["seq"]),

@@ -30,7 +30,7 @@ PLACES: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 def as_number(text: str) -> str:
-    """A text as a reader that guesses types gives it back."""
+    """Return a text as a reader that guesses types gives it back."""
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?([eE][0-9]{1,2})?", text):
         number = float(text)
         return str(int(number)) if number.is_integer() else repr(number)
@@ -79,7 +79,7 @@ def changed(change: Change, fields: tuple[str, ...], body: JsonObject) -> JsonOb
 
 
 def writing(change: Callable[[JsonObject], JsonObject], operation: str | None, patch: Patch) -> None:
-    """The body of an operation, or of all, is changed before it is looked at."""
+    """Change the body of one operation, or of all, before it is looked at."""
 
     def make(inner: Callable[[Request, Services], Any]) -> Any:
         async def read_json(request: Request, services: Services) -> JsonObject:
@@ -175,7 +175,7 @@ for _operation in ("importAttendees", "createEnrichmentRun", "createMatchRun", "
 
 
 def cut(ending: str, last: str, kind: str | None, patch: Patch) -> None:
-    """What ends a path is read without an ending."""
+    """Read what ends a path without an ending."""
 
     def make(inner: Callable[..., dict[str, str] | None]) -> Any:
         def match_template(template: tuple[str, ...], segments: list[str]) -> dict[str, str] | None:

@@ -20,7 +20,7 @@ from .registry import fault
 
 
 def keeping(operation: str, keep: Callable[[Call], None], codes: tuple[str, ...], patch: Patch) -> None:
-    """What an operation refuses with one of the codes it has stored all the same."""
+    """Store what an operation refuses with one of the codes."""
 
     def make(inner: Handler) -> Handler:
         async def handler(call: Call) -> Response:
@@ -140,7 +140,7 @@ def one_row_for_each_email(patch: Patch) -> None:
 
 
 def used_up(what: str, patch: Patch) -> None:
-    """A request past the window is refused, and its key or its ID is taken from then on."""
+    """Refuse a request past the window, but mark its key or its ID as taken."""
     taken: set[str] = set()
 
     def make(inner: Dispatch) -> Dispatch:

@@ -32,7 +32,7 @@ def shown(patch: Patch, holder: Any, function: str, change: Shown) -> None:
 
 
 def member(name: str, value: Callable[[Any], Any]) -> Shown:
-    """The change of one member: `value(what it was)`."""
+    """Return the change of one member to `value(what it was)`."""
 
     def change(body: JsonObject, row: Any) -> None:
         body[name] = value(body[name])
@@ -99,7 +99,7 @@ def rows(patch: Patch, operation: str, query: Callable[[Call, str, list[Any]], Q
 
 
 def on_later_pages(change: Callable[[Call, str, list[Any]], Query]) -> Callable[[Call, str, list[Any]], Query]:
-    """The change of a condition, made only where the request carries a cursor."""
+    """Make a change only where the request carries a cursor."""
 
     def query(call: Call, where: str, parameters: list[Any]) -> Query:
         return change(call, where, parameters) if "cursor" in call.request.query else (where, parameters)

@@ -51,7 +51,7 @@ current: ContextVar[str | None] = ContextVar("operation", default=None)
 
 
 def operation_of(request: Request) -> str | None:
-    """The operation that a request is for; None for any other request."""
+    """Return the operation that a request is for; None for any other request."""
     segments = http.split_path(request.raw_path, app.BASES)
     found = {} if segments is None else app.find_routes(segments)
     if request.method not in found:
@@ -61,13 +61,13 @@ def operation_of(request: Request) -> str | None:
 
 
 def route_of(operation: str) -> Route:
-    """The server's own route of an operation."""
+    """Return the server's own route of an operation."""
     method, template = OPERATIONS[operation]
     return next(one for one in app.ROUTES if (one.method, one.template) == (method, template))
 
 
 def success_of(operation: str) -> int:
-    """The status of an operation's first success (endpoint-reference)."""
+    """Return the status of an operation's first success (endpoint-reference)."""
     if operation in ("createEvent", "createSession", "createRun"):
         return 201
     return 202 if operation in ("importAttendees", "createEnrichmentRun", "createMatchRun") else 200

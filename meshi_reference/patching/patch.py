@@ -14,7 +14,7 @@ class Patch:
         self._before: list[tuple[Any, Any, Any]] = []
 
     def __call__(self, holder: Any, name: Any, value: Any) -> None:
-        """Put `value` where a module's or class's attribute, or a table's row, was. Raises for an unknown one."""
+        """Put `value` where a module's or class's attribute, or a table's row, was. Raise for an unknown one."""
         self._before.append((holder, name, _get(holder, name)))
         _set(holder, name, value)
 
@@ -45,7 +45,7 @@ Apply = Callable[[Patch], None]
 
 @contextmanager
 def patched(apply: Apply) -> Iterator[None]:
-    """The server is changed for as long as the block lasts."""
+    """Change the server for as long as the block lasts."""
     patch = Patch()
     try:
         apply(patch)

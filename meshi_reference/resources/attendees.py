@@ -26,7 +26,7 @@ def serialize_identity(open_reviews: int) -> dict[str, Any]:
 
 
 def serialize_attendee(row: Row, event_id: str, settings: Settings) -> dict[str, Any]:
-    """The attendee object (endpoint-reference, GET attendees). Event roles have no source yet: null."""
+    """Build the attendee object (endpoint-reference, GET attendees). Event roles have no source yet: null."""
     return presentation.finish(
         {
             "attendee_id": row["attendee_id"],
@@ -43,7 +43,7 @@ def serialize_attendee(row: Row, event_id: str, settings: Settings) -> dict[str,
 
 
 def find_attendee(services: Services, event_seq: int, attendee_id: str) -> Row | None:
-    """The event's attendee with that ID, unless it was merged away."""
+    """Return the event's attendee with that ID, unless it was merged away."""
     return services.storage.one(
         "SELECT * FROM attendees WHERE event_seq = ? AND attendee_id = ? AND merged_into IS NULL",
         (event_seq, attendee_id),
@@ -59,7 +59,7 @@ def require_attendee(services: Services, event: Row, attendee_id: str) -> Row:
 
 
 async def list_attendees(call: Call) -> Response:
-    """endpoint-reference, GET /events/:event_id/attendees: ascending by partner ID, byte order."""
+    """Answer GET /events/:event_id/attendees (endpoint-reference): ascending by partner ID, byte order."""
     event = events.require_event(call)
     page = paging.fetch_page(
         call,
@@ -76,5 +76,5 @@ async def list_attendees(call: Call) -> Response:
 
 
 def path_attendee_id(call: Call, parameter: str = "attendee_id") -> str:
-    """An attendee ID of the path, checked."""
+    """Check and return the attendee ID of the path."""
     return validation.check_partner_id(call.params[parameter], parameter)

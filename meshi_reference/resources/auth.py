@@ -7,7 +7,7 @@ from ..services import Call
 
 
 async def get_auth(call: Call) -> Response:
-    """endpoint-reference, GET /auth."""
+    """Answer GET /auth (endpoint-reference)."""
     principal = call.principal
     return Response(
         200,

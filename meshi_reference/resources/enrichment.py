@@ -32,13 +32,13 @@ def has_source_record(attendee: Row) -> bool:
 
 
 def profile_of(attendee: Row) -> str:
-    """The words that describe an attendee; what enrichment adds and matching compares."""
+    """Return the words that describe an attendee; what enrichment adds and matching compares."""
     text = " ".join(attendee[field] or "" for field in ("title", "company", "raw_data"))
     return " ".join(sorted(set(_WORD.findall(text.casefold()))))
 
 
 def assess(services: Services, attendee: Row) -> str | None:
-    """The row code of an attendee, or None when nothing stands in the way of enrichment.
+    """Return the row code of an attendee, or None when nothing prevents its enrichment.
 
     Opens the identity reviews that are missing.
     """
@@ -95,7 +95,7 @@ def count_attendees(services: Services, event_seq: int) -> int:
 
 
 async def create_enrichment_run(call: Call) -> Response:
-    """endpoint-reference, POST /events/:event_id/enrichment-runs. Counters are there from the start."""
+    """Answer POST /events/:event_id/enrichment-runs (endpoint-reference). Counters are there from the start."""
     event, common = presentation.in_order(call, lambda: events.require_event(call), lambda: runs.common_fields(call))
     progress = initial_progress(count_attendees(call.services, event["seq"]))
     new = runs.NewRun(org=call.org, kind="enrichment", event=event, progress=progress, **common)

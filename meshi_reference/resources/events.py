@@ -16,7 +16,7 @@ DETAIL_FIELDS = ("start_date", "end_date", "timezone", "visibility", "url_slug")
 
 
 def serialize_event(row: Row, settings: Settings) -> dict[str, Any]:
-    """The event object (endpoint-reference, GET /events)."""
+    """Build the event object (endpoint-reference, GET /events)."""
     return presentation.finish(
         {
             "event_id": row["event_id"],
@@ -33,27 +33,27 @@ def serialize_event(row: Row, settings: Settings) -> dict[str, Any]:
 
 
 def serialize_context(row: Row) -> dict[str, Any]:
-    """The context object: every field, null where it was never set."""
+    """Build the context object: every field, null where it was never set."""
     return {field: row[field] for field in validation.CONTEXT_FIELDS}
 
 
 def conflict(kind: str, partner_id: str) -> ApiError:
-    """The refusal of an ID that the org has already mapped."""
+    """Build the refusal of an ID that the org has already mapped."""
     return ApiError("PARTNER_ID_CONFLICT", f"{kind} ID {partner_id} is already mapped in this org")
 
 
 def find_event(services: Services, org: str, event_id: str) -> Row | None:
-    """The org's event with that ID."""
+    """Return the org's event with that ID."""
     return services.storage.one("SELECT * FROM events WHERE org_id = ? AND event_id = ?", (org, event_id))
 
 
 def check_event_id(call: Call) -> str:
-    """The path's event ID, checked."""
+    """Check and return the path's event ID."""
     return validation.check_partner_id(call.params["event_id"], "event_id")
 
 
 def require_event(call: Call) -> Row:
-    """The event that the path names. Raises INVALID_PARTNER_ID or EVENT_NOT_FOUND."""
+    """Return the event that the path names. Raise INVALID_PARTNER_ID or EVENT_NOT_FOUND."""
     event_id = check_event_id(call)
     row = find_event(call.services, call.org, event_id)
     if row is None:
@@ -62,7 +62,7 @@ def require_event(call: Call) -> Row:
 
 
 def store_event(services: Services, org: str, fields: dict[str, Any]) -> None:
-    """Insert an event. Raises PARTNER_ID_CONFLICT where the org has the ID already."""
+    """Insert an event. Raise PARTNER_ID_CONFLICT where the org has the ID already."""
     now = services.clock.now()
     try:
         services.storage.insert("events", {"org_id": org, **fields, "created_at": now, "updated_at": now})
@@ -71,7 +71,7 @@ def store_event(services: Services, org: str, fields: dict[str, Any]) -> None:
 
 
 async def create_event(call: Call) -> Response:
-    """endpoint-reference, POST /events."""
+    """Answer POST /events (endpoint-reference)."""
     fields = validation.check_event(call.body, call.services.settings)
     store_event(call.services, call.org, fields)
     row = find_event(call.services, call.org, fields["event_id"])
@@ -80,13 +80,13 @@ async def create_event(call: Call) -> Response:
 
 
 async def list_events(call: Call) -> Response:
-    """endpoint-reference, GET /events: newest first."""
+    """Answer GET /events (endpoint-reference): newest first."""
     page = paging.fetch_page(call, "events", "", "SELECT * FROM events", "org_id = ?", [call.org])
     return presentation.page_response({}, [serialize_event(row, call.services.settings) for row in page.rows], page)
 
 
 async def get_event(call: Call) -> Response:
-    """endpoint-reference, GET /events/:event_id."""
+    """Answer GET /events/:event_id (endpoint-reference)."""
     return Response(200, serialize_event(require_event(call), call.services.settings))
 
 
@@ -104,13 +104,13 @@ def store_context(services: Services, event: Row, given: dict[str, str]) -> Row:
 
 
 async def update_context(call: Call) -> Response:
-    """endpoint-reference, POST /events/:event_id/context."""
+    """Answer POST /events/:event_id/context (endpoint-reference)."""
     event, given = presentation.in_order(call, lambda: require_event(call), lambda: validation.check_context(call.body))
     row = store_context(call.services, event, given)
     return Response(200, {"event_id": row["event_id"], "context": serialize_context(row)})
 
 
 async def get_context(call: Call) -> Response:
-    """endpoint-reference, GET /events/:event_id/context."""
+    """Answer GET /events/:event_id/context (endpoint-reference)."""
     row = require_event(call)
     return Response(200, {"event_id": row["event_id"], "context": serialize_context(row)})

@@ -114,7 +114,7 @@ def serialize_history_item(row: Row, settings: Settings) -> dict[str, Any]:
 
 
 def find_open_review(services: Services, org: str, review_id: str) -> Row | None:
-    """The org's open review with that ID."""
+    """Return the org's open review with that ID."""
     return services.storage.one(
         f"{SELECT} WHERE reviews.org_id = ? AND reviews.review_id = ? AND reviews.status = 'open'",
         (org, review_id),
@@ -122,7 +122,7 @@ def find_open_review(services: Services, org: str, review_id: str) -> Row | None
 
 
 def require_open_review(call: Call) -> Row:
-    """The open review that the path names. Raises REVIEW_NOT_FOUND, also for a resolved one."""
+    """Return the open review that the path names. Raise REVIEW_NOT_FOUND, also for a resolved one."""
     review_id = call.params["review_id"]
     row = find_open_review(call.services, call.org, review_id)
     if row is None:
@@ -169,7 +169,7 @@ def apply_decision(services: Services, review: Row, decision: str) -> bool:
 
 
 async def resolve_review(call: Call) -> Response:
-    """endpoint-reference, POST /review-queue/:review_id/resolve."""
+    """Answer POST /review-queue/:review_id/resolve (endpoint-reference)."""
     validation.check_review_id(call.params["review_id"])
     decision = validation.check_decision(call.body.get("decision"))
     reason = validation.check_reason(call.body.get("reason"))
@@ -216,7 +216,7 @@ def check_source(review: Row, source: tuple[str, str]) -> None:
 
 
 def require_merge_target(services: Services, review: Row, source: tuple[str, str], target: tuple[str, str]) -> Row:
-    """The target attendee. Raises MERGE_REJECTED for the source itself, another kind or another event."""
+    """Return the target attendee. Raise MERGE_REJECTED for the source itself, another kind or another event."""
     if target[0] != source[0]:
         raise ApiError("MERGE_REJECTED", "source and target are of different kinds")
     if target == source:
@@ -228,7 +228,7 @@ def require_merge_target(services: Services, review: Row, source: tuple[str, str
 
 
 def source_attendee_seq(review: Row, source: tuple[str, str]) -> int:
-    """The internal number of the review's entity that the source names."""
+    """Return the internal number of the review's entity that the source names."""
     seq: int = review["subject_seq" if source[1] == review["partner_id"] else "candidate_seq"]
     return seq
 
@@ -329,13 +329,13 @@ async def merge_review(call: Call) -> Response:
 
 
 async def list_reviews(call: Call) -> Response:
-    """endpoint-reference, GET /review-queue: open reviews of the org, newest first."""
+    """Answer GET /review-queue (endpoint-reference): open reviews of the org, newest first."""
     page = paging.fetch_page(call, "reviews", "", SELECT, "reviews.org_id = ? AND reviews.status = 'open'", [call.org])
     return presentation.page_response({}, [serialize_review(row, call.services.settings) for row in page.rows], page)
 
 
 async def list_event_reviews(call: Call) -> Response:
-    """endpoint-reference, GET /events/:event_id/review-queue: open reviews of one event, newest first."""
+    """Answer GET /events/:event_id/review-queue (endpoint-reference): open reviews of one event, newest first."""
     event = events.require_event(call)
     page = paging.fetch_page(
         call,
@@ -349,7 +349,7 @@ async def list_event_reviews(call: Call) -> Response:
 
 
 async def list_identity(call: Call) -> Response:
-    """endpoint-reference, GET /events/:event_id/attendees/:attendee_id/identity: newest first."""
+    """Answer GET /events/:event_id/attendees/:attendee_id/identity (endpoint-reference): newest first."""
     attendee_id = attendees.path_attendee_id(call)
     event = events.require_event(call)
     attendee = attendees.require_attendee(call.services, event, attendee_id)

@@ -24,12 +24,12 @@ def is_mapped(services: Services, org: str, kind: str, partner_id: str) -> bool:
 
 
 def not_mapped(kind: str, partner_id: str) -> ApiError:
-    """The refusal of an ID that the org has not mapped."""
+    """Build the refusal of an ID that the org has not mapped."""
     return ApiError("PARTNER_ID_NOT_FOUND", f"{kind} ID {partner_id} is not mapped in this org")
 
 
 async def get_id_mapping(call: Call) -> Response:
-    """endpoint-reference, GET /id-map/:kind/:partner_id."""
+    """Answer GET /id-map/:kind/:partner_id (endpoint-reference)."""
     kind = validation.check_kind(call.params["kind"])
     partner_id = validation.check_partner_id(call.params["partner_id"])
     if not is_mapped(call.services, call.org, kind, partner_id):

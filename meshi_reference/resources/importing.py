@@ -35,7 +35,7 @@ ON CONFLICT (event_seq, attendee_id) DO UPDATE SET
 async def check_rows(rows: list[Any], settings: Settings) -> tuple[str, ...]:
     """Check every row and encode them in batches; lets other requests in between batches.
 
-    Raises the first row's error in the order of the payload.
+    Raise the first row's error in the order of the payload.
     """
     seen: set[str] = set()
     batches: list[str] = []
@@ -49,7 +49,7 @@ async def check_rows(rows: list[Any], settings: Settings) -> tuple[str, ...]:
 
 
 async def check_import(call: Call) -> dict[str, Any]:
-    """The whole body of an import as members of a new run: its rows in batches, its progress at none."""
+    """Check the whole body of an import and return the members of its run: rows in batches, progress at zero."""
     settings = call.services.settings
     members = runs.common_fields(call)
     rows = validation.check_attendees(call.body.get("attendees"), settings)
@@ -57,7 +57,7 @@ async def check_import(call: Call) -> dict[str, Any]:
 
 
 async def import_attendees(call: Call) -> Response:
-    """endpoint-reference, PUT /events/:event_id/attendees:import."""
+    """Answer PUT /events/:event_id/attendees:import (endpoint-reference)."""
     settings = call.services.settings
     events.check_event_id(call)
     if settings.body_before_event:
@@ -72,7 +72,7 @@ async def import_attendees(call: Call) -> Response:
 
 
 def combine(existing: Row | None, row: dict[str, Any], settings: Settings) -> dict[str, Any]:
-    """The members of an attendee after an import row: the row's own, and omitted ones as the settings say."""
+    """Return the members of an attendee after an import row: the row's own, and omitted ones as the settings say."""
     combined = {member: row.get(member) for member in FIELDS}
     if combined["raw_data"] is not None:
         combined["raw_data"] = json.dumps(combined["raw_data"], ensure_ascii=False)
@@ -82,7 +82,7 @@ def combine(existing: Row | None, row: dict[str, Any], settings: Settings) -> di
 
 
 def existing_attendees(services: Services, event_seq: int, attendee_ids: list[str]) -> dict[str, Row]:
-    """The event's rows for these IDs, merged ones included."""
+    """Return the event's rows for these IDs, merged ones included."""
     rows = services.storage.all(
         "SELECT * FROM attendees WHERE event_seq = ? AND attendee_id IN (SELECT value FROM json_each(?))",
         (event_seq, json.dumps(attendee_ids)),

@@ -23,24 +23,24 @@ def normalise_text(text: str) -> str:
 
 
 def email_key(email: str | None) -> str | None:
-    """What equal e-mail addresses share."""
+    """Return what equal e-mail addresses share."""
     return normalise_text(email or "") or None
 
 
 def linkedin_key(url: str | None) -> str | None:
-    """What equal LinkedIn URLs share: no scheme, no `www.`, no query, no closing slash, any case."""
+    """Return what equal LinkedIn URLs share: no scheme, no `www.`, no query, no closing slash, any case."""
     text = normalise_text(url or "").split("?")[0].split("#")[0]
     return text.removeprefix("https://").removeprefix("http://").removeprefix("www.").rstrip("/") or None
 
 
 def name_company_key(name: str, company: str | None) -> str | None:
-    """What equal names at one company share; nothing where no company is known."""
+    """Return what equal names at one company share; nothing where no company is known."""
     employer = normalise_text(company or "")
     return f"{normalise_text(name)}\n{employer}" if employer else None
 
 
 def keys_of(members: Mapping[str, Any]) -> tuple[str | None, str | None, str | None]:
-    """The three keys of an attendee, in the order of their columns."""
+    """Return the three keys of an attendee, in the order of their columns."""
     return (
         email_key(members["email"]),
         linkedin_key(members["linkedin_url"]),
@@ -49,7 +49,7 @@ def keys_of(members: Mapping[str, Any]) -> tuple[str | None, str | None, str | N
 
 
 def others_with(services: Services, attendee: Row, column: str) -> list[int]:
-    """The attendees that this one, as a review's subject, looks like by one key.
+    """Return the attendees that this one, as a review's subject, looks like by one key.
 
     A group of look-alikes is compared with its first member only, so that reviews grow with the group and
     not with its square.
@@ -66,7 +66,7 @@ def others_with(services: Services, attendee: Row, column: str) -> list[int]:
 
 
 def find_look_alikes(services: Services, attendee: Row) -> dict[int, list[str]]:
-    """The attendees that this one should be compared with, each with the signals that say so."""
+    """Return the attendees to compare this one with, each with the signals for it."""
     found: dict[int, list[str]] = {}
     for signal, column in SIGNALS.items():
         if attendee[column] is not None:

@@ -46,7 +46,7 @@ class Profile:
 
 
 def profile(row: Row) -> Profile:
-    """The profile of an attendee: what enrichment stored, or what it would store."""
+    """Return the profile of an attendee: what enrichment stored, or what it would store."""
     words = row["profile"] if row["profile"] is not None else enrichment.profile_of(row)
     return Profile(
         seq=row["seq"],
@@ -58,7 +58,7 @@ def profile(row: Row) -> Profile:
 
 
 def fraction(*parts: str) -> float:
-    """A number from 0 to 1 that depends on the parts and their order."""
+    """Return a number from 0 to 1 that depends on the parts and their order."""
     return zlib.crc32("\0".join(parts).encode()) / 0xFFFFFFFF
 
 
@@ -75,7 +75,7 @@ def directed_score(giver: Profile, taker: Profile) -> float:
 
 
 def final_score(a_to_b: float, b_to_a: float) -> float:
-    """The score of the ordered pair, 0 to 1; the principal's direction weighs more."""
+    """Return the score of the ordered pair, 0 to 1; the principal's direction weighs more."""
     return round(0.6 * a_to_b + 0.4 * b_to_a, 6)
 
 
@@ -94,7 +94,7 @@ def sub_scores(principal: Profile, target: Profile) -> dict[str, float]:
 
 
 def candidates_of(index: int, population: list[Profile]) -> list[Profile]:
-    """The attendees that one principal is scored against: all others, or those that follow it in a big event.
+    """Return the attendees to score one principal against: all others, or those that follow it in a big event.
 
     Attendees who are known to be the same person are never candidates for each other.
     """
@@ -107,7 +107,7 @@ def candidates_of(index: int, population: list[Profile]) -> list[Profile]:
 
 
 def rank_targets(index: int, population: list[Profile], top_n: int) -> list[tuple[float, Profile]]:
-    """The best `top_n` targets of a principal, best first; equal scores in the order of their IDs."""
+    """Return the best `top_n` targets of a principal, best first; equal scores in the order of their IDs."""
     principal = population[index]
     scored = (
         (final_score(directed_score(principal, other), directed_score(other, principal)), other)
@@ -125,7 +125,7 @@ def context_snapshot_id(event: Row) -> str:
 
 
 async def create_match_run(call: Call) -> Response:
-    """endpoint-reference, POST /events/:event_id/match-runs."""
+    """Answer POST /events/:event_id/match-runs (endpoint-reference)."""
     event, (common, top_n) = presentation.in_order(
         call,
         lambda: events.require_event(call),
@@ -233,12 +233,12 @@ class MatchWork:
 
 
 def match_id(run_id: str, principal_id: str, target_id: str) -> str:
-    """The public ID of a match: the same pair of the same run always has the same."""
+    """Return the public ID of a match: the same pair of the same run always has the same."""
     return "match_" + ids.digest(run_id, principal_id, target_id)[:20]
 
 
 def best_goal(scores: dict[str, float]) -> dict[str, Any]:
-    """The stronger goal direction with its score; never a goal's ID (endpoint-reference, Matching)."""
+    """Return the stronger goal direction with its score; never a goal's ID (endpoint-reference, Matching)."""
     needs, offers = scores["goal_needs_to_offers"], scores["goal_offers_to_needs"]
     if needs >= offers:
         return {"score": needs, "direction": "needsToOffers"}
@@ -246,7 +246,7 @@ def best_goal(scores: dict[str, float]) -> dict[str, Any]:
 
 
 def serialize_match(row: Row, event_id: str, run: Row, settings: Settings) -> dict[str, Any]:
-    """The match object (endpoint-reference, GET one ordered pair); list items have the same members."""
+    """Build the match object (endpoint-reference, GET one ordered pair); list items have the same members."""
     scores = json.loads(row["scores"])
     computed_at = clock.format_timestamp(row["computed_at"], settings)
     return presentation.finish(
@@ -274,7 +274,7 @@ def serialize_match(row: Row, event_id: str, run: Row, settings: Settings) -> di
 
 
 def latest_terminal_run(services: Services, event: Row) -> Row | None:
-    """The match run of the event that ended last."""
+    """Return the match run of the event that ended last."""
     return services.storage.one(
         "SELECT * FROM runs WHERE event_seq = ? AND kind = 'match' AND terminal_at IS NOT NULL"
         " ORDER BY terminal_at DESC, seq DESC LIMIT 1",
@@ -283,7 +283,7 @@ def latest_terminal_run(services: Services, event: Row) -> Row | None:
 
 
 def find_match_run(services: Services, event: Row, run_id: str) -> Row | None:
-    """The event's match run with that ID, once it has ended: until then its list would not hold still."""
+    """Return the event's match run with that ID, once it has ended: until then its list would change."""
     return services.storage.one(
         "SELECT * FROM runs WHERE event_seq = ? AND kind = 'match' AND run_id = ? AND terminal_at IS NOT NULL",
         (event["seq"], run_id),
@@ -291,9 +291,9 @@ def find_match_run(services: Services, event: Row, run_id: str) -> Row | None:
 
 
 def choose_run(call: Call, event: Row, pinned: str | None = None) -> Row | None:
-    """The run to read: the one asked for, the one that an earlier page read, or the latest that ended.
+    """Choose the run to read: the one asked for, the one that an earlier page read, or the latest that ended.
 
-    Raises MATCH_RUN_NOT_FOUND. None where there is none yet and the settings answer with an empty list.
+    Raise MATCH_RUN_NOT_FOUND. None where there is none yet and the settings answer with an empty list.
     """
     run_id = call.request.query.get("run_id") or pinned
     if run_id:
@@ -316,7 +316,7 @@ def match_page(
     where: str,
     parameters: list[Any],
 ) -> Response:
-    """A page of matches. All pages of one walk read the same run, even when a newer one ends meanwhile."""
+    """Build a page of matches. All pages of one walk read the same run, even when a newer one ends meanwhile."""
     scope = "|".join([event["event_id"], scope, call.request.query.get("run_id", "")])
     cursor = paging.read_cursor(call, list_name, scope)
     run = choose_run(call, event, None if cursor is None else cursor[1])
@@ -338,22 +338,24 @@ def match_page(
 
 
 def check_session_filter(call: Call, event: Row) -> None:
-    """The session of the query must be one of the event's. A known one selects nothing: attendees have no
-    sessions in this API."""
+    """Require that the event has the session of the query.
+
+    A known session selects nothing: attendees have no sessions in this API.
+    """
     session_id = call.request.query.get("session_id")
     if session_id is not None:
         sessions.require_session(call.services, event, validation.check_partner_id(session_id, "session_id"))
 
 
 async def list_matches(call: Call) -> Response:
-    """endpoint-reference, GET /events/:event_id/matches. `goal` selects nothing: goals have no source yet."""
+    """Answer GET /events/:event_id/matches (endpoint-reference). `goal` selects nothing: goals have no source yet."""
     event = events.require_event(call)
     check_session_filter(call, event)
     return match_page(call, "matches", "", {"event_id": event["event_id"]}, event, "", [])
 
 
 async def list_attendee_matches(call: Call) -> Response:
-    """endpoint-reference, GET /events/:event_id/attendees/:attendee_id/matches."""
+    """Answer GET /events/:event_id/attendees/:attendee_id/matches (endpoint-reference)."""
     attendee_id = attendees.path_attendee_id(call)
     event = events.require_event(call)
     attendees.require_attendee(call.services, event, attendee_id)
@@ -362,7 +364,7 @@ async def list_attendee_matches(call: Call) -> Response:
 
 
 async def get_match(call: Call) -> Response:
-    """endpoint-reference, GET /events/:event_id/matches/:principal_partner_id/:target_partner_id."""
+    """Answer GET /events/:event_id/matches/:principal_partner_id/:target_partner_id (endpoint-reference)."""
     principal_id = attendees.path_attendee_id(call, "principal_partner_id")
     target_id = attendees.path_attendee_id(call, "target_partner_id")
     event = events.require_event(call)

@@ -46,7 +46,7 @@ class NewRun:
 
 
 def serialize_run(row: Row, settings: Settings) -> dict[str, Any]:
-    """The run object (endpoint-reference, GET /runs/:run_id)."""
+    """Build the run object (endpoint-reference, GET /runs/:run_id)."""
     return presentation.finish(
         {
             "run_id": row["run_id"],
@@ -70,7 +70,7 @@ def serialize_run(row: Row, settings: Settings) -> dict[str, Any]:
 
 
 def load_run(services: Services, seq: int) -> Row:
-    """A run by its internal number."""
+    """Load a run by its internal number."""
     row = services.storage.one(f"{SELECT} WHERE runs.seq = ?", (seq,))
     if row is None:
         raise LookupError(f"no run {seq}")
@@ -86,7 +86,7 @@ def key_space(new: NewRun, settings: Settings) -> str:
 
 
 def find_by_key(services: Services, new: NewRun) -> Row | None:
-    """The run that the org started with this key."""
+    """Return the run that the org started with this key."""
     return services.storage.one(
         f"{SELECT} WHERE runs.org_id = ? AND key_space = ? AND idempotency_key = ?",
         (new.org, key_space(new, services.settings), new.idempotency_key),
@@ -141,7 +141,7 @@ def insert_run(services: Services, new: NewRun) -> int | None:
 def accept_run(services: Services, new: NewRun) -> tuple[Row, bool]:
     """Start the run, or find the one that the same key started: (run, whether it is a replay).
 
-    The unique key decides between simultaneous calls. Raises IDEMPOTENCY_KEY_CONFLICT.
+    The unique key decides between simultaneous calls. Raise IDEMPOTENCY_KEY_CONFLICT.
     """
     with services.storage.transaction():
         seq = insert_run(services, new)
@@ -156,13 +156,13 @@ def accept_run(services: Services, new: NewRun) -> tuple[Row, bool]:
 
 
 def accepted_response(row: Row, replay: bool, first_status: int, settings: Settings) -> Response:
-    """The answer to a run-creating write: `first_status` the first time, 200 for a replay."""
+    """Answer a run-creating write: `first_status` the first time, 200 for a replay."""
     body = {**serialize_run(row, settings), "idempotent_replay": replay}
     return Response(200 if replay else first_status, body)
 
 
 def common_fields(call: Call) -> dict[str, Any]:
-    """The members that every run-creating body has, checked."""
+    """Check and return the members that every run-creating body has."""
     settings = call.services.settings
     return {
         "idempotency_key": validation.check_idempotency_key(call.body.get("idempotency_key"), settings),
@@ -179,7 +179,7 @@ def states_before_running(settings: Settings) -> tuple[str, ...]:
 
 
 def transition(services: Services, seq: int, status: str, error: dict[str, Any] | None = None) -> None:
-    """Move a run to its next state and set the times that belong to it. Raises ValueError on a wrong move."""
+    """Move a run to its next state and set the times that belong to it. Raise ValueError on a wrong move."""
     current = services.storage.scalar("SELECT status FROM runs WHERE seq = ?", (seq,))
     if status not in TRANSITIONS.get(current, frozenset()):
         raise ValueError(f"a run that is {current} cannot become {status}")
@@ -210,7 +210,7 @@ def save_progress(services: Services, seq: int, progress: dict[str, Any], checkp
 
 
 async def create_run(call: Call) -> Response:
-    """endpoint-reference, POST /runs."""
+    """Answer POST /runs (endpoint-reference)."""
     kind = validation.check_run_kind(call.body.get("kind"))
     new = NewRun(
         org=call.org,
@@ -225,7 +225,7 @@ async def create_run(call: Call) -> Response:
 
 
 async def list_runs(call: Call) -> Response:
-    """endpoint-reference, GET /runs: newest first, optionally of one kind."""
+    """Answer GET /runs (endpoint-reference): newest first, optionally of one kind."""
     kind = call.request.query.get("kind")
     where, parameters = "runs.org_id = ?", [call.org]
     if kind is not None:
@@ -236,7 +236,7 @@ async def list_runs(call: Call) -> Response:
 
 
 async def get_run(call: Call) -> Response:
-    """endpoint-reference, GET /runs/:run_id."""
+    """Answer GET /runs/:run_id (endpoint-reference)."""
     run_id = validation.check_run_id(call.params["run_id"])
     row = call.services.storage.one(f"{SELECT} WHERE runs.org_id = ? AND runs.run_id = ?", (call.org, run_id))
     if row is None:

@@ -18,7 +18,7 @@ NO_START = 2**62
 
 
 def serialize_session(row: Row, event_id: str, settings: Settings) -> dict[str, Any]:
-    """The session object. Timestamps are echoed as they were sent."""
+    """Build the session object. Timestamps are echoed as they were sent."""
     return presentation.finish(
         {
             "session_id": row["session_id"],
@@ -36,13 +36,13 @@ def serialize_session(row: Row, event_id: str, settings: Settings) -> dict[str, 
 
 
 def start_sort_key(start_timestamp: str | None) -> int:
-    """The instant that sessions are ordered by, in microseconds."""
+    """Return the instant that sessions are ordered by, in microseconds."""
     instant = validation.parse_instant(start_timestamp)
     return NO_START if instant is None else instant
 
 
 def find_session(services: Services, event: Row, session_id: str) -> Row | None:
-    """The event's session with that ID."""
+    """Return the event's session with that ID."""
     return services.storage.one(
         "SELECT * FROM sessions WHERE event_seq = ? AND session_id = ?", (event["seq"], session_id)
     )
@@ -57,7 +57,7 @@ def require_session(services: Services, event: Row, session_id: str) -> Row:
 
 
 def store_session(services: Services, event: Row, fields: dict[str, Any]) -> None:
-    """Insert a session. Raises PARTNER_ID_CONFLICT where the org has the ID already, in whichever event."""
+    """Insert a session. Raise PARTNER_ID_CONFLICT where the org has the ID already, in whichever event."""
     now = services.clock.now()
     try:
         services.storage.insert(
@@ -76,7 +76,7 @@ def store_session(services: Services, event: Row, fields: dict[str, Any]) -> Non
 
 
 async def create_session(call: Call) -> Response:
-    """endpoint-reference, POST /events/:event_id/sessions."""
+    """Answer POST /events/:event_id/sessions (endpoint-reference)."""
     settings = call.services.settings
     event, fields = presentation.in_order(
         call, lambda: events.require_event(call), lambda: validation.check_session(call.body, settings)
@@ -87,7 +87,7 @@ async def create_session(call: Call) -> Response:
 
 
 async def list_sessions(call: Call) -> Response:
-    """endpoint-reference, GET /events/:event_id/sessions: by start, earliest first."""
+    """Answer GET /events/:event_id/sessions (endpoint-reference): by start, earliest first."""
     event = events.require_event(call)
     page = paging.fetch_page(
         call, "sessions", event["event_id"], "SELECT * FROM sessions", "event_seq = ?", [event["seq"]]
@@ -99,7 +99,7 @@ async def list_sessions(call: Call) -> Response:
 
 
 async def get_session(call: Call) -> Response:
-    """endpoint-reference, GET /events/:event_id/sessions/:session_id."""
+    """Answer GET /events/:event_id/sessions/:session_id (endpoint-reference)."""
     session_id = validation.check_partner_id(call.params["session_id"], "session_id")
     event = events.require_event(call)
     row = require_session(call.services, event, session_id)

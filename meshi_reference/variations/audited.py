@@ -29,7 +29,7 @@ Handler = operations.Handler
 
 
 def replace_roster(patch: Patch) -> None:
-    """An import is the event's whole roster from then on."""
+    """Take an import as the event's whole roster from then on."""
 
     def finish(work: importing.ImportWork) -> str:
         storage, run = work.services.storage, work.run
@@ -55,7 +55,7 @@ def replace_roster(patch: Patch) -> None:
 
 
 def whole_array_at_fault(patch: Patch) -> None:
-    """A row that is no object, or lacks its ID, spoils the array."""
+    """Refuse the whole array for a row that is not an object, or lacks its ID."""
 
     def wrap(inner: Callable[[object, Settings], Any]) -> Any:
         def check(row: object, settings: Settings) -> Any:
@@ -89,7 +89,7 @@ variation(
 
 
 def refuse_in_flight(code: str) -> Callable[[Patch], None]:
-    """A key whose first call is still worked on is refused for the moment."""
+    """Refuse a key for the moment while its first call is still worked on."""
 
     def apply(patch: Patch) -> None:
         busy: set[tuple[str, Any]] = set()
@@ -143,7 +143,7 @@ LAGGING = {
 
 
 def lag_behind(patch: Patch) -> None:
-    """Lists are read from a replica."""
+    """Read lists from a replica."""
 
     def behind(column: str, call: Call, where: str, parameters: list[Any]) -> Query:
         return f"{where} AND {column} <= ?", [*parameters, call.services.clock.now() - LAG]
@@ -281,7 +281,7 @@ def strict_mail(patch: Patch) -> None:
 
 
 def strict_profile(patch: Patch) -> None:
-    """A LinkedIn profile's name has 3 to 100 characters; a query may follow."""
+    """Accept names of LinkedIn profiles of 3 to 100 characters; a query may follow."""
 
     def check(value: object, settings: Settings) -> str | None:
         text = validation.optional_text(value, "attendee_linkedin_url", "INVALID_ATTENDEE_LINKEDIN_URL")
@@ -293,7 +293,7 @@ def strict_profile(patch: Patch) -> None:
 
 
 def other_session_names(patch: Patch) -> None:
-    """A session shows its own names for what was written."""
+    """Show what was written of a session under names of the server's own."""
     renamed = {"title": "name", "description": "about", "start_timestamp": "starts", "end_timestamp": "ends"}
 
     def change(body: dict[str, Any], row: Row) -> None:
@@ -339,7 +339,7 @@ variation(
 
 
 def keep_within_event(patch: Patch) -> None:
-    """A session lies within the dates of its event."""
+    """Refuse a session outside the dates of its event."""
 
     def make(inner: Handler) -> Handler:
         async def handler(call: Call) -> Response:
@@ -392,7 +392,7 @@ def known_kinds_alone(patch: Patch) -> None:
 
 
 def own_code_for_reasons(patch: Patch) -> None:
-    """A reason that is there has to be a text."""
+    """Refuse a reason that is not a text."""
 
     def make(inner: Handler) -> Handler:
         async def handler(call: Call) -> Response:
@@ -424,7 +424,7 @@ variation(
 
 
 def answer_again(patch: Patch) -> None:
-    """The decision that was taken, sent again, is answered as before."""
+    """Answer the decision that was taken, sent again, as before."""
 
     def make(inner: Handler) -> Handler:
         async def handler(call: Call) -> Response:
@@ -482,7 +482,7 @@ variation(
 
 
 def empty_for_unknown_runs(patch: Patch) -> None:
-    """A run that there is none of has no matches."""
+    """Show no matches for an unknown run."""
 
     def wrap(inner: Callable[..., Row | None]) -> Any:
         def choose_run(call: Call, event: Row, pinned: str | None = None) -> Row | None:
@@ -499,7 +499,7 @@ def empty_for_unknown_runs(patch: Patch) -> None:
 
 
 def pair_before_run(patch: Patch) -> None:
-    """A pair is looked for first: without such a run there is no such match."""
+    """Look for a pair first: a match of an unknown run is not found."""
 
     def make(inner: Handler) -> Handler:
         async def handler(call: Call) -> Response:

@@ -317,7 +317,7 @@ def any_date_form(patch: Patch) -> None:
 
 
 def rounded_reads(patch: Patch) -> None:
-    """A creation shows six digits of a second, and reads show three."""
+    """Show six digits of a second in the answer to a creation, and three in reads."""
 
     def finer(body: JsonObject) -> None:
         for name in ("created_at", "updated_at"):

@@ -118,7 +118,7 @@ def slashes_merged(patch: Patch) -> None:
 
 
 def slash_redirected(patch: Patch) -> None:
-    """A slash at the end of a path is redirected, with the envelope."""
+    """Redirect a slash at the end of a path, with the envelope."""
 
     def wrap(inner: Callable[[Request, Services], Any]) -> Any:
         async def dispatch(request: Request, services: Services) -> Response:
@@ -254,7 +254,7 @@ def no_head_or_options(patch: Patch) -> None:
 
 
 def replay_before_validation(patch: Patch) -> None:
-    """A key that was used for this event and operation is answered before the body is looked at."""
+    """Answer a key that was used for this event and operation before looking at the body."""
     kinds = {"importAttendees": "import", "createEnrichmentRun": "enrichment", "createMatchRun": "match"}
 
     def make(kind: str, inner: operations.Handler) -> operations.Handler:

@@ -26,7 +26,7 @@ def retry_after_date(patch: Patch) -> None:
 
 
 def another_clock(seconds: float) -> Callable[[Patch], None]:
-    """The server's clock is so many seconds ahead of everybody else's: its dates agree with each other alone."""
+    """Set the server's clock ahead by some seconds: its dates agree with each other alone."""
 
     def apply(patch: Patch) -> None:
         def now() -> float:
@@ -43,7 +43,7 @@ def another_clock(seconds: float) -> Callable[[Patch], None]:
 
 
 def fill(services: Services, rows: int = 3000) -> None:
-    """An org that has been in use for long."""
+    """Fill an org as one that has been in use for long."""
     database = services.storage
     org = auth.org_id(database, "a")
     with database.transaction():

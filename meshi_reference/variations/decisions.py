@@ -39,7 +39,7 @@ def listed_counts(patch: Patch) -> None:
 
 
 def accepted_leave(patch: Patch) -> None:
-    """The subject of an accepted review is merged into the other one."""
+    """Merge the subject of an accepted review into the other attendee."""
 
     def wrap(inner: Callable[[Services, Row], None]) -> Any:
         def link_persons(services: Services, review: Row) -> None:
@@ -55,7 +55,7 @@ def accepted_leave(patch: Patch) -> None:
 
 
 def mismatch_first(patch: Patch) -> None:
-    """A source that is not the review's is a mismatch, however it is written."""
+    """Report a source that differs from the review's as a mismatch, even if it is malformed."""
 
     def make(inner: operations.Handler) -> operations.Handler:
         async def merge_review(call: Call) -> Any:
@@ -80,7 +80,7 @@ def is_well_formed(source: tuple[Any, Any]) -> bool:
 
 
 def itself_mismatched(patch: Patch) -> None:
-    """A merge of an attendee into itself has a source that the review does not know."""
+    """Refuse a merge of an attendee into itself as a source that the review does not know."""
 
     def wrap(inner: Callable[..., Row]) -> Any:
         def require_merge_target(

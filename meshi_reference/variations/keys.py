@@ -42,7 +42,7 @@ def own_run_for_a_kind(patch: Patch) -> None:
 
 
 def same_body_alone(patch: Patch) -> None:
-    """A used key with another body is refused: the run remembers what was asked for."""
+    """Refuse a used key with another body: the run remembers what was asked for."""
 
     def asked(new: runs.NewRun) -> str:
         details = new.inputs if new.event is not None else [getattr(new, name) for name in DETAILS]

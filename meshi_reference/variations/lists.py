@@ -105,7 +105,7 @@ def without_mark(call: Call) -> Call:
 
 
 def cursors_with_limit(patch: Patch, is_strict: bool) -> None:
-    """A cursor stands for the page size of its first page: another one is ignored, or refused."""
+    """Bind a cursor to the page size of its first page: another one is ignored, or refused."""
 
     def make(fetch: Fetch, call: Call, name: str) -> Page:
         cursor, asked = call.request.query.get("cursor"), call.request.query.get("limit")
@@ -124,7 +124,7 @@ def cursors_with_limit(patch: Patch, is_strict: bool) -> None:
 
 
 def filters(patch: Patch, remembers: bool) -> None:
-    """A cursor of the run list stands for the kind of its first page, or for no kind at all."""
+    """Bind a cursor of the run list to the kind of its first page, or to no kind at all."""
 
     def make(inner: operations.Handler) -> operations.Handler:
         async def list_runs(call: Call) -> Response:

@@ -17,7 +17,7 @@ from .registry import variation
 
 
 def malformed_runs(patch: Patch) -> None:
-    """A run ID that the server could not have made is malformed in a query too."""
+    """Refuse a run ID that the server could not have made as malformed in a query too."""
 
     def wrap(inner: Callable[..., Row | None]) -> Any:
         def choose_run(call: Call, event: Row, pinned: str | None = None) -> Row | None:
@@ -32,7 +32,7 @@ def malformed_runs(patch: Patch) -> None:
 
 
 def runs_that_run(patch: Patch) -> None:
-    """A match run can be read before it has ended: what is there so far."""
+    """Show a match run before it has ended: what is there so far."""
 
     def find_match_run(services: Services, event: Row, run_id: str) -> Row | None:
         return services.storage.one(
@@ -80,7 +80,7 @@ def score_itself(call: Call) -> Response:
 
 
 def selecting(patch: Patch, name: str, refuses: bool = False) -> None:
-    """A parameter of the event's match list selects nothing, or is refused: nobody has a goal or a session."""
+    """Let a parameter of the event's match list select nothing, or refuse it: no attendee has a goal or a session."""
 
     def make(inner: operations.Handler) -> operations.Handler:
         async def list_matches(call: Call) -> Response:
@@ -119,7 +119,7 @@ def percent(patch: Patch) -> None:
 
 
 def walks_that_move(patch: Patch) -> None:
-    """A page without a run ID is of the latest run, whatever the pages before it showed."""
+    """Take a page without a run ID from the latest run, whatever the pages before it showed."""
 
     def wrap(inner: Callable[..., Row | None]) -> Any:
         return lambda call, event, pinned=None: inner(call, event)

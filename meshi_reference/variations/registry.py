@@ -36,7 +36,7 @@ class Variation:
     freedom: str = ""
 
     def applied(self) -> AbstractContextManager[None]:
-        """The server is this variation for as long as the block lasts."""
+        """Make the server this variation for as long as the block lasts."""
         return patched(self.apply)
 
     @contextmanager
@@ -70,7 +70,7 @@ def variation(
     makes: tuple[str, ...] = (),
     freedom: str = "",
 ) -> None:
-    """Register a variation. Raises ValueError for a name that is taken."""
+    """Register a variation. Raise ValueError for a name that is taken."""
     if name in VARIATIONS:
         raise ValueError(f"two variations are called {name}")
     VARIATIONS[name] = Variation(name, sentence, settings or {}, apply, background, unjudged, deviates, makes, freedom)

@@ -66,7 +66,7 @@ def code_of_ids(patch: Patch, is_malformed_row: Callable[[Any], bool], code: str
 
 
 def one_event_an_attendee(patch: Patch) -> None:
-    """An attendee ID that is mapped in another event of the org is refused."""
+    """Refuse an attendee ID that is mapped in another event of the org."""
 
     def make(inner: operations.Handler) -> operations.Handler:
         async def import_attendees(call: Call) -> Any:

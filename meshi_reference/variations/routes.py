@@ -17,7 +17,7 @@ OFFERED = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT"})
 
 
 def scoped_methods(patch: Patch) -> None:
-    """A method that no scope names is refused for its scope."""
+    """Refuse a method that no scope names for its scope."""
 
     def wrap(inner: operations.Dispatch) -> operations.Dispatch:
         async def dispatch(request: Request, services: Services) -> Response:
@@ -31,7 +31,7 @@ def scoped_methods(patch: Patch) -> None:
 
 
 def resolved_dots(patch: Patch) -> None:
-    """A proxy resolves dot segments, also encoded ones, before the API sees the path."""
+    """Resolve dot segments, also encoded ones, before the API sees the path."""
 
     def wrap(inner: Callable[[Scope, Receive], Request]) -> Any:
         def read_request(scope: Scope, receive: Receive) -> Request:
