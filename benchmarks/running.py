@@ -50,10 +50,11 @@ def run(arguments: Sequence[str], record: bool = False, variables: Mapping[str, 
     """
     with tempfile.TemporaryDirectory(prefix="meshi-bench-") as made:
         folder = Path(made)
+        report = folder / "report"
         # Compiled modules are kept, as on any machine where the suite was run before.
         environment = {name: value for name, value in os.environ.items() if not _unwanted(name)}
         environment |= {"PYTHONPATH": str(PROJECT), **(variables or {})}
-        command = [sys.executable, "-m", "pytest", f"--report-dir={folder}", *arguments]
+        command = [sys.executable, "-m", "pytest", f"--report-dir={report}", *arguments]
         # pytest would clear away what earlier runs of anything left in the shared temporary folder.
         command += ["--basetemp", str(folder / "temporary")]
         if record:
@@ -68,7 +69,7 @@ def run(arguments: Sequence[str], record: bool = False, variables: Mapping[str, 
                 usage = _wait(process)
             wall = time.perf_counter() - clock
         try:
-            document = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+            document = json.loads((report / "results.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             raise RuntimeError((folder / "output.txt").read_text(encoding="utf-8")[-2000:]) from None
         found = Run(wall, usage.ru_utime + usage.ru_stime, peaks, document, began=began)

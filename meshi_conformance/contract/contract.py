@@ -25,7 +25,7 @@ from .templates import expand
 
 def root() -> Path:
     """The folder that holds openapi/, schemas/, requirements/ and tests/: the checkout, or the wheel's copy."""
-    package = Path(__file__).parent.parent
+    package = Path(__file__).resolve().parents[1]
     packed = package / "_suite"
     return packed if packed.is_dir() else package.parent
 

@@ -54,5 +54,5 @@ def _module(entry: Fault | Variation) -> str:
     apply = entry.apply
     while isinstance(apply, partial):
         apply = apply.func
-    file = inspect.getsourcefile(inspect.unwrap(apply))
-    return Path(file).relative_to(root()).as_posix() if file and Path(file).is_relative_to(root()) else ""
+    file = Path(inspect.getsourcefile(inspect.unwrap(apply)) or ".").resolve()
+    return file.relative_to(root()).as_posix() if file.is_relative_to(root()) else ""

@@ -28,11 +28,11 @@ def judged(*ends: BaseException | None) -> tuple[Any, ...]:
 
 
 def test_each_end_of_a_block_is_its_verdict() -> None:
-    assert judged(None) == ("pass", "", "", None)
-    assert judged(ENDS["not_run"]) == ("not_run", "it needs writes", "read only", None)
-    late = "run r did not end", "a run did not end in time", "deadline"
+    assert judged(None) == ("pass", "", "", None, "")
+    assert judged(ENDS["not_run"]) == ("not_run", "it needs writes", "read only", None, "")
+    late = "run r did not end", "a run did not end in time", "deadline", ""
     assert judged(ENDS["inconclusive"]) == ("inconclusive", *late)
-    assert judged(ENDS["fail"]) == ("fail", "3 is not 4", "", None)
+    assert judged(ENDS["fail"]) == ("fail", "3 is not 4", "", None, "")
 
 
 def test_a_member_that_is_missing_fails_and_a_failed_arrangement_does_not() -> None:

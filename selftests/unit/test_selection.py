@@ -58,7 +58,7 @@ def test_a_marker_that_marks_nothing_is_refused_before_anything_is_sent(
 @pytest.mark.parametrize(
     ("expression", "judged"),
     [
-        ("getRun", {"auth.getRun", "auth.listRuns", "auth.createRun"}),
+        ("getRun", {"auth.getRun", "auth.listRuns"}),
         ("status", {"scope.getAuth", "status.getAuth.200"}),
         ("implied", set()),
         ("auth and getMatch and documented", {"auth.getMatch"}),
