@@ -93,9 +93,13 @@ def test_idempotency_keys_are_no_numbers(operation: str, api: Api, calls: Calls,
         dict.fromkeys(itertools.chain(*spellings(number))) if operation == "createRun" else (f"0{number}", number)
     ):
         answer = api.send(call.with_body(idempotency_key=key))
+        if answer.code == "INVALID_IDEMPOTENCY_KEY":
+            continue  # no page says which characters a key may have
         assert answer.accepted, f"{answer.summary} to the key {key!r}, which was never used"
         assert answer["run_id"] not in started.values(), f"{key!r} was answered with the run of another key: {started}"
         started[key] = answer["run_id"]
+    if len(started) < 2:
+        raise NothingThere("fewer than two such keys were accepted", "keys that look like numbers are refused")
 
 
 @requirement("ids.suffix.events")

@@ -55,19 +55,21 @@ def opened(traffic: Traffic) -> Sightings:
 
 
 def subject(traffic: Traffic) -> Sightings:
-    """The attendee that an answered decision names, and its place among the two."""
+    """The attendee that an answered decision names, and its place among the two, where one review is for both."""
     places = {}
-    for pairs in _look_alikes(traffic).values():
-        for earlier, later in pairs:
-            places[earlier], places[later] = "earlier", "later"
+    queues = _longest_queues(traffic)
+    for event_id, pairs in _look_alikes(traffic).items():
+        if event_id not in queues or len(queues[event_id].rows) <= len(pairs):
+            for earlier, later in pairs:
+                places[earlier], places[later] = "earlier", "later"
     for one in traffic.of("resolveReview"):
         choice = places.get(str(one.answer.get("partner_id")))
         if one.accepted and choice is not None:
             yield choice, one
 
 
-def number(traffic: Traffic) -> Sightings:
-    """The most reviews that the queue of an event shows at once, against its pairs of look-alikes."""
+def _longest_queues(traffic: Traffic) -> dict[str, Observed]:
+    """The answer with the most reviews of each event with look-alikes whose queue came whole."""
     pairs = _look_alikes(traffic)
     longest: dict[str, Observed] = {}
     for one in traffic.of("listEventReviews"):
@@ -76,7 +78,13 @@ def number(traffic: Traffic) -> Sightings:
             best = longest.get(event_id)
             if best is None or len(one.rows) > len(best.rows):
                 longest[event_id] = one
-    for event_id, one in longest.items():
+    return longest
+
+
+def number(traffic: Traffic) -> Sightings:
+    """The most reviews that the queue of an event shows at once, against its pairs of look-alikes."""
+    pairs = _look_alikes(traffic)
+    for event_id, one in _longest_queues(traffic).items():
         if len(one.rows) == len(pairs[event_id]):
             yield "one", one
         elif len(one.rows) == 2 * len(pairs[event_id]):

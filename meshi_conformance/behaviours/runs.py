@@ -102,10 +102,23 @@ def _key(one: Observed) -> str:
     return key if isinstance(key, str) else ""
 
 
+def _one_at_a_time(traffic: Traffic, operation: str) -> Iterator[Observed]:
+    """Yield the calls with a key that overlap no other call with it, as a key in use may be refused."""
+    by_key: dict[str, list[Observed]] = defaultdict(list)
+    for one in traffic.of(operation):
+        if _key(one):
+            by_key[_key(one)].append(one)
+    for same in by_key.values():
+        for one in same:
+            others = (other for other in same if other is not one)
+            if not any(other.started <= one.ended and one.started <= other.ended for other in others):
+                yield one
+
+
 def key_other_kind(traffic: Traffic) -> Sightings:
     """A key that `POST /runs` has seen with another kind."""
     used: dict[str, tuple[Any, Any]] = {}
-    for one in traffic.of("createRun"):
+    for one in _one_at_a_time(traffic, "createRun"):
         key, kind, run_id = _key(one), one.body.get("kind"), one.answer.get("run_id")
         if key in used and used[key][0] != kind:
             if one.code == "IDEMPOTENCY_KEY_CONFLICT":
@@ -132,16 +145,16 @@ def key_space(traffic: Traffic) -> Sightings:
 def _repeats(traffic: Traffic) -> Iterator[tuple[Observed, Observed]]:
     """Write whose key the same operation has taken for the same event: the first call that was accepted, the repeat.
 
-    A call that began before the first one was answered is not a repeat.
+    A call that overlaps another one with its key is not a repeat.
     """
     for operation in WRITES:
         first: dict[tuple[str, str], Observed] = {}
-        for one in traffic.of(operation):
+        for one in _one_at_a_time(traffic, operation):
             mark = one.path, _key(one)
-            if mark in first and first[mark].ended < one.started:
+            if mark in first:
                 yield first[mark], one
             elif one.accepted and _key(one):
-                first.setdefault(mark, one)
+                first[mark] = one
 
 
 def replay_other_body(traffic: Traffic) -> Sightings:

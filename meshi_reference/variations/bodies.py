@@ -250,7 +250,13 @@ variation(
     apply=take_blank_titles,
     makes=("bodies.blank_required=accepted",),
 )
-variation("body.trimmed", "Blanks around texts are taken away.", apply=trim, makes=("bodies.padded=trimmed",))
+variation(
+    "body.trimmed",
+    "Blanks around texts are taken away: that they come back is only implied.",
+    apply=trim,
+    deviates=("texts.form.*",),
+    makes=("bodies.padded=trimmed",),
+)
 variation(
     "body.converted",
     "Numbers and booleans are taken for texts.",
@@ -285,6 +291,7 @@ variation(
     "body.plain_letters",
     "Titles and names hold characters of the basic plane alone.",
     apply=plain_letters,
+    unjudged=("texts.symbols.*",),
     makes=("bodies.letters=refused",),
 )
 

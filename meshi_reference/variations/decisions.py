@@ -116,7 +116,7 @@ variation(
     "reviews.no_times",
     "Items of review queues and identity histories show no times, so their order may stay unjudged.",
     apply=no_times,
-    unjudged=("lists.event_reviews.order", "lists.reviews.order"),
+    unjudged=("lists.event_reviews.order", "lists.reviews.order", "lists.identity.order"),
     makes=("reviews.item_times=left_out",),
 )
 variation(

@@ -175,7 +175,7 @@ variation(
     "Items of match lists name principal and target otherwise: that they are those of a pair is only implied.",
     apply=other_item_members,
     deviates=("shape.listEventMatches.200", "shape.listAttendeeMatches.200"),
-    unjudged=("matching.*", "lists.*matches*"),
+    unjudged=("matching.*", "lists.*matches*", "error.getMatch.MATCH_NOT_FOUND"),
     makes=("matches.items=others", "events.undocumented_members=some"),
 )
 variation(
