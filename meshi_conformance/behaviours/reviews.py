@@ -8,6 +8,7 @@ from .observer import Observer, Sightings, by_code, each
 from .traffic import Import, Observed, Traffic, texts
 
 LONG_REASON = 1000
+DECISIONS = ("accept", "reject", "distinct")
 COUNTS = ("superseded_anchors", "rewritten_anchors", "deleted_computations")
 
 
@@ -166,7 +167,7 @@ def merge_rejected(one: Observed) -> str | None:
 
 
 def reason_type(one: Observed) -> str | None:
-    if isinstance(one.body.get("reason", ""), str | None):
+    if isinstance(one.body.get("reason", ""), str | None) or one.body.get("decision") not in DECISIONS:
         return None
     if one.status == 400:
         return "refused"
@@ -174,7 +175,7 @@ def reason_type(one: Observed) -> str | None:
 
 
 def reason_null(one: Observed) -> str | None:
-    if one.body.get("reason", "") is not None:
+    if one.body.get("reason", "") is not None or one.body.get("decision") not in DECISIONS:
         return None
     if one.status == 400:
         return "refused"
