@@ -171,13 +171,18 @@ def queries(api: Api, given: Given, world: World) -> list[Exchange]:
 
 
 def same_cursor(api: Api, given: Given, world: World) -> list[Exchange]:
-    """One page of attendees, asked for twice, and another one with another limit."""
+    """One page of attendees, asked for twice, and two more pages behind one with another limit."""
+    attendees = f"/events/{world.crowd.event_id}/attendees"
     asked = []
-    for limit, others in ((2, (2, 2)), (3, (5,))):
-        first = given.page(Call("listAttendees", path={"event_id": world.crowd.event_id}, query={"limit": limit}))
-        if first.next_cursor is not None:
-            place = f"/events/{world.crowd.event_id}/attendees?cursor={quote(str(first.next_cursor), safe='')}"
-            asked += [read(api, f"{place}&limit={other}") for other in others]
+    for limit, others in ((2, (2, 2)), (3, (5, 5))):
+        page = given.page(Call("listAttendees", path={"event_id": world.crowd.event_id}, query={"limit": limit}))
+        for other in others:
+            if page.next_cursor is None:
+                break
+            answer = read(api, f"{attendees}?cursor={quote(str(page.next_cursor), safe='')}&limit={other}")
+            asked.append(answer)
+            if other != limit and answer.accepted:
+                page = answer
     return asked
 
 

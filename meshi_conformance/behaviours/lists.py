@@ -86,6 +86,7 @@ def cursor_again(traffic: Traffic) -> Sightings:
 
 def limit_change(traffic: Traffic) -> Sightings:
     """A cursor that was issued under a smaller limit and the same filter."""
+    continued = _continued(traffic)
     for one in traffic.pages:
         before = traffic.issued.get((one.path, one.asked("cursor")))
         if before is None or before.asked("kind") != one.asked("kind") or before.asked("run_id") != one.asked("run_id"):
@@ -97,7 +98,7 @@ def limit_change(traffic: Traffic) -> Sightings:
             yield "refused", one
         elif one.row_count > first:
             yield "anew", one
-        elif one.row_count == first and one.next_cursor is not None:
+        elif one.row_count == first and (one.path, one.next_cursor) in continued:
             yield "kept", one
 
 
@@ -195,14 +196,20 @@ def _first_pages(traffic: Traffic) -> Iterator[tuple[Observed, bool]]:
         most[rows] = max(most.get(rows, 0), one.row_count)
 
 
+def _continued(traffic: Traffic) -> set[tuple[str, str | None]]:
+    """Return path and cursor of each page with rows that a cursor led to: some servers end lists with an empty page."""
+    return {(one.path, one.asked("cursor")) for one in traffic.pages if one.asked("cursor") and one.row_count}
+
+
 def full_pages(traffic: Traffic) -> Sightings:
     """A page of a given size that more rows follow."""
+    continued = _continued(traffic)
     for one, more in _first_pages(traffic):
         limit = _number(one.asked("limit")) or 0
         if ENOUGH_TO_COUNT <= limit <= LARGEST:
             if one.row_count == limit:
                 yield "full", one
-            elif more:
+            elif more and (one.path, one.next_cursor) in continued:
                 yield "short", one
 
 
