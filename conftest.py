@@ -21,7 +21,7 @@ pytest_plugins = ["meshi_conformance.plugin.options", "meshi_conformance.plugin.
 
 @pytest.fixture
 def api(run_session: RunSession) -> Api:
-    """The 25 operations, sent with the main key: the calls under test."""
+    """Return the 25 operations, sent with the main key: the calls under test."""
     return run_session.api
 
 
@@ -33,25 +33,25 @@ def given(run_session: RunSession) -> Given:
 
 @pytest.fixture
 def world(run_session: RunSession) -> World:
-    """The data that was prepared once for the whole run."""
+    """Return the data that was prepared once for the whole run."""
     return run_session.world
 
 
 @pytest.fixture
 def calls(run_session: RunSession) -> Calls:
-    """A valid call of every operation."""
+    """Return the maker of valid calls, one for each operation."""
     return run_session.calls
 
 
 @pytest.fixture
 def contract(run_session: RunSession) -> Contract:
-    """The contract as data."""
+    """Return the contract as data."""
     return run_session.contract
 
 
 @pytest.fixture
 def target(run_session: RunSession) -> Any:
-    """What is known of the server under test."""
+    """Return what is known of the server under test."""
     return run_session.target
 
 

@@ -24,7 +24,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser(names: Sequence[str] = NAMES) -> argparse.ArgumentParser:
-    """The command line; commands that pass their options on are listed here and read them themselves."""
+    """Build the command line; commands that pass their options on are listed here and read them themselves."""
     made = _Parser(
         prog="meshi-conformance",
         description="Decides whether a server keeps the Meshi Partner API contract.",

@@ -100,7 +100,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def list_choices() -> None:
-    """Every fault and every variation with its sentence, on stdout."""
+    """Print every fault and every variation with its sentence."""
     for kind, entries in (("fault", faults.load()), ("variation", variations.load())):
         for name, entry in entries.items():
             print(f"{kind} {name}: {entry.sentence}")

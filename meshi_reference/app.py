@@ -144,7 +144,7 @@ async def dispatch(request: Request, services: Services) -> Response:
 
 
 def internal_error(request: Request, error: Exception) -> Response:
-    """500 for what nobody foresaw; the details go to the log, under the correlation ID."""
+    """Answer 500 for an unexpected error; the details go to the log, under the correlation ID."""
     log.error("request %s broke", request.correlation_id, exc_info=error)
     return http.error_response(ApiError("INTERNAL_ERROR", "the server broke"), request.correlation_id)
 

@@ -106,7 +106,7 @@ def bearer_token(header: str | None) -> str:
 
 
 def unauthorized(message: str) -> ApiError:
-    """401 UNAUTHORIZED with the challenge that HTTP asks for."""
+    """Build a 401 UNAUTHORIZED with the challenge that HTTP asks for."""
     return ApiError("UNAUTHORIZED", message, {"www-authenticate": "Bearer"})
 
 

@@ -18,13 +18,13 @@ class Clock:
         self._last = floor
 
     def now(self) -> int:
-        """Microseconds since 1970, greater than every earlier answer."""
+        """Return microseconds since 1970, greater than every earlier answer."""
         self._last = max(time.time_ns() // 1000, self._last + 1)
         return self._last
 
 
 def format_timestamp(micros: int, settings: Settings) -> str:
-    """ISO 8601 in UTC. The style is a variation: the pages only say ISO datetime."""
+    """Format as ISO 8601 in UTC. The style is a variation: the pages only say ISO datetime."""
     moment = datetime.fromtimestamp(micros // 1_000_000, UTC).replace(microsecond=micros % 1_000_000)
     style = settings.timestamp_style
     if style == "offset-micros":
@@ -34,5 +34,5 @@ def format_timestamp(micros: int, settings: Settings) -> str:
 
 
 def format_optional(micros: int | None, settings: Settings) -> str | None:
-    """Like `format_timestamp`; None stays None."""
+    """Format like `format_timestamp`; None stays None."""
     return None if micros is None else format_timestamp(micros, settings)

@@ -74,7 +74,7 @@ def read_request(scope: Scope, receive: Receive) -> Request:
 
 
 def is_usable_correlation_id(value: str) -> bool:
-    """Whether a client's correlation ID is taken over: 1 to 128 letters, digits, dots, colons, - and _."""
+    """Tell whether to take over a client's correlation ID: 1 to 128 letters, digits, dots, colons, - and _."""
     return CORRELATION_PATTERN.fullmatch(value) is not None
 
 
@@ -100,7 +100,7 @@ def split_path(raw_path: str, bases: tuple[str, ...]) -> list[str] | None:
 
 
 def has_body(request: Request) -> bool:
-    """Whether the client announces a body."""
+    """Tell whether the client announces a body."""
     return "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0"
 
 
@@ -196,12 +196,12 @@ def with_correlation(body: JsonObject, correlation_id: str) -> JsonObject:
 
 
 def encode_json(body: JsonObject) -> bytes:
-    """Compact UTF-8 JSON."""
+    """Encode a value as compact UTF-8 JSON."""
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8")
 
 
 def response_headers(response: Response, content: bytes, correlation_id: str) -> list[tuple[bytes, bytes]]:
-    """All headers of an answer."""
+    """Build all headers of an answer."""
     headers = [(CORRELATION_HEADER.encode(), correlation_id.encode())]
     if response.body is not None:
         headers.append((b"content-type", b"application/json"))

@@ -19,5 +19,5 @@ def new_public_id(prefix: str, settings: Settings) -> str:
 
 
 def digest(*parts: str) -> str:
-    """40 hexadecimal digits that depend on all parts and on their borders."""
+    """Return 40 hexadecimal digits that depend on all parts and on their borders."""
     return hashlib.blake2b("\0".join(parts).encode("utf-8"), digest_size=20).hexdigest()

@@ -91,7 +91,7 @@ def encode_cursor(position: list[Any], pin: str, scope: str, services: Services)
 
 
 def decode_cursor(text: str, scope: str, services: Services) -> tuple[list[Any], str] | None:
-    """Position and pin of a cursor that was issued for this list; None for every other text."""
+    """Return position and pin of a cursor that was issued for this list; None for every other text."""
     try:
         signed = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), b"-_", validate=True)
     except ValueError:
@@ -109,7 +109,7 @@ def list_scope(call: Call, list_name: str, scope: str) -> str:
 
 
 def read_cursor(call: Call, list_name: str, scope: str) -> tuple[list[Any], str] | None:
-    """Where the page starts and what is pinned: None for the first page.
+    """Return where the page starts and what is pinned: None for the first page.
 
     Raise INVALID_CURSOR for a cursor of no such list, unless the settings restart the walk.
     """
@@ -155,7 +155,7 @@ def fetch_page(
     parameters: list[Any],
     pin: str = "",
 ) -> Page:
-    """One page of a query.
+    """Fetch one page of a query.
 
     `select` is everything up to WHERE, `where` the filter with its `parameters`; `scope` names the filters
     for the cursor's signature, `pin` what the following pages have to keep.

@@ -29,7 +29,7 @@ def page_body(head: dict[str, Any], items: list[dict[str, Any]], page: Page) -> 
 
 
 def page_response(head: dict[str, Any], items: list[dict[str, Any]], page: Page) -> Response:
-    """200 with a page."""
+    """Answer 200 with a page."""
     return Response(200, page_body(head, items, page))
 
 

@@ -23,7 +23,7 @@ class Limiter:
         self._windows: dict[str, Window] = {}
 
     def admit(self, key_id: str, limit: RateLimit, now: float) -> float | None:
-        """Count a request; None where it may pass, else the seconds until the window ends."""
+        """Count a request. Return None where it may pass, else the seconds until the window ends."""
         window = self._windows.get(key_id)
         if window is None or now >= window.start + limit.seconds:
             window = self._windows[key_id] = Window(now, 0)

@@ -197,7 +197,7 @@ class Storage:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing. Nested use joins the outer transaction. Do not await inside."""
+        """Commit all or nothing. Nested use joins the outer transaction. Do not await inside."""
         if self._depth:
             yield
             return
@@ -227,7 +227,7 @@ class Storage:
         return row
 
     def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        """All rows."""
+        """Return all rows."""
         return self.connection.execute(sql, parameters).fetchall()
 
     def scalar(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
@@ -236,7 +236,7 @@ class Storage:
         return None if row is None else row[0]
 
     def insert(self, table: str, values: dict[str, Any], or_ignore: bool = False) -> int | None:
-        """Insert a row; its `seq`, or None where a unique constraint refused it and `or_ignore` is set.
+        """Insert a row and return its `seq`, or None where a unique constraint refused it and `or_ignore` is set.
 
         Without `or_ignore` a violation raises sqlite3.IntegrityError.
         """

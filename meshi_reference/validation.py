@@ -55,7 +55,7 @@ TOP_N_DEFAULT, TOP_N_MIN, TOP_N_MAX = 10, 1, 50
 
 
 def text_length(text: str) -> int:
-    """Length in characters: Unicode code points."""
+    """Return the length in characters: Unicode code points."""
     return len(text)
 
 
@@ -133,7 +133,7 @@ def check_description(value: object) -> str | None:
 
 
 def is_calendar_date(value: object) -> bool:
-    """Whether the value is an ISO date that the calendar has."""
+    """Tell whether the value is an ISO date that the calendar has."""
     if not isinstance(value, str) or DATE_PATTERN.fullmatch(value) is None:
         return False
     try:
@@ -196,7 +196,7 @@ def check_event(body: JsonObject, settings: Settings) -> JsonObject:
 
 
 def check_context_value(field: str, value: object) -> str:
-    """One context field: a string of at most 4000 characters."""
+    """Check one context field: a string of at most 4000 characters."""
     if not isinstance(value, str):
         raise ApiError("INVALID_CONTEXT", f"{field} must be a string")
     if text_length(value) > MAX_LENGTH["context"]:
@@ -226,7 +226,7 @@ def check_session_description(value: object) -> str | None:
 
 
 def parse_instant(value: object) -> int | None:
-    """Microseconds since 1970 of an ISO datetime, UTC where it names no zone; None where it is none."""
+    """Return an ISO datetime in microseconds since 1970, UTC where it names no zone; None for anything else."""
     if not isinstance(value, str) or DATETIME_PATTERN.fullmatch(value) is None:
         return None
     try:
@@ -329,7 +329,7 @@ def check_attendee_raw_data(value: object) -> JsonObject | None:
 
 
 def check_attendee(row: object, settings: Settings) -> JsonObject:
-    """One row of an import, reduced to the members that it gives and that the API knows."""
+    """Check one row of an import, reduced to the members that it gives and that the API knows."""
     if not isinstance(row, dict):
         raise ApiError("INVALID_ATTENDEE", "each attendee must be a JSON object")
     checked = {
@@ -345,7 +345,7 @@ def check_attendee(row: object, settings: Settings) -> JsonObject:
 
 
 def check_unique_attendee(attendee_id: str, seen: set[str]) -> None:
-    """No ID twice in one payload; remembers the ID."""
+    """Refuse an ID that is twice in one payload; remember the ID."""
     if attendee_id in seen:
         raise ApiError("DUPLICATE_ATTENDEE_ID", f"attendee_id {attendee_id} occurs more than once")
     seen.add(attendee_id)
@@ -367,7 +367,7 @@ def check_idempotency_key(value: object, settings: Settings) -> str:
 
 
 def is_http_url(text: str, schemes: tuple[str, ...] = ("http", "https")) -> bool:
-    """Whether the text is an absolute URL of one of the schemes, with a host and without blanks."""
+    """Tell whether the text is an absolute URL of one of the schemes, with a host and without blanks."""
     if any(character.isspace() or ord(character) < 33 for character in text):
         return False
     try:
@@ -396,7 +396,7 @@ def check_top_n(value: object) -> int:
 
 
 def check_run_kind(value: object) -> str:
-    """One of the three run kinds, or INVALID_RUN_KIND."""
+    """Require one of the three run kinds, or raise INVALID_RUN_KIND."""
     if not isinstance(value, str) or value not in RUN_KINDS:
         raise ApiError("INVALID_RUN_KIND", f"kind must be one of {', '.join(RUN_KINDS)}")
     return value
@@ -421,7 +421,7 @@ def check_version_metadata(value: object) -> JsonObject:
 
 
 def check_decision(value: object) -> str:
-    """accept, reject or distinct."""
+    """Require accept, reject or distinct."""
     if not isinstance(value, str) or value not in DECISIONS:
         raise ApiError("INVALID_REVIEW_DECISION", f"decision must be one of {', '.join(DECISIONS)}")
     return value

@@ -58,15 +58,15 @@ class GenericWork:
         self.services, self.run = services, run
 
     def prepare(self) -> bool:
-        """Nothing to load."""
+        """Load nothing."""
         return False
 
     def begin(self) -> int:
-        """One unit: to exist."""
+        """Count one unit: to exist."""
         return 1
 
     def step(self, size: int) -> bool:
-        """Nothing is left."""
+        """Finish at once."""
         return True
 
     def finish(self) -> str:

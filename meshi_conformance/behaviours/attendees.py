@@ -60,7 +60,7 @@ def earlier(traffic: Traffic) -> Sightings:
 
 
 def omitted(traffic: Traffic) -> Sightings:
-    """A title that the latest import of an attendee omits and an earlier one gave."""
+    """Look for a title that the latest import of an attendee omits and an earlier one gave."""
     for one, imports, listed in _reads(traffic):
         rows = {str(row.get("attendee_id")): row for row in imports[-1].rows}
         for before in imports[:-1]:

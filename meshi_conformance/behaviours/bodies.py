@@ -62,7 +62,7 @@ def padded(one: Observed) -> str | None:
 
 
 def coercion(traffic: Traffic) -> Sightings:
-    """A number as the title of an event."""
+    """Look for a number as the title of an event."""
     return of_values(
         traffic, lambda one: isinstance(one.body.get("title"), int | float), "INVALID_TITLE", "converted", "refused"
     )
@@ -110,7 +110,7 @@ def progress(one: Observed) -> str | None:
 
 
 def _astral(one: Observed) -> str:
-    """The title where it has characters outside the basic plane, else nothing."""
+    """Return the title where it has characters outside the basic plane, else nothing."""
     title = one.body.get("title")
     return title if isinstance(title, str) and any(ord(letter) > 0xFFFF for letter in title) else ""
 
@@ -124,7 +124,7 @@ def letters(one: Observed) -> str | None:
 
 
 def characters(traffic: Traffic) -> Sightings:
-    """A title that fits by code points and does not by UTF-16 units; a refusal counts where a shorter one was taken."""
+    """Look for a title that fits in code points but not in UTF-16 units; refusals need a shorter one accepted."""
     titles = [one for one in traffic.of("createEvent") if _astral(one)]
     takes_short = any(one.accepted and len(_astral(one)) <= LONGEST_TITLE // 2 for one in titles)
     for one in titles:
@@ -138,7 +138,7 @@ def characters(traffic: Traffic) -> Sightings:
 
 
 def first_mistake(traffic: Traffic) -> Sightings:
-    """An update of the context without any field, of an event that does not exist."""
+    """Look for an update of the context without any field, of an event that does not exist."""
     for one in traffic.of("updateEventContext"):
         if one.sent == {} and one.params["event_id"] not in traffic.events:
             if one.code == "EVENT_NOT_FOUND":

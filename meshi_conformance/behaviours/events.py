@@ -32,7 +32,7 @@ def unset_context(one: Observed) -> str | None:
 
 
 def context_update(traffic: Traffic) -> Sightings:
-    """A field that an update set and the next one of the event omits."""
+    """Look for a field that one update of an event set and the next one omits."""
     known: dict[str, dict[str, str]] = {}
     for one in traffic.of("updateEventContext"):
         context = one.answer.get("context")
@@ -67,7 +67,7 @@ def times_required(one: Observed) -> str | None:
 
 
 def inside_event(traffic: Traffic) -> Sightings:
-    """A session that begins after the last day of its event."""
+    """Look for a session that begins after the last day of its event."""
     last = {
         str(one.body.get("event_id")): one.body["end_date"]
         for one in traffic.of("createEvent")
@@ -94,7 +94,7 @@ def text_length(one: Observed) -> str | None:
 
 
 def text_lengths(traffic: Traffic) -> Sightings:
-    """The longest title of a session that is accepted: refused above the bound of an event's is not enough to tell."""
+    """Look for the longest accepted title of a session: a refusal above an event's bound is not enough to tell."""
     takes_long = any(
         one.accepted and SHORT_TITLE <= len(str(one.body.get("title"))) <= LONGEST_TITLE
         for one in traffic.of("createSession")
@@ -108,7 +108,7 @@ def text_lengths(traffic: Traffic) -> Sightings:
 
 
 def used_id(traffic: Traffic) -> Sightings:
-    """A session ID that another event of the org has used."""
+    """Look for a session ID that another event of the org has used."""
     used: dict[str, str] = {}
     for one in traffic.of("createSession"):
         session_id, event_id = str(one.body.get("session_id")), one.params["event_id"]
@@ -128,7 +128,7 @@ def session_members(one: Observed) -> str | None:
 
 
 def case(traffic: Traffic) -> Sightings:
-    """An event ID that differs from an earlier one in case alone."""
+    """Look for an event ID that differs from an earlier one in case alone."""
     used: dict[str, str] = {}
     for one in traffic.of("createEvent"):
         event_id = one.body.get("event_id")

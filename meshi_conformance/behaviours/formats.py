@@ -74,7 +74,7 @@ def _is_day(text: str) -> bool:
 
 
 def impossible_dates(traffic: Traffic) -> Sightings:
-    """A day that the calendar does not have, as the start of an event."""
+    """Look for an event that starts on a day that the calendar does not have."""
 
     def is_tried(one: Observed) -> bool:
         start = one.body.get("start_date")
@@ -84,7 +84,7 @@ def impossible_dates(traffic: Traffic) -> Sightings:
 
 
 def date_forms(traffic: Traffic) -> Sightings:
-    """A day without hyphens, as the start of an event."""
+    """Look for an event that starts on a day without hyphens."""
 
     def is_tried(one: Observed) -> bool:
         start = one.body.get("start_date")
@@ -112,7 +112,7 @@ def event_dates(one: Observed) -> str | None:
 
 
 def _created(one: Observed) -> Iterator[str]:
-    """The creation times that a read shows."""
+    """Return the creation times that a read shows."""
     shown = [row.get("created_at") for row in one.rows] if one.is_page else [one.answer.get("created_at")]
     yield from (text for text in shown if isinstance(text, str))
 
@@ -140,7 +140,7 @@ def clock(traffic: Traffic) -> Sightings:
 
 
 def creation_time(traffic: Traffic) -> Sightings:
-    """The creation time of one event in the answer to its creation and in a later read."""
+    """Compare the creation time of one event in the answer to its creation and in a later read."""
     made: dict[str, Any] = {}
     for one in traffic.of("createEvent"):
         if one.accepted and isinstance(one.answer.get("created_at"), str):

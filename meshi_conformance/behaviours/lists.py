@@ -56,7 +56,7 @@ def limit_word(one: Observed) -> str | None:
 
 
 def unknown_cursor(traffic: Traffic) -> Sightings:
-    """A cursor that no answer of the run has issued, on a list that has rows."""
+    """Look for a cursor that no answer of the run has issued, on a list that has rows."""
     filled = {one.path for one in traffic.pages if one.row_count and one.asked("cursor") is None}
     issued = {cursor for _, cursor in traffic.issued}
     for one in traffic.pages:
@@ -70,7 +70,7 @@ def unknown_cursor(traffic: Traffic) -> Sightings:
 
 
 def cursor_again(traffic: Traffic) -> Sightings:
-    """The same page asked for a second time."""
+    """Look for a page that was asked for a second time."""
     seen: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
     for one in traffic.pages:
         if one.asked("cursor") is None:
@@ -103,7 +103,7 @@ def limit_change(traffic: Traffic) -> Sightings:
 
 
 def filter_change(traffic: Traffic) -> Sightings:
-    """A cursor of the runs of one kind, sent without the kind."""
+    """Look for a cursor of the runs of one kind, sent without the kind."""
     for one in traffic.of("listRuns"):
         before = traffic.issued.get((one.path, one.asked("cursor")))
         kind = before.asked("kind") if before else None
@@ -118,7 +118,7 @@ def filter_change(traffic: Traffic) -> Sightings:
 
 
 def inserts(traffic: Traffic) -> Sightings:
-    """A walk of one test, with a row added by the same test between two of its pages.
+    """Look for a walk of one test, with a row added by the same test between two of its pages.
 
     One row that comes twice shows what a walk is; that none came twice shows it only where no walk showed one.
     """
@@ -160,7 +160,7 @@ def cursor_change(one: Observed) -> str | None:
 
 
 def lag(traffic: Traffic) -> Sightings:
-    """A whole list of sessions that is read after one of them was created."""
+    """Look for a whole list of sessions that is read after one of them was created."""
     made: dict[str, list[tuple[float, str]]] = defaultdict(list)
     for one in traffic.of("createSession"):
         if one.accepted:
@@ -177,7 +177,7 @@ def lag(traffic: Traffic) -> Sightings:
 
 
 def end(traffic: Traffic) -> Sightings:
-    """The last page of a walk that has more than one page."""
+    """Look for the last page of a walk that has more than one page."""
     for one in traffic.pages:
         before = traffic.issued.get((one.path, one.asked("cursor")))
         if before is None or before.asked("kind") != one.asked("kind"):
@@ -214,7 +214,7 @@ def full_pages(traffic: Traffic) -> Sightings:
 
 
 def default_size(traffic: Traffic) -> Sightings:
-    """A page of no given size that more rows follow: a larger page of the same test shows them."""
+    """Look for a page of no given size that more rows follow: a larger page of the same test shows them."""
     most: dict[tuple[str, str], int] = defaultdict(int)
     for one in traffic.pages:
         most[one.test, one.path] = max(most[one.test, one.path], one.row_count)

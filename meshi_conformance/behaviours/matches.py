@@ -13,7 +13,7 @@ LISTS = ("listEventMatches", "listAttendeeMatches")
 
 
 def _matched(traffic: Traffic) -> dict[str, list[tuple[str, float, float | None]]]:
-    """The match runs of each event: ID, when it was asked for, and when it was first read as ended."""
+    """Return the match runs of each event: ID, when it was asked for, and when it was first read as ended."""
     found: dict[str, list[tuple[str, float, float | None]]] = defaultdict(list)
     for one, run_id in traffic.run_writes("createMatchRun"):
         found[one.params["event_id"]].append((run_id, one.started, traffic.ended.get(run_id)))
@@ -39,7 +39,7 @@ def _names_no_run(one: Observed, known: set[str]) -> bool:
 
 
 def unknown_run(traffic: Traffic) -> Sightings:
-    """A well-formed ID of no match run, in the list of an event that was matched."""
+    """Look for a well-formed ID that names no match run, in the list of an event that was matched."""
     matched = _matched(traffic)
     known = {run_id for runs in matched.values() for run_id, _, _ in runs}
     for one in traffic.of(*LISTS):
@@ -57,7 +57,7 @@ def malformed_run(one: Observed) -> str | None:
 
 
 def pair_unknown_run(traffic: Traffic) -> Sightings:
-    """A pair that is read with an ID of no match run."""
+    """Look for a pair that is read with an ID that names no match run."""
     known = {run_id for runs in _matched(traffic).values() for run_id, _, _ in runs}
     for one in traffic.of("getMatch"):
         if _names_no_run(one, known):
@@ -68,7 +68,7 @@ def pair_unknown_run(traffic: Traffic) -> Sightings:
 
 
 def running_run(traffic: Traffic) -> Sightings:
-    """A list of a match run that a later poll shows as not ended yet."""
+    """Look for a list of a match run that a later poll shows as not ended yet."""
     unended: dict[str, float] = {}
     for poll in traffic.run_reads:
         if not is_terminal(poll.answer.get("status")):
@@ -95,7 +95,7 @@ def itself(one: Observed) -> str | None:
 
 
 def _selects(traffic: Traffic, name: str, everything: str, nothing: str, refused: str | None) -> Sightings:
-    """What a parameter selects in the list of an event that has matches."""
+    """See what a parameter selects in the list of an event that has matches."""
     filled = {one.path for one in traffic.of("listEventMatches") if one.row_count and one.asked(name) is None}
     for one in traffic.of("listEventMatches"):
         if one.asked(name) is None or one.path not in filled:
@@ -107,12 +107,12 @@ def _selects(traffic: Traffic, name: str, everything: str, nothing: str, refused
 
 
 def goal(traffic: Traffic) -> Sightings:
-    """A goal that no attendee has."""
+    """See what a goal selects that no attendee has."""
     return _selects(traffic, "goal", "ignored", "filters", "refused")
 
 
 def session(traffic: Traffic) -> Sightings:
-    """A session that the event has: an unknown one is refused."""
+    """See what a session of the event selects: an unknown one is refused."""
     return _selects(traffic, "session_id", "all", "none", None)
 
 
@@ -123,7 +123,7 @@ def items(one: Observed) -> str | None:
 
 
 def scores(traffic: Traffic) -> Sightings:
-    """A score beyond 1; where none is, any score."""
+    """Look for a score beyond 1; where none is, take any score."""
     shown = None
     for one in traffic.of(*LISTS):
         numbers = [row["final_score"] for row in one.rows if isinstance(row.get("final_score"), int | float)]
@@ -136,7 +136,7 @@ def scores(traffic: Traffic) -> Sightings:
 
 
 def later_run(traffic: Traffic) -> Sightings:
-    """A walk without a run ID, during which a later match run of the event ended."""
+    """Look for a walk without a run ID, during which a later match run of the event ended."""
     matched = _matched(traffic)
     for one in traffic.of(*LISTS):
         before = traffic.issued.get((one.path, one.asked("cursor")))

@@ -13,7 +13,7 @@ COUNTS = ("superseded_anchors", "rewritten_anchors", "deleted_computations")
 
 
 def _look_alikes(traffic: Traffic) -> dict[str, list[tuple[str, str]]]:
-    """The pairs of look-alikes of each event whose imports hold no larger group, in the order of the rows."""
+    """Return the look-alike pairs of each event whose imports hold no larger group, in the order of the rows."""
     by_event: dict[str, list[Import]] = defaultdict(list)
     for one in traffic.imports:
         by_event[one.event_id].append(one)
@@ -34,7 +34,7 @@ def _enriched(traffic: Traffic) -> dict[str, float]:
 
 
 def opened(traffic: Traffic) -> Sightings:
-    """The review queue of an event with look-alikes after an enrichment; where it is empty, the attendees."""
+    """Look for the review queue of an enriched event with look-alikes; where it is empty, for the attendees."""
     enriched, pairs = _enriched(traffic), _look_alikes(traffic)
     empty: set[str] = set()
     filled: set[str] = set()
@@ -93,7 +93,7 @@ def number(traffic: Traffic) -> Sightings:
 
 
 def resolved_again(traffic: Traffic) -> Sightings:
-    """A decision that was sent before and accepted."""
+    """Look for a decision that was sent before and accepted."""
     decided: dict[str, object] = {}
     for one in traffic.of("resolveReview"):
         review_id, decision = one.params["review_id"], one.body.get("decision")
@@ -122,7 +122,7 @@ def counts(one: Observed) -> str | None:
 
 
 def merged_id(traffic: Traffic) -> Sightings:
-    """The source of a merge in the ID map."""
+    """Look for the source of a merge in the ID map."""
     merged = {str(one.body.get("source_partner_id")): one.ended for one in traffic.of("mergeReview") if one.accepted}
     for one in traffic.of("getIdMapping"):
         if one.params["kind"] == "attendee" and merged.get(one.params["partner_id"], one.ended) < one.started:
@@ -133,7 +133,7 @@ def merged_id(traffic: Traffic) -> Sightings:
 
 
 def accepted_subject(traffic: Traffic) -> Sightings:
-    """The subject of an accepted review in a later list of its event."""
+    """Look for the subject of an accepted review in a later list of its event."""
     accepted = {
         str(one.answer.get("partner_id")): one.ended
         for one in traffic.of("resolveReview")

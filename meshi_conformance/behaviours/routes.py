@@ -21,7 +21,7 @@ def wrong_method(one: Observed) -> str | None:
 
 
 def spelling(one: Observed) -> str | None:
-    """A plain path with a slash at its end."""
+    """Look for a plain path with a slash at its end."""
     if one.method != "GET" or one.path.removesuffix("/") not in PLAIN_PATHS or not one.path.endswith("/"):
         return None
     if one.key != MAIN or one.status >= 500:
@@ -48,7 +48,7 @@ def head(one: Observed) -> str | None:
 
 
 def dot_segments(one: Observed) -> str | None:
-    """An encoded dot segment in the place of a partner ID."""
+    """Look for an encoded dot segment in the place of a partner ID."""
     if not one.path.startswith("/events/%2E%2E/") or one.key != MAIN:
         return None
     return "kept" if one.code == "INVALID_PARTNER_ID" else "resolved" if one.status < 500 else None
@@ -64,7 +64,7 @@ def refusal_label(one: Observed) -> str | None:
 
 
 def no_org(traffic: Traffic) -> Sightings:
-    """The code that refuses a key without an org."""
+    """Tell which code refuses a key without an org."""
     codes = {"PARTNER_ORG_REQUIRED": "org", "SERVICE_ACCOUNT_REQUIRED": "account"}
     for one in traffic.all:
         if one.key == "no_org" and one.status == 403 and one.code in codes:

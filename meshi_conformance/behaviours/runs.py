@@ -25,7 +25,7 @@ def _runs(traffic: Traffic) -> Iterator[tuple[Observed, dict[str, Any]]]:
 
 
 def generic_end(traffic: Traffic) -> Sightings:
-    """A run of `POST /runs` that has ended, or has not a second after its creation."""
+    """Tell whether a run of `POST /runs` has ended, or has not a second after its creation."""
     made = {run_id: one.ended for one, run_id in traffic.run_writes("createRun")}
     for one, run in _runs(traffic):
         run_id = str(run.get("run_id"))
@@ -54,7 +54,7 @@ def import_status(one: Observed) -> str | None:
 
 
 def _counts(one: Observed) -> dict[str, int]:
-    """The counters of an enrichment that has ended with rows that have codes; none for any other run."""
+    """Return the counters of an ended enrichment with rows that have codes; none for any other run."""
     shown = one.answer.get("progress")
     if one.answer.get("kind") != "enrichment" or not isinstance(shown, dict):
         return {}
@@ -84,7 +84,7 @@ def partial_error(one: Observed) -> str | None:
 
 
 def statuses(traffic: Traffic) -> Sightings:
-    """A status besides the queue and the ends; `running` alone where no read shows another one."""
+    """Look for a status besides the queue and the ends; `running` alone where no read shows another one."""
     others, running = [], []
     for one in traffic.run_reads:
         status = one.answer.get("status")
@@ -116,7 +116,7 @@ def _one_at_a_time(traffic: Traffic, operation: str) -> Iterator[Observed]:
 
 
 def key_other_kind(traffic: Traffic) -> Sightings:
-    """A key that `POST /runs` has seen with another kind."""
+    """Look for a key that `POST /runs` has seen with another kind."""
     used: dict[str, tuple[Any, Any]] = {}
     for one in _one_at_a_time(traffic, "createRun"):
         key, kind, run_id = _key(one), one.body.get("kind"), one.answer.get("run_id")
@@ -130,7 +130,7 @@ def key_other_kind(traffic: Traffic) -> Sightings:
 
 
 def key_space(traffic: Traffic) -> Sightings:
-    """A key of an event operation at `POST /runs`."""
+    """Look for a key of an event operation at `POST /runs`."""
     used = {_key(one): run_id for one, run_id in traffic.run_writes(*EVENT_WRITES)}
     seen: set[str] = set()
     for one in traffic.of("createRun"):
@@ -158,7 +158,7 @@ def _repeats(traffic: Traffic) -> Iterator[tuple[Observed, Observed]]:
 
 
 def replay_other_body(traffic: Traffic) -> Sightings:
-    """A repeat with another body: the first run, or a refusal that is about the key and not about the body."""
+    """Look for a repeat with another body: the first run, or a refusal because of the key, not of the body."""
     for first, one in _repeats(traffic):
         if one.sent is None or one.body == first.body or one.body.get("kind") != first.body.get("kind"):
             continue
@@ -174,7 +174,7 @@ def _is_bad(one: Observed) -> bool:
 
 
 def replay_order(traffic: Traffic) -> Sightings:
-    """A repeat with a bad body."""
+    """Look for a repeat with a bad body."""
     for _, one in _repeats(traffic):
         if _is_bad(one):
             if one.status == 400:
@@ -224,7 +224,7 @@ def key_characters(one: Observed) -> str | None:
 
 
 def top_n_code(traffic: Traffic) -> Sightings:
-    """The code of a refused `top_n`."""
+    """Tell which code refuses a `top_n`."""
     listed = {code for operation in traffic.contract.operations.values() for _, code in operation.route_errors()}
     seen: set[str] = set()
     for one in traffic.of("createMatchRun"):

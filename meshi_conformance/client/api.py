@@ -22,7 +22,7 @@ class Api:
         self.key = key
 
     def as_key(self, key: str | None) -> Api:
-        """The same operations with the key of another role; None sends no key."""
+        """Return the same operations with the key of another role; None sends no key."""
         return Api(self.transport, key)
 
     def send(self, call: Call) -> Exchange:

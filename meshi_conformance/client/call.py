@@ -62,17 +62,17 @@ class Call:
     any_code: bool = False
 
     def but(self, **changes: Any) -> Call:
-        """The same call with other attributes."""
+        """Return the same call with other attributes."""
         return replace(self, **changes)
 
     def with_body(self, **members: Any) -> Call:
-        """The same call with some members of its body set."""
+        """Return the same call with some members of its body set."""
         return replace(self, body={**self.body, **members})
 
     def without(self, *members: str) -> Call:
-        """The same call without some members of its body."""
+        """Return the same call without some members of its body."""
         return replace(self, body={name: value for name, value in self.body.items() if name not in members})
 
     def at(self, **parameters: str) -> Call:
-        """The same call with other path parameters."""
+        """Return the same call with other path parameters."""
         return replace(self, path={**self.path, **parameters})

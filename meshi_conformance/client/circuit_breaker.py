@@ -62,13 +62,13 @@ class Breaker:
             return self._target.reason if self._target.unanswered >= SILENT_TARGET else None
 
     def answered(self, operation: str) -> None:
-        """An answer of any kind came."""
+        """Note that a response came, of any kind."""
         with self._lock:
             self._target = _Line()
             self._operations.pop(operation, None)
 
     def unanswered(self, operation: str, reason: str) -> None:
-        """A request was given up."""
+        """Note that a request was given up."""
         with self._lock:
             for line in (self._target, self._operations[operation]):
                 line.unanswered += 1

@@ -50,14 +50,14 @@ class Patience(threading.local):
         self.touched = False
 
     def begin(self, seconds: float) -> None:
-        """A request starts now."""
+        """Start the clock of a request."""
         self.end = time.monotonic() + seconds
         self.bytes = HEAD_BYTES
         self.part = f"a header of more than {HEAD_BYTES >> 10} KiB"
         self.touched = False
 
     def expect_body(self) -> None:
-        """The header is complete."""
+        """Note that the header is complete."""
         self.bytes = ANSWER_BYTES + HEAD_BYTES
         self.part = f"an answer of more than {ANSWER_BYTES >> 20} MiB"
 
@@ -239,9 +239,9 @@ def _drop_unread(transport: httpx.HTTPTransport) -> None:
 
 
 def decoded(body: bytes | bytearray, coding: str) -> bytes:
-    """A body without its content coding.
+    """Return a body without its content coding.
 
-    Raises TransportTrouble for a coding that was not asked for, for data that do not decode, and for what
+    Raise TransportTrouble for a coding that was not asked for, for data that do not decode, and for what
     grows past ANSWER_BYTES: at no moment is more than that held.
     """
     names = [name for name in (part.strip().lower() for part in coding.split(",")) if name not in ("", "identity")]

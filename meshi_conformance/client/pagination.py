@@ -69,7 +69,7 @@ def walk(
     until: Callable[[list[JsonObject]], bool] | None = None,
     most_pages: int = MOST_PAGES,
 ) -> list[Exchange]:
-    """The pages of a list down to its end, as `steps` fetches them.
+    """Return the pages of a list down to its end, as `steps` fetches them.
 
     Stops before the end once `until` says that the rows so far are enough: on a shared org the rest belongs
     to others.
@@ -85,5 +85,5 @@ def walk(
 
 
 def rows(pages: list[Exchange]) -> list[JsonObject]:
-    """The rows of all pages, in order."""
+    """Return the rows of all pages, in order."""
     return [row for page in pages for row in page.items]

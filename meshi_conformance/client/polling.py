@@ -136,12 +136,12 @@ def _others(seconds: list[float], kind: str) -> str:
 
 
 def _brief(seen: list[str]) -> list[str]:
-    """The changes of status, at most 20 of them."""
+    """Return the changes of status, at most 20 of them."""
     return seen if len(seen) <= 20 else [*seen[:10], f"{len(seen) - 20} more", *seen[-10:]]
 
 
 def states(polls: list[Exchange]) -> list[Any]:
-    """The statuses of a series of polls, each change once."""
+    """Return the statuses of a series of polls, each change once."""
     found: list[Any] = []
     for poll in polls:
         if not found or found[-1] != poll["status"]:

@@ -50,7 +50,7 @@ class Limiter:
     def admit(self, rows: int = 0) -> float:
         """Reserves one request that may create `rows` rows; returns the seconds to wait before sending it.
 
-        Raises CeilingReached, and reserves nothing, where a ceiling stands against it.
+        Raise CeilingReached, and reserves nothing, where a ceiling stands against it.
         """
         now = time.monotonic()
         if not self._counts:

@@ -217,7 +217,7 @@ class Transport:
         """Send any request below the base URL. `value` is what `content` says as JSON, where that is at hand.
 
         A safe request is repeated after a transport failure; so is a write that is `retriable`, because it
-        carries an idempotency key, or that was surely not sent. Raises TransportTrouble when no answer of the
+        carries an idempotency key, or that was surely not sent. Raise TransportTrouble when no answer of the
         API comes, NotPermitted for a write where the run may only read, CeilingReached past the run's ceilings, and
         ConnectionBroken where this request makes the target break connections while another is answered.
         """
@@ -324,7 +324,7 @@ class Transport:
         """Return whether the request is to be sent again, with a fresh key in place of one that was refused.
 
         A 401 to a key that should be accepted is the operation's own mistake as long as `GET /auth` or `GET /events`
-        takes the key. Raises KeyRefused where neither does, and no fresh key is to be had.
+        takes the key. Raise KeyRefused where neither does, and no fresh key is to be had.
         """
         role = request.key
         if role is None or request.authorization is not None or role not in ACCEPTED_ROLES or not self._watches_keys:
@@ -438,7 +438,7 @@ class Transport:
         return None
 
     def _once(self, request: _Request, fresh: bool = False) -> Exchange:
-        """One attempt, on a connection of its own where it is to be `fresh`. Raises _NoAnswer, or Exceeded."""
+        """One attempt, on a connection of its own where it is to be `fresh`. Raise _NoAnswer, or Exceeded."""
         number = self.recorder.next_id()
         sent = request.sent
         if int(number.rpartition("-")[2]) % 2 and "x-correlation-id" not in sent:
@@ -506,7 +506,7 @@ class Transport:
         return exchange
 
     def _exchange(self, request: _Request, number: str, sent: Mapping[str, str], **answer: Any) -> Exchange:
-        """The request as it was sent, with its answer; without one the status is 0."""
+        """Record the request as it was sent, with its answer; without one the status is 0."""
         literal = {"Authorization": request.authorization} if request.authorization is not None else {}
         nothing = {"status": 0, "headers": [], "body": b"", "started": time.time(), "elapsed": 0.0}
         return Exchange(
@@ -527,7 +527,7 @@ class Transport:
         )
 
     def _without_answer(self, problem: Exception) -> _NoAnswer:
-        """What a failure of the wire means for a repeat."""
+        """Classify a transport error: is it safe to retry?"""
         patience = self._wire.patience
         unsent = isinstance(problem, NEVER_SENT)
         slow = isinstance(problem, httpx.TimeoutException) and not isinstance(problem, httpx.ConnectTimeout)

@@ -67,7 +67,7 @@ async def run(
 ) -> Ended:
     """Run a command until it ends, for at most so many seconds, or until `stopped` says why it has to end.
 
-    It gets a session of its own, and its whole process group ends with it. Raises UsageError where it cannot start.
+    It gets a session of its own, and its whole process group ends with it. Raise UsageError where it cannot start.
     """
     # A pipe of our own: asyncio would wait for the end of its pipes, which a child of the client can hold open.
     from_client, to_us = os.pipe()

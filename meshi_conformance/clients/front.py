@@ -91,7 +91,7 @@ class Front:
         self._server: asyncio.Server | None = None
 
     async def start(self) -> int:
-        """Listen, and return the port. Raises OSError for a port that is taken."""
+        """Listen, and return the port. Raise OSError for a port that is taken."""
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._port, limit=256 * 1024)
         address: tuple[str, int] = self._server.sockets[0].getsockname()
         return address[1]

@@ -86,7 +86,7 @@ class Run:
     # With a command
 
     async def judge_command(self) -> None:
-        """Run the command in every scenario. Raises UsageError where it cannot be started."""
+        """Run the command in every scenario. Raise UsageError where it cannot be started."""
         apart = bool(self.asked.logs) and not all(PLACEHOLDER in one for one in self.asked.logs)
         slots = asyncio.Semaphore(1 if apart else AT_ONCE)
 

@@ -102,7 +102,7 @@ class Sandbox:
         self.base = ""
 
     async def start(self) -> None:
-        """Start the reference server and listen. Raises UsageError where the server does not start."""
+        """Start the reference server and listen. Raise UsageError where the server does not start."""
         self._server = Embedded(self.scenario.arguments)
         self._target = await asyncio.to_thread(self._server.target)
         self._pool = httpcore.AsyncConnectionPool(max_connections=64, keepalive_expiry=30.0)

@@ -96,7 +96,7 @@ SCENARIOS: dict[str, Scenario] = {
 
 
 def chosen(names: Sequence[str]) -> list[Scenario]:
-    """Return the scenarios of some names, all of them for none. Raises UsageError for a name that is not theirs."""
+    """Return the scenarios of some names, all of them for none. Raise UsageError for a name that is not theirs."""
     unknown = [name for name in names if name not in SCENARIOS]
     if unknown:
         raise UsageError(f"No scenario is called {unknown[0]!r}. The scenarios are {', '.join(SCENARIOS)}.")

@@ -24,7 +24,7 @@ from .templates import expand
 
 
 def root() -> Path:
-    """The folder that holds openapi/, schemas/, requirements/ and tests/: the checkout, or the wheel's copy."""
+    """Return the folder with openapi/, schemas/, requirements/ and tests/: the checkout, or the wheel's copy."""
     package = Path(__file__).resolve().parents[1]
     packed = package / "_suite"
     return packed if packed.is_dir() else package.parent
@@ -74,7 +74,7 @@ class Contract:
                     yield read_requirement(one, file.name, self.operations)
 
     def _file(self, file: Path) -> dict[str, Any]:
-        """What a file of requirements says; a bare list is its requirements."""
+        """Read a file of requirements; a bare list is its requirements."""
         try:
             said = load_yaml(file) or []
         except OSError as problem:
@@ -107,7 +107,7 @@ class Contract:
                         yield limit_of(operation, "row", row_name, row_schema, row_name in needed, row_schema)
 
     def matching(self, pattern: str, subject: str = SERVER) -> list[Requirement]:
-        """The requirements of a subject whose ID equals a pattern or fits it (`runs.*`)."""
+        """Return the requirements of a subject whose ID equals a pattern or fits it (`runs.*`)."""
         return [one for name, one in self.of(subject).items() if fnmatch.fnmatchcase(name, pattern)]
 
     @property
@@ -129,7 +129,7 @@ class Contract:
     def select(self, patterns: list[str]) -> list[str]:
         """Return the IDs that the patterns of `--requirements` choose, or all IDs if there are none.
 
-        Raises UsageError for a pattern that fits no requirement.
+        Raise UsageError for a pattern that fits no requirement.
         """
         chosen: dict[str, None] = {} if patterns else dict.fromkeys(self.requirements)
         for pattern in patterns:
@@ -145,5 +145,5 @@ class Contract:
 
 @cache
 def load() -> Contract:
-    """The contract of this installation."""
+    """Load the contract of this installation."""
     return Contract(root())

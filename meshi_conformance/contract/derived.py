@@ -20,7 +20,7 @@ def derive(
 ) -> Iterator[Requirement]:
     """Yield the requirements that follow from operations, their limits and the links of the document.
 
-    Raises UsageError for a row that cannot be read.
+    Raise UsageError for a row that cannot be read.
     """
     occasions = _occasions(operations, list(limits), document)
     for row in rows:
@@ -32,7 +32,7 @@ def derive(
 def _occasions(
     operations: Mapping[str, Operation], limits: list[Limit], document: dict[str, Any]
 ) -> dict[str, list[Values]]:
-    """What `each` can name, with the values that fill a row's placeholders."""
+    """Return what `each` can name, with the values that fill a row's placeholders."""
     every = list(operations.values())
     links = set(_link_sources(document)) - {"listReviews"}  # its first row may be a stranger's
     bounded = [(limit, bounds) for limit in limits if (bounds := describe_bounds(limit.schema))]

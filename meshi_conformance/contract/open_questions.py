@@ -54,7 +54,7 @@ class Question:
 def read_questions(folder: Path, contract: Contract) -> dict[str, Question]:
     """Return the questions of a folder by their IDs, file by file.
 
-    Raises UsageError for a file or a row that cannot be read, and for an ID that is used twice.
+    Raise UsageError for a file or a row that cannot be read, and for an ID that is used twice.
     """
     found: dict[str, Question] = {}
     for file in sorted(folder.glob("*.yaml")):

@@ -62,7 +62,7 @@ class Operation:
         return any(parameter["name"] == "cursor" for parameter in self.parameters)
 
     def route_errors(self) -> Iterator[tuple[int, str]]:
-        """The route-specific (status, code) rows: what endpoint-reference lists for it."""
+        """Return the route-specific (status, code) rows: what endpoint-reference lists for it."""
         for status, codes in self.errors.items():
             if status not in (401, 403, 429):
                 for code in codes:
@@ -109,7 +109,7 @@ def load_yaml(file: Path) -> Any:
 
 
 def inline(node: Any, file: Path, home: Any = None) -> Any:
-    """A document with every `$ref` replaced by what it points to; the contract has no recursive schema."""
+    """Replace every `$ref` of a document by what it points to; the contract has no recursive schema."""
     home = node if home is None else home
     if isinstance(node, list):
         return [inline(value, file, home) for value in node]
@@ -164,7 +164,7 @@ def read_operations(document: dict[str, Any]) -> Iterator[Operation]:
 
 
 def describe_bounds(schema: dict[str, Any]) -> str:
-    """The bounds of a field in words; empty where only its type is given."""
+    """Describe the bounds of a field in words; empty where only its type is given."""
     words = []
     if "maxLength" in schema:
         words.append(f"at most {schema['maxLength']} characters")

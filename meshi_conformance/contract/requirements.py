@@ -65,7 +65,7 @@ class Requirement:
 def read_requirement(
     row: Mapping[str, Any], file: str, operations: Collection[str], *, derived: bool = False
 ) -> Requirement:
-    """Return the requirement of a row. Raises UsageError, naming the file, for a row of another form."""
+    """Return the requirement of a row. Raise UsageError, naming the file, for a row of another form."""
     try:
         bound = row["operations"]
         if bound == "all":

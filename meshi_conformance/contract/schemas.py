@@ -91,7 +91,7 @@ class Schema:
         return list(self._members.named)
 
     def undocumented(self, value: Any) -> Iterator[tuple[str, Any]]:
-        """The members of a value that no schema names, with their paths; rows of a list as `[]`."""
+        """Return the members of a value that no schema names, with their paths; rows of a list as `[]`."""
         return _undocumented(value, self._members, "")
 
 

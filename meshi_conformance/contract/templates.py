@@ -14,7 +14,7 @@ def expand(row: Mapping[str, Any], tables: Mapping[str, Mapping[str, Values]]) -
     """Yield a requirement row for each value of the placeholder in its ID; the row itself if it has none.
 
     `tables` maps a placeholder to its values by name. `for` narrows the row to some of them, `level` may differ
-    by value. Raises KeyError or ValueError for a name that no table has.
+    by value. Raise KeyError or ValueError for a name that no table has.
     """
     names = [name for _, name, _, _ in Formatter().parse(str(row["id"])) if name]
     if not names:

@@ -84,7 +84,7 @@ def names_an_id(path: str) -> bool:
 
 
 def public_ids(body: Any) -> set[str]:
-    """The IDs of the API's own making that documented members of an answer and of its rows show, in lower case."""
+    """Return the server-made IDs that documented members of an answer and of its rows show, in lower case."""
     if not isinstance(body, dict):
         return set()
     items = body.get("items")

@@ -161,7 +161,7 @@ def retry_after_seconds(value: str | None, answered: str | None = None) -> float
 
 
 def _moment(date: str) -> float | None:
-    """An HTTP date in seconds since 1970; None for anything else."""
+    """Return an HTTP date in seconds since 1970; None for anything else."""
     try:
         return parsedate_to_datetime(date).timestamp()
     except (ValueError, TypeError, OverflowError, IndexError):
@@ -260,7 +260,7 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _shown(value: Any) -> str:
-    """A value that should be a string with something in it."""
+    """Show a value that should be a non-empty string."""
     if value is None:
         return "missing"
     return "empty" if value == "" else f"{json.dumps(value)[:60]}, not a string"

@@ -35,7 +35,7 @@ class Row:
 
 
 def planned(method: str, path: str, content: bytes | None, value: Any = None) -> list[Row]:
-    """The rows that exist once a request is accepted; none for a request that creates nothing.
+    """Return the rows that exist once a request is accepted; none for a request that creates nothing.
 
     `value` is the body's JSON value where it is at hand: a large body is then not read a second time.
     """
@@ -73,7 +73,7 @@ def total(rows: Iterable[Row]) -> int:
 
 
 def listed(events: Iterable[Mapping[str, Any]], redaction: Redaction) -> list[dict[str, Any]]:
-    """What a run created, each row once: a re-import tells of the same one again.
+    """Return what a run created, each row once: a re-import names the same rows again.
 
     Rows of writes that were sent, and whose answer never came or left open if they took effect, are not
     `confirmed`.

@@ -80,7 +80,7 @@ class Exchange:
 
     @property
     def json(self) -> JsonObject:
-        """The body as a JSON object. Raises Unreadable where it is none, as the checks have charged that."""
+        """The body as a JSON object. Raise Unreadable where it is none, as the checks have charged that."""
         try:
             value = self.parsed
         except NotJson as problem:
@@ -90,7 +90,7 @@ class Exchange:
         return value
 
     def _unreadable(self, how: str) -> Exception:
-        """What a check gets that reads the body: nobody but itself charges a request of no operation."""
+        """Build the error for a check that reads the body; outside the operations the check itself reports it."""
         message = f"{self.summary} has a body that {how}"
         if self.operation is None:
             return MissingMember(message)
@@ -121,7 +121,7 @@ class Exchange:
         return str(cursor)
 
     def header(self, name: str) -> str | None:
-        """The first value of a response header, by case-insensitive name."""
+        """Return the first value of a response header, by case-insensitive name."""
         wanted = name.lower()
         return next((value for key, value in self.headers if key.lower() == wanted), None)
 

@@ -72,12 +72,12 @@ class Recorder:
         self.quoted = []
 
     def quote(self, exchanges: Iterable[str]) -> None:
-        """The running test judges these exchanges of the prepared world too, given by ID."""
+        """Add exchanges of the shared setup, given by ID, to the running test's evidence."""
         self.quoted += exchanges
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """What this thread does inside belongs to no test: the world is being prepared."""
+        """Keep what this thread does inside apart from every test: it prepares the shared data."""
         before = self.is_aside
         self._aside.on = True
         try:
@@ -86,7 +86,7 @@ class Recorder:
             self._aside.on = before
 
     def next_id(self) -> str:
-        """An ID for an exchange, unique in the run."""
+        """Return an ID for an exchange, unique in the run."""
         with self._lock:
             self._count += 1
             return f"{self._worker}-{self._count}"
@@ -101,7 +101,7 @@ class Recorder:
         self._write("key_refused", {"role": role, "variable": variable, "moment": exchange.started, "what": summary})
 
     def clean(self, text: str) -> str:
-        """The text without any key."""
+        """Return the text without any key."""
         return self.redaction.text(text)
 
     def exchange(self, exchange: Exchange) -> None:
@@ -152,7 +152,7 @@ class Recorder:
         self._write("wait", {"what": what, "seconds": seconds, "seen": seen, "test": self.test})
 
     def violated(self, requirement: str, exchange: str, message: str) -> None:
-        """Notes that an exchange breaks a requirement in a way that it takes more than this exchange to see."""
+        """Note that an exchange breaks a requirement in a way that only other exchanges show."""
         self._write("violation", {"requirement": requirement, "exchange": exchange, "message": message[:2000]})
 
     def generated(self, data: dict[str, Any]) -> None:

@@ -83,9 +83,9 @@ def _whole_pairs(value: Any) -> None:
 
 
 def parse_json(body: bytes) -> Any:
-    """The value of a JSON document.
+    """Return the value of a JSON document.
 
-    Raises NotJson for anything that two readers could read differently: NaN and Infinity, a member that
+    Raise NotJson for anything that two readers could read differently: NaN and Infinity, a member that
     stands twice, nesting or numbers beyond what ordinary readers take, half a surrogate pair, bytes that are not UTF-8.
     """
     try:

@@ -50,7 +50,7 @@ class Plan:
 
     @classmethod
     def of(cls, option: Any) -> Plan:
-        """The plan that the command line asks for; a budget scales all parts of the profile alike."""
+        """Return the plan that the command line asks for; a budget scales all parts of the profile alike."""
         profile = PROFILES[option.profile]
         if option.budget is not None and profile.requests:
             share = option.budget / profile.requests

@@ -65,7 +65,7 @@ class Campaign:
         return sum(self.statuses.values())
 
     def record(self) -> dict[str, Any]:
-        """The numbers of the report: shares of all answers, and why calls were left open."""
+        """Return the numbers of the report: shares of all answers, and why calls were left open."""
         number = max(1, self.requests)
         return {
             "operation": self.operation,
@@ -170,7 +170,7 @@ class Runner:
                 result.findings.append(self._shrunk(found, call, exchange))
 
     def _judge(self, call: Call, expected: Expectation, exchange: Exchange) -> tuple[str, str] | None:
-        """The requirement that an answer breaks, and how; None where it is right."""
+        """Return the requirement that an answer breaks, and how; None where it is right."""
         operation = call.operation
         if exchange.violations:
             return exchange.violations[0]
@@ -191,7 +191,7 @@ class Runner:
         return None
 
     def _refused_good(self, call: Call, exchange: Exchange) -> tuple[str, str] | None:
-        """A good call was refused: charged to the bound of the one member whose code came, else to the family."""
+        """Blame a refused good call on the bound of the one member whose code came, else on the family."""
         requirement = f"generated.accepts.{call.operation}"
         if isinstance(call.body, dict):
             bounds = [
@@ -206,7 +206,7 @@ class Runner:
     # Shrinking
 
     def _shrunk(self, found: tuple[str, str], call: Call, exchange: Exchange) -> Finding:
-        """The smallest call that still breaks the same requirement; what it costs is outside the budget."""
+        """Find the smallest call that still breaks the same requirement; its requests are outside the budget."""
         sent = 0
         # An accepted decision uses up its review, and with it what later calls are judged on.
         progress = not (self._resources.decides and exchange.accepted)
@@ -239,7 +239,7 @@ class Runner:
 
 
 def _smaller(call: Call) -> Iterator[Call]:
-    """Calls with less in them, the boldest cuts first."""
+    """Return calls with less in them, the boldest cuts first."""
     for name in call.query:
         yield call.but(query={other: value for other, value in call.query.items() if other != name})
     if call.body is NOTHING or not isinstance(call.body, dict):

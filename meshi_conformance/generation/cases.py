@@ -39,7 +39,7 @@ class Draft:
 
 @cache
 def drafts(operation: str, plan: Plan) -> tuple[Draft, ...]:
-    """The calls made up for an operation: the same for the same seed, profile and contract."""
+    """Make up the calls for an operation: the same for the same seed, profile and contract."""
     found = [*_coverage(operation), *_generated(operation, plan)]
     # schemathesis leaves the key out only where one security scheme alone is named.
     found.append(Draft(found[0].call.but(key=None), "bad", "no Authorization header"))
@@ -53,7 +53,7 @@ def drafts(operation: str, plan: Plan) -> tuple[Draft, ...]:
 
 @cache
 def _schemas() -> tuple[Any, Any]:
-    """The contract as schemathesis reads it: as it stands, and narrowed to what every server accepts."""
+    """Return the contract as schemathesis reads it: as it is, and narrowed to what every server accepts."""
     from schemathesis import openapi
     from schemathesis.config import SchemathesisConfig
 
@@ -68,7 +68,7 @@ def _schemas() -> tuple[Any, Any]:
 
 
 def _without_headers(contract: Contract) -> dict[str, Any]:
-    """A copy that asks for no header: the client sets its own, and each that is drawn costs as much as a body."""
+    """Copy an operation without headers: the client sets its own, and each drawn header costs as much as a body."""
     document: dict[str, Any] = copy.deepcopy(contract.document)
     for said in _with_parameters(document):
         said["parameters"] = [one for one in said.get("parameters", ()) if one["in"] != "header"]
@@ -93,7 +93,7 @@ def _operations(narrow: bool) -> dict[str, Any]:
 
 @cache
 def _coverage(operation: str) -> tuple[Draft, ...]:
-    """The coverage cases. Kept: a second pass in one process yields fewer of them."""
+    """Return the coverage cases. They are cached: a second pass in one process yields fewer of them."""
     from schemathesis import GenerationMode
 
     schema = _schemas()[False]
@@ -174,7 +174,7 @@ def _call(operation: str, case: Any) -> Call:
 
 
 def narrowed(contract: Contract) -> dict[str, Any]:
-    """The contract with every request member narrowed to values that no reasonable server refuses."""
+    """Return the contract with every request member narrowed to values that no reasonable server refuses."""
     document = _without_headers(contract)
     for said in _with_parameters(document):
         said["parameters"] = [
@@ -285,7 +285,7 @@ def _register_formats() -> None:
 
 
 def shuffled(items: Iterable[Any], plan: Plan, what: str) -> list[Any]:
-    """The items in an order that the seed decides."""
+    """Return the items in an order that the seed decides."""
     found = list(items)
     random.Random(f"{plan.seed}/{what}").shuffle(found)
     return found

@@ -59,7 +59,7 @@ def timed(send: Callable[[], Exchange], value: Callable[[Exchange], int]) -> Mom
 
 
 def went_back(writes: list[Moment], reads: list[Moment]) -> tuple[Moment, str] | None:
-    """The first read that shows less than was acknowledged, or shown, before it began; None where all are legal."""
+    """Return the first read that shows less than was acknowledged, or shown, before it began, or None."""
     for read in reads:
         written = max((one.value for one in writes if one.ended < read.began), default=0)
         if read.value < written:
@@ -123,7 +123,7 @@ class Histories:
         return self._api.send(call)
 
     def _together(self, calls: list[Call]) -> list[Exchange]:
-        """The calls, begun at the same moment as nearly as threads allow."""
+        """Make the calls, begun at the same moment as nearly as threads allow."""
         gate = threading.Barrier(len(calls))
 
         def one(call: Call) -> Exchange:
@@ -134,7 +134,7 @@ class Histories:
             return list(pool.map(one, calls))
 
     def _listed(self, operation: str, event_id: str, holds: Callable[[set[Any]], bool]) -> Exchange:
-        """The first page of a list, read again until it holds, as long as it may lag behind a write."""
+        """Read the first page of a list again until it holds, as long as it may lag behind a write."""
         call = Call(operation, path={"event_id": event_id}, query={"limit": 100})
 
         def enough(page: Exchange) -> bool:
@@ -208,7 +208,7 @@ class Histories:
         )
 
     def _some_accepted(self, answers: list[Exchange]) -> list[Exchange]:
-        """The accepted ones. Where there is none the overlap need not be why: others judge plain calls."""
+        """Return the accepted ones. If there is none, the overlap may not be why: others judge plain calls."""
         accepted = [one for one in answers if one.accepted]
         if not accepted:
             self._given.accepted(answers[0])
@@ -420,7 +420,7 @@ class Histories:
 
 
 def _ids(page: Exchange) -> set[Any]:
-    """The partner IDs of a page's rows."""
+    """Return the partner IDs of a page's rows."""
     return {row.get("session_id", row.get("attendee_id")) for row in page.items}
 
 
@@ -429,7 +429,7 @@ def _too_many(number: int) -> str:
 
 
 def _version(exchange: Exchange) -> int:
-    """The number that a read shows: 0 before the first write, UNWRITTEN for a text that is none of ours."""
+    """Return the number that a read shows: 0 before the first write, UNWRITTEN for a text that we never wrote."""
     if not exchange.accepted:
         raise CouldNotArrange(f"could not read: {exchange.summary}", f"{exchange.operation} answered {exchange.status}")
     holder = exchange.json["context"] if exchange.operation == "getEventContext" else exchange.json

@@ -78,7 +78,7 @@ class Missing(Exception):
 
 
 def evaluate(expression: str, call: Call, exchange: Exchange) -> str:
-    """The value of a runtime expression (OpenAPI 3.1, Runtime Expressions) in an exchange; raises Missing."""
+    """Evaluate a runtime expression (OpenAPI 3.1, Runtime Expressions) in an exchange. Raise Missing."""
     if not expression.startswith("$"):
         return expression
     place, _, pointer = expression.partition("#")
@@ -188,7 +188,7 @@ class Walk:
             self._follow_from(self._source(step.call))
 
     def _source(self, call: Call) -> Step:
-        """An accepted exchange to start from. Raises CouldNotArrange where it is refused."""
+        """Make an accepted exchange to start from. Raise CouldNotArrange where it is refused."""
         exchange = self._send(call)
         self._given.accepted(exchange)
         return Step(call, exchange)
@@ -260,12 +260,12 @@ class Walk:
         return bodies[target]() if target in bodies else NOTHING
 
     def _import(self) -> dict[str, Any]:
-        """An import of one more attendee, and of everybody before: it may replace those who are there."""
+        """Import one more attendee along with all earlier ones: an import may replace those who are there."""
         self._rows.append(self._given.attendee())
         return self._given.import_request(list(self._rows))
 
     def _merged(self, call: Call) -> Exchange:
-        """The answer to the first merge that fits the review: its pair and its source are not known beforehand."""
+        """Return the answer to the first merge that fits the review: its pair and source are not known beforehand."""
         for source, target in [(one, other) for pair in self._pairs for one, other in (pair, pair[::-1])]:
             body = {
                 "source_kind": "attendee",
@@ -310,7 +310,7 @@ DECISIONS = frozenset({"resolveReview", "mergeReview"})
 
 
 def summary(walk: Walk) -> dict[str, Any]:
-    """The numbers of the report."""
+    """Return the numbers of the report."""
     unfollowed = sorted(str(link) for link in walk.links if link not in walk.followed)
     return {
         "test": "links",

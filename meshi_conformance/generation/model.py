@@ -126,7 +126,7 @@ class Model:
             raise Over if requirement in self.muted else Disagreement(requirement, message())
 
     def accepted(self, call: Call, family: str) -> Exchange:
-        """A call that must be accepted."""
+        """Make a call that must be accepted."""
         exchange = self.send(call, "2xx")
         if not exchange.accepted:
             check_baseline_call(self.api, self.calls, call.operation)
@@ -136,11 +136,11 @@ class Model:
         return exchange
 
     def listed(self, call: Call, family: str, holds: Callable[[Exchange], bool]) -> Exchange:
-        """A list that must be accepted, read again until it holds, as long as it may lag behind a write."""
+        """Read a list, which must be accepted, again until it holds, as long as it may lag behind a write."""
         return look_until(self.api, call.operation, lambda: self.accepted(call, family), holds)
 
     def refused(self, call: Call, answers: Iterable[tuple[int, str | None]], requirement: str, family: str) -> Exchange:
-        """A call that must be refused, or answered, in one of the given ways."""
+        """Make a call that must be refused, or answered, in one of the given ways."""
         wanted = sorted(answers, key=str)
         exchange = self.send(call, " or ".join(f"{status} {code or ''}".strip() for status, code in wanted))
         self.expect(
@@ -161,7 +161,7 @@ class Model:
     # Events and context
 
     def create_event(self, members: dict[str, Any]) -> None:
-        """A new event; an earlier refused request with its ID does not matter."""
+        """Create an event; an earlier refused request with its ID does not matter."""
         ids = [id for kind, id in self.free if kind == "event"]
         event_id = ids[0] if ids and members.pop("_retry", False) else self.given.name("event")
         members.pop("_retry", None)
@@ -177,7 +177,7 @@ class Model:
         self.refused(call, {(409, "PARTNER_ID_CONFLICT")}, "error.createEvent.PARTNER_ID_CONFLICT", "events")
 
     def create_bad_event(self, members: dict[str, Any], name: str, value: Any, code: str) -> None:
-        """A refused creation leaves nothing behind."""
+        """Have a creation refused, which must leave nothing behind."""
         event_id = self.given.name("event")
         call = Call("createEvent", body={"event_id": event_id, **members, name: value})
         self.refused(call, {(400, code)}, f"error.createEvent.{code}", "events")
@@ -255,12 +255,12 @@ class Model:
         self._compare_session(exchange, exchange.json, event, event.sessions[session_id])
 
     def read_session_elsewhere(self, event: Event, session_id: str) -> None:
-        """A session of one event is none of another's."""
+        """Read a session of one event in another event, which must not have it."""
         call = Call("getSession", path={"event_id": event.id, "session_id": session_id})
         self.refused(call, {(404, "SESSION_NOT_FOUND")}, "sessions.other_event", "sessions")
 
     def list_sessions(self, event: Event) -> None:
-        """The list of an event of ours holds exactly our sessions, earliest first."""
+        """List an event of ours, which must show exactly our sessions, earliest first."""
         call = Call("listSessions", path={"event_id": event.id}, query={"limit": 100})
         exchange = self.listed(call, "sessions", lambda page: set(event.sessions) <= _ids(page, "session_id"))
         if exchange.next_cursor is not None:
@@ -294,7 +294,7 @@ class Model:
     # What does not exist
 
     def read_missing(self, kind: str, id: str) -> None:
-        """An ID that was never mapped is not found, whichever way it is asked for."""
+        """Ask in every way for an ID that was never mapped, which must not be found."""
         if kind == "event" and len(self.steps) % 2:
             call = Call("getEvent", path={"event_id": id})
             self.refused(call, {(404, "EVENT_NOT_FOUND")}, "error.getEvent.EVENT_NOT_FOUND", "events")
@@ -304,7 +304,7 @@ class Model:
         self.refused(call, {(404, "PARTNER_ID_NOT_FOUND")}, requirement, "events")
 
     def read_mapping(self, kind: str, id: str) -> None:
-        """An ID of ours is mapped."""
+        """Read an ID of ours, which must be mapped."""
         call = Call("getIdMapping", path={"kind": kind, "partner_id": id})
         exchange = self.accepted(call, "attendees" if kind == "attendee" else f"{kind}s")
         self._same(exchange, exchange.json, "mapped", True, f"id_map.{kind}.mapped", "events")
@@ -312,7 +312,7 @@ class Model:
     # Runs and keys
 
     def start(self, operation: str, event: Event | None, request: dict[str, Any]) -> Run:
-        """A first call with a new key."""
+        """Make a first call with a new key."""
         path = {} if event is None else {"event_id": event.id}
         body = {"idempotency_key": self.given.idempotency_key(), **request}
         exchange = self.accepted(Call(operation, path=path, body=body), "runs")
@@ -338,7 +338,7 @@ class Model:
         return run
 
     def import_rows(self, event: Event, rows: list[dict[str, Any]]) -> None:
-        """An import that is waited for; then its rows are the event's attendees."""
+        """Import rows and wait; then they must be the event's attendees."""
         run = self.start("importAttendees", event, {"attendees": rows})
         status = self.wait(run)
         for one in event.attendees.values():
@@ -356,7 +356,7 @@ class Model:
                 event.attendees[row["attendee_id"]] = Attendee({}, sure=False)
 
     def import_badly(self, event: Event, rows: list[dict[str, Any]], code: str) -> None:
-        """A refused import starts no run: its key is free and its rows are not there."""
+        """Have an import refused: its key must stay free, and its rows must not be there."""
         key = self.given.idempotency_key()
         path = {"event_id": event.id}
         body = {"idempotency_key": key, "attendees": rows}
@@ -367,7 +367,7 @@ class Model:
             self.read_missing("attendee", new[0])
 
     def replay(self, run: Run, body: dict[str, Any] | None = None) -> None:
-        """The same key for the same event and operation: the run of the first call."""
+        """Send the same key for the same event and operation: the answer must be the run of the first call."""
         path = {"event_id": run.event} if run.event else {}
         sent = {**(body or run.request), "idempotency_key": run.key}
         exchange = self.send(Call(run.operation, path=path, body=sent), "200 with the first call's run")
@@ -382,7 +382,7 @@ class Model:
         self._compare_run(exchange, run)
 
     def misuse(self, run: Run, operation: str, event: Event) -> None:
-        """The key of a run for another event, or for another operation."""
+        """Send the key of a run for another event, or for another operation."""
         body: dict[str, Any] = {"idempotency_key": run.key}
         if operation == "importAttendees":
             body["attendees"] = [self.given.attendee()]
@@ -429,7 +429,7 @@ class Model:
     # Attendees
 
     def list_attendees(self, event: Event, extra_breaks: str = "lists.attendees.own_event") -> None:
-        """The list of an event of ours holds exactly the rows that were imported into it."""
+        """List an event of ours, which must show exactly the rows that were imported into it."""
         if event.decided:
             return  # what a decision does to the two that it is about, is open
         call = Call("listAttendees", path={"event_id": event.id}, query={"limit": 100})
@@ -483,7 +483,7 @@ class Model:
                 self.reviews.setdefault(review_id, event.id)
 
     def decide(self, review_id: str, decision: str) -> None:
-        """An open review takes one decision; a decision on another one may have closed it meanwhile."""
+        """Decide an open review, which takes one decision; one on another review may have closed it meanwhile."""
         call = Call("resolveReview", path={"review_id": review_id}, body={"decision": decision, "reason": "Checked."})
         exchange = self.send(call, "200")
         untouched = not any(event == self.reviews[review_id] for event in self.decided.values())
@@ -497,7 +497,7 @@ class Model:
         self.events[self.decided[review_id]].decided = True
 
     def decide_again(self, review_id: str, decision: str, taken: str) -> None:
-        """A review that was decided takes no other decision; the same one again may be answered as before."""
+        """Decide a review anew, which must be refused; the same decision may be answered as before."""
         call = Call("resolveReview", path={"review_id": review_id}, body={"decision": decision, "reason": "Checked."})
         answers: set[tuple[int, str | None]] = {(404, "REVIEW_NOT_FOUND")}
         if decision == taken:
@@ -511,7 +511,7 @@ class Model:
 
 
 def tour(model: Model) -> None:
-    """A walk that comes to every part of the model."""
+    """Walk to every part of the model."""
     given = model.given
     members = {"title": "Conformance Summit", "start_date": "2031-06-01", "end_date": "2031-07-01"}
     session = {"title": "Session", "start_timestamp": "2031-06-29T09:00:00Z", "end_timestamp": "2031-06-29T10:00:00Z"}
@@ -559,12 +559,12 @@ def audit(model: Model) -> None:
 
 
 def _ids(page: Exchange, name: str) -> set[Any]:
-    """The IDs of a page's rows."""
+    """Return the IDs of a page's rows."""
     return {row.get(name) for row in page.items}
 
 
 def as_compared(name: str, value: Any) -> Any:
-    """A member as it is compared: of a timestamp the moment, of a date the day, in whatever form it is shown."""
+    """Return a member in the form to compare: a timestamp as its moment, a date as its day, however it is written."""
     if name.endswith("_timestamp"):
         return instant(value)
     return value[:10] if name.endswith("_date") and isinstance(value, str) else value

@@ -14,7 +14,7 @@ from .state_machine import Found
 
 
 def script(found: Found, run: str, contract: Contract, clean: Callable[[str], str] = str) -> str:
-    """A walk as a program that makes its calls again, with new IDs, and stops where an answer is wrong."""
+    """Write a walk as a program that makes its calls again, with new IDs, and stops where an answer is wrong."""
     lines = [
         '"""Repeats a walk that ended in a wrong answer. Needs MESHI_BASE and MESHI_KEY."""',
         "import os, time, uuid",
@@ -65,7 +65,7 @@ def script(found: Found, run: str, contract: Contract, clean: Callable[[str], st
 
 
 def _literal(value: Any, run: str, known: dict[str, str]) -> str:
-    """A value as Python source: the run's name and the server's IDs replaced by what they are this time."""
+    """Write a value as Python source: the run's name and the server's IDs become what they are this time."""
     text = repr(json.loads(json.dumps(value)))
     for id, expression in known.items():
         quoted = "'" if f"'{id}'" in text else ""

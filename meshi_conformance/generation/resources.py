@@ -24,7 +24,7 @@ CREATES = {"createEvent": "event_id", "createSession": "session_id"}
 
 
 class Resources:
-    """Real resources by operation, found once for a test. Raises CouldNotArrange where the world lacks them."""
+    """Real resources by operation, found once for a test. Raise CouldNotArrange where the world lacks them."""
 
     def __init__(self, operation: str, given: Given, world: World, contract: Contract) -> None:
         self._given = given
@@ -58,7 +58,7 @@ class Resources:
         return bool(self._refused)
 
     def known(self) -> Known:
-        """The resources as the reading rules need them."""
+        """Return the resources as the reading rules need them."""
         reviews = [{"review_id": one} for one in (*self.reviews, self._refused) if one != GONE]
         return Known(
             paths={self._operation.id: reviews if self.decides else self._paths},
@@ -68,7 +68,7 @@ class Resources:
         )
 
     def dressed(self, call: Call, wanted: bool) -> Call:
-        """The call with real resources where it names well-formed ones, and with names that are new.
+        """Fill in real resources where the call names well-formed ones, and new names where it names new ones.
 
         `wanted` says that it should be accepted: only such calls may use up a review.
         """
@@ -80,7 +80,7 @@ class Resources:
         return call
 
     def fresh(self, call: Call) -> Call:
-        """The call again with new names for what it creates: the same ID cannot be created twice."""
+        """Give new names to what the call creates: the same ID cannot be created twice."""
         return call.but(body=self._body(call, False)) if isinstance(call.body, dict) else call
 
     def _path(self, call: Call, real: bool, wanted: bool, turn: int) -> dict[str, str]:
@@ -111,7 +111,7 @@ class Resources:
         return {name: value if name == "kind" else self._named(value) for name, value in path.items()}
 
     def _named(self, value: str) -> str:
-        """A new ID that ends as the generated one does; as long, where that one is as long as allowed."""
+        """Return a new ID that ends as the generated one does; as long, where that one is as long as allowed."""
         name = self._given.name("gen")
         return f"{name}{'.' if len(value) < 64 else 'x' * max(0, len(value) - 2 * len(name))}{value[-len(name) :]}"[
             :128
@@ -191,7 +191,7 @@ class Resources:
             self._refused = self.reviews.pop() if self.reviews else GONE
 
     def redirected(self, call: Call, kind: str) -> Call | None:
-        """The call on a review that may be used up, where it would use one up; None where none is left.
+        """Point a call that would use up a review at one that may be used up; None where none is left.
 
         Only bad calls go to the review that stays open.
         """
@@ -203,7 +203,7 @@ class Resources:
 
 
 def _ending(text: str, token: str, most: int) -> str:
-    """The text with a token at its end; no longer than it was, where it is about as long as allowed."""
+    """Put a token at the end of a text; no longer than it was, where it is about as long as allowed."""
     if len(text) > most:
         return text
     return text + token if len(text) + len(token) <= most else text[: most - len(token)] + token

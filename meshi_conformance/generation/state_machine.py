@@ -101,7 +101,7 @@ def _search(
     muted: frozenset[str],
     outcome: Outcome,
 ) -> Found | None:
-    """The shortest walk found on which the server disagrees with the model; None where there is none."""
+    """Find the shortest walk on which the server disagrees with the model; None where there is none."""
     import hypothesis
     from hypothesis import HealthCheck, Phase, settings
     from hypothesis.stateful import run_state_machine_as_test
@@ -141,7 +141,7 @@ def _search(
 
 
 def _shortened(machine: Any, failures: list[tuple[Found, Trace]], meter: Meter) -> Found:
-    """The shortest walk that still breaks the same requirement.
+    """Find the shortest walk that still breaks the same requirement.
 
     Hypothesis would shrink what it drew, a few choices at a time, and every try is a walk on the target: leaving
     out whole rules, half of them at once at first, gets there with fewer requests. They are outside the budget.
@@ -180,7 +180,7 @@ def _walk(machine: Any, trace: Trace) -> None:
 
 
 def _machine(make: Callable[[], Model], failed: Callable[[str, str, Model, Trace], None], outcome: Outcome) -> type:
-    """The rules as Hypothesis knows them. Each draws from what the model holds and calls one of its methods."""
+    """Build the rules as Hypothesis knows them. Each draws from what the model holds and calls one of its methods."""
     from hypothesis import strategies as st
     from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 

@@ -64,21 +64,21 @@ FIRST_DAY, LAST_DAY = "2031-06-30", "2031-07-01"
 
 
 def day(month: int) -> Any:
-    """A date of one month of 2031."""
+    """Draw a date of one month of 2031."""
     from hypothesis import strategies as st
 
     return st.integers(1, 28).map(lambda number: f"2031-{month:02d}-{number:02d}")
 
 
 def moment(date: str, end: str) -> Any:
-    """A timestamp of one day before its noon, which falls on that day or the one before in every time zone."""
+    """Draw a timestamp before noon of one day: in every time zone it falls on that day or the one before."""
     from hypothesis import strategies as st
 
     return st.tuples(st.integers(0, 11), st.integers(0, 59)).map(lambda at: f"{date}T{at[0]:02d}:{at[1]:02d}:{end}")
 
 
 def members_of_event() -> Any:
-    """The members of an event but its ID; optional ones are there or not. It ends a month after it starts."""
+    """Draw the members of an event but its ID; optional ones are there or not. It ends a month after it starts."""
     from hypothesis import strategies as st
 
     dates = st.one_of(st.just({}), st.fixed_dictionaries({"start_date": day(6), "end_date": day(7)}))
@@ -94,7 +94,7 @@ def members_of_event() -> Any:
 
 
 def members_of_session() -> Any:
-    """The members of a session but its ID, both timestamps among them."""
+    """Draw the members of a session but its ID, both timestamps among them."""
     from hypothesis import strategies as st
 
     return st.fixed_dictionaries(

@@ -91,12 +91,12 @@ _TOLD = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_RUN)
 
 
 def anchor(section: str) -> str:
-    """A section's title as its address within a page, made as GitHub and most documentation sites make it."""
+    """Turn a section's title into its address in a page, as GitHub and most documentation sites do."""
     return re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", section.strip().lower()))
 
 
 def _resources(contract: Contract) -> dict[str, str]:
-    """The resource of each operation: its tag in the OpenAPI file."""
+    """Return the resource of each operation: its tag in the OpenAPI file."""
     return {
         said["operationId"]: said["tags"][0]
         for entry in contract.document["paths"].values()

@@ -23,12 +23,12 @@ LARGE_WRITE = 10_000
 
 
 def group(family: str, needs: Iterable[str]) -> str:
-    """What a requirement is counted with: its family; the very large ones stand apart, for they are not usual."""
+    """Return what a requirement is counted with: its family; the very large ones are counted apart, as unusual."""
     return "large" if "large" in needs else family
 
 
 def expected(contract: Contract, names: Iterable[str]) -> tuple[int, int]:
-    """The requests made and the rows created when these requirements are judged, rounded up to tens."""
+    """Return the requests made and the rows created when these requirements are judged, rounded up to tens."""
     table = json.loads(FILE.read_text(encoding="utf-8"))
     families = table["families"]
     chosen = Counter(group(contract.requirements[name].family, contract.requirements[name].needs) for name in names)
@@ -45,7 +45,7 @@ def expected(contract: Contract, names: Iterable[str]) -> tuple[int, int]:
 
 
 def measured(document: Mapping[str, Any], events: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The table that a run over everything gives: what each family of requirements costs, and the set-up."""
+    """Return the table that a run over everything gives: what each family of requirements costs, and the set-up."""
     requests: Counter[str] = Counter()
     created: Counter[str] = Counter()
     large = 0  # prepared beside the first tests, so no test is named beside these rows

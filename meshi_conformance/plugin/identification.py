@@ -133,7 +133,7 @@ def is_recognizable(exchange: Exchange, contract: Contract) -> bool:
 
 
 def _codes(contract: Contract) -> set[str]:
-    """The codes that any route may answer with: the common ones, and those of keys and scopes."""
+    """Return the codes that any route may answer with: the common ones, and those of keys and scopes."""
     return {*COMMON_CODES, *(code for codes in contract.operations["getAuth"].errors.values() for code in codes)}
 
 
@@ -146,7 +146,7 @@ def _answers(answers: list[Exchange]) -> str:
 
 
 def _title(exchange: Exchange) -> str:
-    """The error code of a JSON answer, or the title of a page, in parentheses."""
+    """Return the error code of a JSON answer, or the title of a page, in parentheses."""
     if exchange.code:
         return f" ({exchange.code[:60]})"
     found = re.search(r"<title[^>]*>([^<]{1,200})", exchange.body[:20_000].decode("utf-8", "replace"), re.IGNORECASE)

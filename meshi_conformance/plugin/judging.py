@@ -20,7 +20,7 @@ PROPERTY = "meshi"
 
 
 def cited_by(item: pytest.Item) -> list[str]:
-    """The requirements that a test judges, in the order of its marks."""
+    """Return the requirements that a test judges, in the order of its marks."""
     return list(dict.fromkeys(str(name) for mark in item.iter_markers("requirement") for name in mark.args))
 
 
@@ -41,7 +41,7 @@ def verdict_of(judged: dict[str, Any]) -> Verdict:
 def judgements_of(
     item: pytest.Item, call: pytest.CallInfo[None], recorder: Recorder, clean: Callable[[str], str]
 ) -> dict[str, Any] | None:
-    """What a phase of a test says of each requirement that the test cites; None while that is open."""
+    """Return what a phase of a test says of each requirement that the test cites; None while that is open."""
     problem = call.excinfo.value if call.excinfo else None
     if call.when != "call" and problem is None:
         return None

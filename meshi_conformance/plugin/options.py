@@ -109,7 +109,7 @@ def add_to(add: Callable[..., Any]) -> None:
 
 
 def unknown_marker(expression: str, known: Iterable[str]) -> str | None:
-    """What is wrong with the names in an expression for `-m`, in a sentence; None where all are known."""
+    """Say in a sentence what is wrong with the names in an expression for `-m`; None where all are known."""
     for name in re.findall(r"[\w.:-]+", re.sub(r"\([^()]*=[^()]*\)", "", expression)):
         if name not in {"and", "or", "not", *known}:
             near = difflib.get_close_matches(name, list(known), n=1)
@@ -140,7 +140,7 @@ CACHED = {
 
 
 def unusable(options: argparse.Namespace) -> str | None:
-    """What is wrong with an option or its value, in sentences; None where all can be used."""
+    """Say in sentences what is wrong with an option or its value; None where all can be used."""
     for name, option in CACHED.items():
         if getattr(options, name, None):
             return (
@@ -197,7 +197,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
-    """Looks for the project again, now that values of options are not taken for paths."""
+    """Look for the project again, now that values of options are not taken for paths."""
     known = early_config.known_args_namespace
     if known.inifilename or known.rootdir:
         return

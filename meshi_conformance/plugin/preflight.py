@@ -22,7 +22,7 @@ from .identification import is_recognizable, require_the_api, unreachable
 
 
 def look(target: Target, contract: Contract) -> Preflight:
-    """Ask the target who we are, without writing anything. Raises UsageError where a run could not judge.
+    """Ask the target who we are, without writing anything. Raise UsageError where a run could not judge.
 
     An odd answer of `/auth` alone stops nothing: the route is under test itself. What stops a run is that no
     route knows the key, that nothing here looks like the API, or that the key may not write.
@@ -72,7 +72,7 @@ def _may_write(target: Target, api: Api, scopes: tuple[str, ...]) -> None:
 
 
 def _notes(target: Target, api: Api, org: Any, scopes: tuple[str, ...]) -> Iterator[str]:
-    """What a reader should know of the keys; none of it stops a run, since `/auth` is under test itself."""
+    """Return what a reader should know of the keys; none of it stops a run, since `/auth` is under test itself."""
     if target.base.startswith("http:") and not target.is_loopback:
         yield "The URL starts with http: keys travel unencrypted."
     with suppress(TransportTrouble):
@@ -93,7 +93,7 @@ def _notes(target: Target, api: Api, org: Any, scopes: tuple[str, ...]) -> Itera
 
 
 def announcement(target: Target, preflight: Preflight, contract: Contract, selected: Sequence[str]) -> list[str]:
-    """What a run is about to do, for people, before it writes anything."""
+    """Tell people what a run is about to do, before it writes anything."""
     judged = [name for name in selected if not any(target.lacks(need) for need in contract.requirements[name].needs)]
     levels = Counter(contract.requirements[name].level for name in judged)
     requests, rows = expected(contract, judged)

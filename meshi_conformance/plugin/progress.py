@@ -97,7 +97,7 @@ class Progress:
 
 
 def _own_output() -> TextIO | None:
-    """The process's output on a descriptor of its own, which pytest's capturing leaves alone."""
+    """Open the process's output on a descriptor of its own, which pytest's capturing leaves alone."""
     try:
         return os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", errors="replace")
     except (OSError, ValueError, AttributeError):

@@ -180,11 +180,11 @@ class Controller:
         )
 
     def session(self) -> RunSession:
-        """The tools of the tests, where they run in this process."""
+        """Make the tools of the tests, where they run in this process."""
         return RunSession(self.contract, self.target, self.run, self._spool, "main")
 
     def for_worker(self) -> dict[str, Any]:
-        """What a worker needs to make its own tools."""
+        """Return what a worker needs to make its own tools."""
         return {"target": self.target.as_data(), "run": self.run, "spool": str(self._spool)}
 
     def is_waived(self, judgements: Sequence[Mapping[str, Any]]) -> bool:
@@ -200,7 +200,7 @@ class Controller:
         )
 
     def judged(self, report: pytest.TestReport, judged: dict[str, Any]) -> None:
-        """Takes in what a test found."""
+        """Take in what a test found."""
         for one in judged["judgements"]:
             self.judgements.append(Judgement.from_data(one))
         if judged["error"]:

@@ -42,7 +42,7 @@ class RunSession:
         return visible(self.redaction.text(text))
 
     def show(self, exchange: Exchange) -> str:
-        """An exchange for people: a line to paste, the answer and what to quote."""
+        """Show an exchange to people: a line to paste, the answer and what to quote."""
         answer = exchange.body[:1500].decode("utf-8", "replace")
         text = (
             f"{exchange.curl(self.redaction.text)}\n"

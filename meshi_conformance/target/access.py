@@ -157,7 +157,7 @@ def is_loopback(base: str) -> bool:
 
 
 def _proxy(base: str, environment: Mapping[str, str]) -> tuple[str, str | None]:
-    """The variable that names a proxy for `base`, and its URL; never one for this machine."""
+    """Return the variable that names a proxy for `base`, and its URL; never one for this machine."""
     parts = urlsplit(base)
     host = parts.hostname or ""
     excluded = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
@@ -209,7 +209,7 @@ def _check_proxy(variable: str, value: str) -> None:
 
 
 def _shown(proxy: str) -> str:
-    """A proxy without its credentials, also where it is no URL that can be parsed."""
+    """Return a proxy without its credentials, also where it is not a URL that can be parsed."""
     scheme, separator, rest = proxy.rpartition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2]}".rstrip("/")[:200]
 

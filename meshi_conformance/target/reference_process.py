@@ -61,7 +61,7 @@ class Embedded:
                 self._errors.append(chunk)
 
     def target(self) -> Target:
-        """Wait until the server listens. Raises UsageError when it does not start."""
+        """Wait until the server listens. Raise UsageError when it does not start."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         try:

@@ -110,10 +110,10 @@ def resolve(
     capabilities: frozenset[str],
     entries: Mapping[str, Entry] | None = None,
 ) -> Target | None:
-    """The server that was asked for; None means the embedded reference.
+    """Return the server that was asked for; None means the embedded reference.
 
     `name` is `reference`, `staging`, `production`, the name of an entry of the targets file, or a URL; without
-    it MESHI_BASE decides. Raises UsageError for a name that is none of these, an empty one among them, for a target
+    it MESHI_BASE decides. Raise UsageError for a name that is none of these, an empty one among them, for a target
     whose key is not in the environment, and for a proxy or certificate that cannot be used.
     """
     chosen = name if name is not None else environment.get("MESHI_BASE", "reference")
@@ -157,9 +157,9 @@ def resolve(
 
 
 def base_of(chosen: str, entries: Mapping[str, Entry] | None = None) -> str:
-    """The base URL of a server that is only looked at: `staging`, a name of the targets file, or a URL.
+    """Return the base URL of a server that is only looked at: `staging`, a name of the targets file, or a URL.
 
-    Raises UsageError for a name that is none of these. No key is needed.
+    Raise UsageError for a name that is none of these. No key is needed.
     """
     known = {**{one: Entry(one, base) for one, base in HOSTED.items()}, **(entries or {})}
     entry = known.get(chosen) or Entry("", chosen)
@@ -177,9 +177,9 @@ def restricted(
     most_requests: int | None = None,
     most_created: int | None = None,
 ) -> Target:
-    """The target with what this run may do to it.
+    """Return the target with what this run may do to it.
 
-    `allow_writes` repeats the target's name. Raises UsageError where it names another one.
+    `allow_writes` repeats the target's name. Raise UsageError where it names another one.
     """
     if allow_writes is not None and allow_writes != target.name:
         raise UsageError(

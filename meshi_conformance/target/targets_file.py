@@ -60,9 +60,9 @@ class Entry:
 
 
 def load(file: Path | None) -> dict[str, Entry]:
-    """The entries of a targets file, by name; of ./targets.toml where None is given, and none without it.
+    """Load the entries of a targets file, by name; of ./targets.toml where None is given, and none without it.
 
-    Raises UsageError with the place and what is allowed there for anything that cannot be used.
+    Raise UsageError with the place and what is allowed there for anything that cannot be used.
     """
     path = file or Path(DEFAULT_FILE)
     if file is None and not path.is_file():

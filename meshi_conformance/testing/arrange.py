@@ -43,21 +43,21 @@ class Given:
         self._numbers = itertools.count(1)
 
     def as_key(self, key: str) -> Given:
-        """The same, under the same names, arranged with the key of another role."""
+        """Arrange with the key of another role, under the same names."""
         other = copy.copy(self)
         other.api = self.api.as_key(key)
         return other
 
     def name(self, what: str) -> str:
-        """An ID nobody used before, in lower-case letters, digits and hyphens."""
+        """Return an ID that was never used, in lower-case letters, digits and hyphens."""
         return f"{self._prefix}-{self._worker}-{what}-{next(self._numbers)}"
 
     def idempotency_key(self) -> str:
-        """A key for one logical write, no longer than a UUID: the maximum is not documented."""
+        """Return a key for one logical write, no longer than a UUID: the maximum is not documented."""
         return f"{self._prefix}-{secrets.token_hex(7)}"
 
     def never_used(self, issued: str) -> str:
-        """An ID of the same form as one that the target made up, which it has not issued.
+        """Return an ID of the same form as one that the target made up, which it has not issued.
 
         The last characters are turned around, which keeps the alphabet and the length of any random ID; a short
         one is taken for a running number and moved far ahead.
@@ -75,7 +75,7 @@ class Given:
         return turned if turned != issued else issued[:-1] + ("0" if issued[-1] != "0" else "1")
 
     def event_request(self, **members: Any) -> dict[str, Any]:
-        """A request for a new event with every documented member; None leaves a member out."""
+        """Return a request for a new event with every documented member; None leaves a member out."""
         event_id = self.name("event")
         request = {
             "event_id": event_id,
@@ -91,7 +91,7 @@ class Given:
         return {name: value for name, value in request.items() if value is not None}
 
     def session_request(self, **members: Any) -> dict[str, Any]:
-        """A request for a new session with every documented member; None leaves a member out."""
+        """Return a request for a new session with every documented member; None leaves a member out."""
         request = {
             "session_id": self.name("session"),
             "title": "Conformance Session",
@@ -103,7 +103,7 @@ class Given:
         return {name: value for name, value in request.items() if value is not None}
 
     def attendee(self, **members: Any) -> dict[str, Any]:
-        """A row of an import with every documented member, unlike any other; None leaves a member out."""
+        """Return a unique row of an import with every documented member; None leaves a member out."""
         token = secrets.token_hex(5)
         attendee_id = members.pop("attendee_id", None) or self.name("attendee")
         row = {
@@ -124,7 +124,7 @@ class Given:
         return [one, {**one, "attendee_id": self.name("attendee")}]
 
     def import_request(self, rows: list[dict[str, Any]] | None = None, **members: Any) -> dict[str, Any]:
-        """A request to import rows, by default one; None leaves a member out."""
+        """Return a request to import rows, by default one; None leaves a member out."""
         request = {
             "idempotency_key": self.idempotency_key(),
             "attendees": [self.attendee()] if rows is None else rows,
@@ -133,11 +133,11 @@ class Given:
         return {name: value for name, value in request.items() if value is not None}
 
     def run_request(self, **members: Any) -> dict[str, Any]:
-        """A request for an enrichment or match run."""
+        """Return a request for an enrichment or match run."""
         return {"idempotency_key": self.idempotency_key(), **members}
 
     def generic_run_request(self, kind: str = "import", **members: Any) -> dict[str, Any]:
-        """A request for a run outside event scope, with every documented member; None leaves one out."""
+        """Return a request for a run outside event scope, every member set; None leaves one out."""
         request = {
             "kind": kind,
             "idempotency_key": self.idempotency_key(),
@@ -174,7 +174,7 @@ class Given:
         return create()
 
     def accepted(self, exchange: Exchange) -> Exchange:
-        """The exchange itself, given that it was accepted."""
+        """Return the exchange itself, given that it was accepted."""
         if not exchange.accepted:
             raise CouldNotArrange(
                 f"could not arrange: {exchange.summary} (exchange {exchange.id})",
@@ -183,7 +183,7 @@ class Given:
         return exchange
 
     def run_id(self, exchange: Exchange) -> str:
-        """The ID of the run that an accepted write started."""
+        """Return the ID of the run that an accepted write started."""
         try:
             run_id = self.accepted(exchange)["run_id"]
         except AssertionError as problem:
@@ -193,7 +193,7 @@ class Given:
         return run_id
 
     def ended(self, exchange: Exchange) -> JsonObject:
-        """The run that an accepted write started, after it ended as it should: succeeded or partial."""
+        """Return the run that an accepted write started, after it ended as it should: succeeded or partial."""
         return self.polled(exchange)[-1].json
 
     def polled(self, exchange: Exchange) -> list[Exchange]:
@@ -215,19 +215,19 @@ class Given:
         return polls
 
     def imported(self, event_id: str, rows: list[dict[str, Any]] | None = None) -> JsonObject:
-        """The ended run of an import into an event."""
+        """Import into an event and return the ended run."""
         return self.ended(self.api.import_attendees(event_id, self.import_request(rows)))
 
     def enriched(self, event_id: str) -> JsonObject:
-        """The ended run of an enrichment of an event."""
+        """Enrich an event and return the ended run."""
         return self.ended(self.api.create_enrichment_run(event_id, self.run_request()))
 
     def matched(self, event_id: str, **members: Any) -> JsonObject:
-        """The ended match run of an event."""
+        """Match an event and return the ended run."""
         return self.ended(self.api.create_match_run(event_id, self.run_request(**members)))
 
     def page(self, call: Call) -> Exchange:
-        """A page of a list, with rows and a cursor that can be read."""
+        """Read a page of a list, with rows and a cursor that can be read."""
         page = self.accepted(self.api.send(call))
         try:
             _ = page.items, page.next_cursor
@@ -246,7 +246,7 @@ class Given:
             raise CouldNotArrange(str(problem), f"{call.operation} cannot be walked") from None
 
     def listed_with(self, call: Call, named: str, ids: Iterable[Any]) -> list[JsonObject]:
-        """The rows of a list, read again until rows with these IDs are among them, as long as a list may lag.
+        """Read the rows of a list again until rows with these IDs are among them, as long as a list may lag.
 
         That they are there is for the caller to judge.
         """
@@ -277,7 +277,7 @@ class Given:
             look_until(self.api, "listEventMatches", shown, bool)
 
     def open_reviews(self, event_id: str, at_least: int = 1) -> list[str]:
-        """The IDs of the open reviews of an event of ours. Raises NothingThere where too few appear."""
+        """Return the IDs of the open reviews of an event of ours. Raise NothingThere where too few appear."""
         reviews = look_until(
             self.api, "an open review", lambda: self._reviews(event_id), lambda seen: len(seen) >= at_least
         )

@@ -25,7 +25,7 @@ class Found:
         self._lock = threading.RLock()
 
     def call(self, operation: str) -> Call:
-        """A valid read. Raises NotPermitted for a write, and where nothing is there to be read."""
+        """Return a valid read. Raise NotPermitted for a write, and where there is nothing to read."""
         if operation in ("getAuth", "listEvents", "listRuns", "listReviews"):
             return Call(operation)
         builder = _PATHS.get(operation)
@@ -69,7 +69,7 @@ class Found:
         return self._some(self._api.list_runs(query={"limit": 1}), "run_id", "a run")[0]
 
     def _rows(self, fetch: Callable[[str], Exchange], kind: str | None = None) -> Iterator[tuple[str, JsonObject]]:
-        """The first row of a list of each event: those first that a run of the kind tells of, then the newest."""
+        """Return the first row of a list of each event: those first that a run of the kind names, then the newest."""
         runs = self._api.list_runs(query={"kind": kind, "limit": LOOKED_AT}) if kind else None
         ran = [row.get("event_id") for row in _objects(runs) if row.get("status") in TERMINAL] if runs else []
         for event_id in dict.fromkeys([*(one for one in ran if isinstance(one, str)), *self.events]):
@@ -88,7 +88,7 @@ class Found:
 
 
 def _objects(page: Exchange) -> list[JsonObject]:
-    """The rows of a page that are objects; none where it was refused."""
+    """Return the rows of a page that are objects; none where it was refused."""
     rows = page.json.get("items") if page.accepted else None
     return [row for row in rows if isinstance(row, JsonObject)] if isinstance(rows, list) else []
 

@@ -15,7 +15,7 @@ MOST_ROWS = 50_000
 
 
 def largest_import(given: Given) -> dict[str, Any]:
-    """What came of an import of one row too many and of one of the most rows, into the same event.
+    """Import one row too many and then the most rows into the same event, and return what came of it.
 
     `base` is what the rows' IDs begin with, `too_many` and `most` are the two answers in short, `run_id` is the run
     of the second, None where it was refused.

@@ -39,12 +39,12 @@ class Walked:
         descending: bool,
         key: Callable[[JsonObject], Hashable] | None = None,
     ) -> None:
-        """Asserts that no row stands after one that it should precede; a row without a rank is passed over.
+        """Assert that no row follows one that it should precede; a row without a rank is passed over.
 
         With `key` a row that was shown before is passed over too: others may add rows meanwhile, which may push it
         onto a later page.
 
-        Raises NothingThere where no two rows have one.
+        Raise NothingThere where no two rows have one.
         """
         rows = self.rows if key is None else list({key(row): row for row in self.rows}.values())
         ranked = [(value, row) for row in rows if (value := rank(row)) is not None]
@@ -56,7 +56,7 @@ class Walked:
                 raise CheckFailed(f"{after} stands after {before}, in the row {json.dumps(row)[:200]}")
 
     def check_once_each(self, ours: Sequence[Hashable], key: Callable[[JsonObject], Hashable]) -> None:
-        """Asserts that each row of ours was shown, and no row twice.
+        """Assert that each row of ours was shown, and no row twice.
 
         Rows that hold the same stand in `ours` as often as they are to be shown.
         """
@@ -72,7 +72,7 @@ class Walked:
             raise CheckFailed(f"{len(lost)} of {len(ours)} rows were not shown, such as {lost[0]}{broken}")
 
     def check_end(self, most_empty: int | None = MOST_EMPTY) -> None:
-        """Asserts that every page led on, and the last one nowhere.
+        """Assert that every page but the last has a cursor.
 
         A walk that was given up after more empty pages in a row than `most_empty` led nowhere; None where a server
         may have that many rows to pass over.
@@ -86,7 +86,7 @@ class Walked:
             raise CheckFailed(self.broken)
 
     def check_page_size(self) -> None:
-        """Asserts that no page was longer than asked for."""
+        """Assert that no page was longer than asked for."""
         for number, page in enumerate(self.pages, 1):
             if len(page.items) > self.limit:
                 raise CheckFailed(f"page {number} has {len(page.items)} rows for limit={self.limit}")
@@ -103,7 +103,7 @@ def walked(
 ) -> Walked:
     """Walk a list to its end, or until the rows so far are enough; `between` is done before each next page.
 
-    Raises CouldNotArrange where not even the first page comes: that is no question of paging.
+    Raise CouldNotArrange where not even the first page comes: that is no question of paging.
     """
     found = Walked(limit)
     try:
@@ -153,7 +153,7 @@ def whole(row: JsonObject) -> Hashable:
 
 
 def score(row: JsonObject) -> float | None:
-    """What matches are ordered by; None where a row does not show it."""
+    """Return what matches are ordered by; None where a row does not show it."""
     value = row.get("final_score")
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 

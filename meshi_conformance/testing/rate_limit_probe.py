@@ -29,11 +29,11 @@ HONOURED_WAITS = 3
 
 
 def exhausted_window(given: Given) -> dict[str, Any]:
-    """What came of a burst of calls: the 429, and the first answer after the waits that it asked for.
+    """Send a burst and return the 429, and the first answer after the waits that it asked for.
 
     `refused` holds the 429 of several operations in short, `later` an exchange in short; `told` is the last wait asked
     for in seconds, None where a 429 does not say. `again` are writes that earned a 429, sent once more after the
-    window had opened, in short. Raises CeilingReached where the burst meets no limit.
+    window had opened, in short. Raise CeilingReached where the burst meets no limit.
     """
     api = given.api
     call = Call("getAuth", key="probe" if "probe" in api.transport.target.keys else "main")
@@ -77,7 +77,7 @@ def _writes(given: Given, call: Call) -> list[Call]:
 
 
 def _limited(api: Api, call: Call, good: list[Call]) -> tuple[list[Exchange], list[Call]]:
-    """What other operations answer while the window is exhausted: each 429, and the good writes that earned one."""
+    """Call other operations while the window is exhausted: return each 429, and the good writes that earned one."""
     # But for the good ones, none of them writes anything where the window opens meanwhile.
     nowhere = {"event_id": "conf-rate-limit-probe"}
     reads = [call.but(operation="listRuns"), call.but(operation="getEvent", path=nowhere)]
@@ -103,7 +103,7 @@ def _short(exchange: Exchange) -> dict[str, Any]:
 
 
 def _exhausted(api: Api, call: Call) -> Exchange:
-    """The last 429 of a burst of calls."""
+    """Return the last 429 of a burst of calls."""
     deadline = time.monotonic() + SECONDS
     sent = 0
     while sent < REQUESTS and time.monotonic() < deadline:

@@ -43,7 +43,7 @@ LONGEST_ID = 128
 
 
 def _event(given: Given, world: World) -> dict[str, Any]:
-    """An event with every member set."""
+    """Create an event with every member set."""
     request = given.event_request()
     answer = given.accepted(given.api.create_event(request))
     return {"id": request["event_id"], "request": request, "created": answer.json}
@@ -80,7 +80,7 @@ def _people(given: Given, world: World) -> dict[str, Any]:
 
 
 def _enriched(given: Given, world: World) -> dict[str, Any]:
-    """An ended enrichment of the event's attendees."""
+    """Enrich the event's attendees and wait for the end."""
     event_id = world.people.event_id
     request = given.run_request()
     return {
@@ -90,19 +90,19 @@ def _enriched(given: Given, world: World) -> dict[str, Any]:
 
 
 def _matched(given: Given, world: World) -> dict[str, Any]:
-    """An ended match run of the event with the default `top_n`: the older of two."""
+    """Match the event with the default `top_n` and wait for the end: the older of two runs."""
     event_id = world.enriched.event_id
     return {"event_id": event_id, **_matched_run(given, event_id, given.run_request())}
 
 
 def _rematched(given: Given, world: World) -> dict[str, Any]:
-    """A later ended match run of the same event with a small `top_n`: the latest one."""
+    """Match the same event later with a small `top_n` and wait for the end: the latest run."""
     event_id = world.matched.event_id
     return {"event_id": event_id, **_matched_run(given, event_id, given.run_request(top_n=SMALL_TOP_N))}
 
 
 def _pair(given: Given, world: World) -> dict[str, Any]:
-    """An ordered pair of attendees that has a score in the latest match run."""
+    """Find an ordered pair of attendees that has a score in the latest match run."""
     event_id = world.rematched.event_id
     page = given.accepted(given.api.list_event_matches(event_id, query={"limit": 1}))
     rows = page.items
@@ -129,7 +129,7 @@ def _second(given: Given, world: World) -> dict[str, Any]:
 
 
 def _theirs(given: Given, world: World) -> dict[str, Any]:
-    """An event of the other org, with attendees of the IDs that our org has matched."""
+    """Create an event of the other org, with attendees of the IDs that our org has matched."""
     theirs = given.as_key("other")
     event_id = theirs.event(title="Conformance Summit of Another Org")
     theirs.imported(event_id, [theirs.attendee(attendee_id=one) for one in world.people.ids])
@@ -137,17 +137,17 @@ def _theirs(given: Given, world: World) -> dict[str, Any]:
 
 
 def _empty(given: Given, world: World) -> dict[str, Any]:
-    """An event that nothing is ever added to."""
+    """Create an event that nothing is ever added to."""
     return {"event_id": given.event(title="Empty Conformance Summit")}
 
 
 def _scratch(given: Given, world: World) -> dict[str, Any]:
-    """An event that any test may write into."""
+    """Create an event that any test may write into."""
     return {"event_id": given.event(title="Scratch Conformance Summit")}
 
 
 def _imports(given: Given, world: World) -> dict[str, Any]:
-    """An event that any test may import into, and that nobody matches: matching grows with the square."""
+    """Create an event to import into that no test matches: matching grows with the square of its attendees."""
     return {"event_id": given.event(title="Import Conformance Summit")}
 
 
@@ -157,13 +157,13 @@ def longest_id(given: Given, what: str) -> str:
 
 
 def _long_event(given: Given, world: World) -> dict[str, Any]:
-    """An event whose ID is as long as allowed."""
+    """Create an event whose ID is as long as allowed."""
     title = "Long-named Conformance Summit"
     return {"event_id": given.event(event_id=longest_id(given, "event"), url_slug=None, title=title)}
 
 
 def _long_session(given: Given, world: World) -> dict[str, Any]:
-    """A session of that event whose ID is as long as allowed."""
+    """Create a session of that event whose ID is as long as allowed."""
     event_id = world.long_event.event_id
     return {"event_id": event_id, "session_id": given.session(event_id, session_id=longest_id(given, "session"))}
 
@@ -177,14 +177,14 @@ def _long_people(given: Given, world: World) -> dict[str, Any]:
 
 
 def _plain_run(given: Given, world: World) -> dict[str, Any]:
-    """A run outside event scope."""
+    """Start a run outside event scope."""
     request = given.generic_run_request("enrichment", webhook_url=WEBHOOK)
     answer = given.api.create_run(request)
     return {"run_id": given.run_id(answer), "request": request, "created": answer.json}
 
 
 def _generic(given: Given, world: World) -> dict[str, Any]:
-    """A run outside event scope of each kind, with every member sent."""
+    """Start a run outside event scope of each kind, with every member sent."""
     runs = {}
     for kind in ("import", "enrichment", "match"):
         request = given.generic_run_request(kind, webhook_url=WEBHOOK)
@@ -194,32 +194,32 @@ def _generic(given: Given, world: World) -> dict[str, Any]:
 
 
 def _queue(given: Given, world: World) -> dict[str, Any]:
-    """An event with open reviews that no test resolves."""
+    """Create an event with open reviews that no test resolves."""
     return _reviews(given, pairs=3)
 
 
 def _decisions(given: Given, world: World) -> dict[str, Any]:
-    """An event with an open review for each of the three decisions."""
+    """Create an event with an open review for each of the three decisions."""
     return _reviews(given, pairs=3)
 
 
 def _merge(given: Given, world: World) -> dict[str, Any]:
-    """An event with one pair of look-alikes, to be merged by one test."""
+    """Create an event with one pair of look-alikes, to be merged by one test."""
     return _reviews(given, pairs=1)
 
 
 def _refusals(given: Given, world: World) -> dict[str, Any]:
-    """An event with one pair of look-alikes whose review stays open: calls on it must be refused."""
+    """Create an event with one pair of look-alikes whose review stays open: calls on it must be refused."""
     return _reviews(given, pairs=1)
 
 
 def _waves(given: Given, world: World) -> dict[str, Any]:
-    """An event with open reviews, to which one test adds later ones; none is resolved."""
+    """Create an event with open reviews, to which one test adds later ones; none is resolved."""
     return _reviews(given, pairs=4)
 
 
 def _crowd(given: Given, world: World) -> dict[str, Any]:
-    """An event with more attendees than the largest page holds; IDs that every collation orders alike."""
+    """Create an event with more attendees than the largest page holds; every collation orders their IDs alike."""
     event_id = given.event(title="Crowded Conformance Summit")
     base = given.name("crowd")
     rows = [given.attendee(attendee_id=f"{base}{number:03d}") for number in range(CROWD)]
@@ -261,7 +261,7 @@ def _history(given: Given, world: World) -> dict[str, Any]:
 
 
 def _spent(given: Given, world: World) -> dict[str, Any]:
-    """An event with an ended run of each kind, whose idempotency keys any test may send again."""
+    """Create an event with an ended run of each kind, whose idempotency keys any test may send again."""
     event_id = given.event(title="Repeated Conformance Summit")
     rows = [given.attendee() for _ in range(3)]
     requests = {
@@ -279,7 +279,7 @@ def _spent(given: Given, world: World) -> dict[str, Any]:
 
 
 def _ranked(given: Given, world: World) -> dict[str, Any]:
-    """An event matched twice, with `top_n` left out and spelt out, that one more attendee joined afterwards."""
+    """Match an event twice, with `top_n` left out and spelt out; one more attendee joins it afterwards."""
     event_id = given.event(title="Ranked Conformance Summit")
     rows = [given.attendee() for _ in range(RANKED)]
     given.imported(event_id, rows)
@@ -299,7 +299,7 @@ def _ranked(given: Given, world: World) -> dict[str, Any]:
 
 
 def _roster(given: Given, world: World) -> dict[str, Any]:
-    """An event imported into twice and never enriched or matched."""
+    """Import twice into an event that is never enriched or matched."""
     event_id = given.event(title="Roster Conformance Summit")
     one, other, added = (given.attendee() for _ in range(3))
     # Everybody is sent again: whether an import could also take people away is not documented.
@@ -315,33 +315,33 @@ def _roster(given: Given, world: World) -> dict[str, Any]:
 
 
 def _rejections(given: Given, world: World) -> dict[str, Any]:
-    """An event with one pair of look-alikes, for merges that make no sense and, at the end, one that does."""
+    """Create an event with one pair of look-alikes, for senseless merges and, at the end, a good one."""
     return _reviews(given, pairs=1)
 
 
 def _playground(given: Given, world: World) -> dict[str, Any]:
-    """An event that generated calls write into; nobody reads it. Generated sessions lie inside its dates."""
+    """Create an event that generated calls write into and no test reads. Generated sessions lie inside its dates."""
     dates = {"start_date": "2031-06-01", "end_date": "2031-07-31"}
     return {"event_id": given.event(title="Generated Conformance Summit", **dates)}
 
 
 def _generated_reviews(given: Given, world: World) -> dict[str, Any]:
-    """An event with open reviews for generated decisions; the last one is for those to be refused."""
+    """Create an event with open reviews for generated decisions; the last is for those to be refused."""
     return _reviews(given, pairs=4)
 
 
 def _generated_merge(given: Given, world: World) -> dict[str, Any]:
-    """An event with one pair of look-alikes, for a generated merge."""
+    """Create an event with one pair of look-alikes, for a generated merge."""
     return _reviews(given, pairs=1)
 
 
 def _window(given: Given, world: World) -> dict[str, Any]:
-    """What the rate limit did, provoked and waited for."""
+    """Provoke the rate limit, wait for its end, and return what happened."""
     return exhausted_window(given)
 
 
 def _largest(given: Given, world: World) -> dict[str, Any]:
-    """What came of the largest import, and of one with one row more."""
+    """Try the largest import, and one with one row more, and return what came of them."""
     return largest_import(given)
 
 
@@ -351,7 +351,7 @@ def _largest_list(given: Given, world: World) -> dict[str, Any]:
 
 
 def _webhook(given: Given, world: World) -> dict[str, Any]:
-    """What came to a webhook on this machine."""
+    """Return what came to a webhook on this machine."""
     return watched_webhook(given)
 
 
@@ -393,7 +393,7 @@ def _require_mapped(given: Given, ids: list[str]) -> None:
 
 
 def _imported(given: Given, event_id: str, request: dict[str, Any]) -> dict[str, Any]:
-    """What is kept of an import that has ended; its attendees are listed, as far as that comes to pass."""
+    """Keep what is needed of an ended import; wait until its attendees are listed, as far as they will be."""
     run = _run(given, request, given.api.import_attendees(event_id, request))
     ids = [row["attendee_id"] for row in request["attendees"]]
     given.settle(Call("listAttendees", path={"event_id": event_id}), "attendee_id", ids)
@@ -401,14 +401,14 @@ def _imported(given: Given, event_id: str, request: dict[str, Any]) -> dict[str,
 
 
 def _matched_run(given: Given, event_id: str, request: dict[str, Any]) -> dict[str, Any]:
-    """What is kept of a match run that has ended; its matches are listed, as far as that comes to pass."""
+    """Keep what is needed of an ended match run; wait until its matches are listed, as far as they will be."""
     run = _run(given, request, given.api.create_match_run(event_id, request))
     given.settle_matches(event_id, run["run_id"])
     return run
 
 
 def _run(given: Given, request: dict[str, Any], answer: Exchange) -> dict[str, Any]:
-    """What the world keeps of a run: its request, the first answer and every poll until its end."""
+    """Wait for a run and keep its request, the first answer and every poll until its end."""
     polls = given.polled(answer)
     return {
         "request": request,

@@ -23,7 +23,7 @@ class Calls:
         self._found = Found(given.api)
 
     def of(self, operation: str) -> Call:
-        """A valid call of an operation. Raises CouldNotArrange where the world lacks what it needs.
+        """Return a valid call of an operation. Raise CouldNotArrange where the world lacks what it needs.
 
         Where the run may only read, it is a read of somebody else's rows, or NotPermitted.
         """
@@ -34,7 +34,7 @@ class Calls:
     def done(self, operation: str) -> Call:
         """Return a valid write that was accepted before, or changes nothing but a text: sent again it creates nothing.
 
-        It conflicts or is a replay; a decision is a valid one on an open review. Raises CouldNotArrange where the
+        It conflicts or is a replay; a decision is a valid one on an open review. Raise CouldNotArrange where the
         world lacks what it needs.
         """
         return DONE[operation](self._world) if operation in DONE else self.of(operation)
@@ -45,7 +45,7 @@ def _event(operation: str) -> Callable[[Given, World], Call]:
 
 
 def _with_rows(operation: str, part: str) -> Callable[[Given, World], Call]:
-    """A list of the event of a part of the world, so that there is a row to judge; of any event where it failed."""
+    """Return a list of the event of a part of the world, so that there is a row to judge; else of any event."""
 
     def build(given: Given, world: World) -> Call:
         try:
@@ -58,7 +58,7 @@ def _with_rows(operation: str, part: str) -> Callable[[Given, World], Call]:
 
 
 def _of_the_org(operation: str, part: str) -> Callable[[Given, World], Call]:
-    """A list of the org, after a part of the world gave it a row; without, where that failed."""
+    """Return a list of the org, after a part of the world gave it a row; without, where that failed."""
 
     def build(given: Given, world: World) -> Call:
         with suppress(Inconclusive):
@@ -75,7 +75,7 @@ def _attendee_matches(given: Given, world: World) -> Call:
 
 
 def _history(given: Given, world: World) -> Call:
-    """The longest history there is; that of anybody where no review appeared."""
+    """Return the longest history there is; any attendee's where no review appeared."""
     try:
         last: dict[str, Any] = world.history.histories[-1]
         path = {"event_id": world.history.event_id, "attendee_id": max(last, key=lambda one: len(last[one]))}
@@ -172,7 +172,7 @@ BUILDERS: dict[str, Callable[[Given, World], Call]] = {
 def check_baseline_call(api: Api, calls: Calls, operation: str) -> None:
     """Send the plainest valid call of an operation beside a made-up one that was refused.
 
-    Raises CouldNotArrange where it is refused as well: then the data, the order or the overlap of calls is not
+    Raise CouldNotArrange where it is refused as well: then the data, the order or the overlap of calls is not
     what is wrong.
     """
     if operation in ("resolveReview", "mergeReview"):

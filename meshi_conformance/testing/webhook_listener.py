@@ -30,7 +30,7 @@ class Listener:
 
 @contextmanager
 def listening() -> Iterator[Listener]:
-    """A listener on a free loopback port."""
+    """Run a listener on a free loopback port."""
 
     class Handler(BaseHTTPRequestHandler):
         def handle_one_request(self) -> None:
@@ -49,7 +49,7 @@ def listening() -> Iterator[Listener]:
 
 
 def watched_webhook(given: Given) -> dict[str, Any]:
-    """The requests that came to a webhook while its runs went on and shortly after.
+    """Return the requests that came to a webhook while its runs went on and shortly after.
 
     A server may want https and refuse such a URL: then it cannot be watched, and CouldNotArrange is raised.
     """

@@ -72,7 +72,7 @@ def undecided(document: Mapping[str, Any]) -> list[str]:
 
 
 def waiver_problems(waivers: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What is wrong with the waivers of a run, as sentences."""
+    """Say in sentences what is wrong with the waivers of a run."""
     return [
         f"The waiver for {subject(one)} (owner {one['owner']}, {one['issue']}) does not hold: {one['note']}."
         for one in waivers
@@ -117,7 +117,7 @@ def section(
     decision: Decision | None = None,
     allow_undecided: int = 0,
 ) -> dict[str, Any]:
-    """The `gate` member of results.json: what was asked, what became of each waiver, and the decision."""
+    """Build the `gate` member of results.json: what was asked, what became of each waiver, and the decision."""
     decision = decision or Decision(EXIT_CONFORMANT)
     return {
         "fail_on": list(fail_on),

@@ -87,7 +87,7 @@ OPTIONAL = ("requirement", "cause", "cause_class", "failure", "failure_pattern",
 
 
 def load(file: Path) -> list[Waiver]:
-    """The waivers of a file. Raises UsageError, with the place and the remedy, where one cannot be read."""
+    """Load the waivers of a file. Raise UsageError, with the place and the remedy, where one cannot be read."""
     try:
         document = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as problem:
@@ -227,7 +227,7 @@ def _cover(verdict: RequirementVerdict, waivers: Sequence[Waiver]) -> list[tuple
 
 
 def failures(verdict: RequirementVerdict) -> list[str]:
-    """The text of every failure behind a verdict: failed judgements and violations."""
+    """Return the text of every failure behind a verdict: failed judgements and violations."""
     return [
         *(one.reason for one in verdict.judgements if one.verdict == Verdict.FAIL),
         *(message for _, message in verdict.violations),

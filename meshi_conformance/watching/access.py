@@ -72,7 +72,7 @@ class Access(Rule):
         self._refused.put((seen.party, family, reads), seen.trace)
 
     def _read_refused(self, seen: Observation) -> None:
-        """A key that reads elsewhere has partner:read, or partner:write: it may read here."""
+        """Fail a refused read of a key that reads elsewhere: it has partner:read, or partner:write."""
         assert seen.party is not None
         assert seen.operation is not None
         for _, _, one in reversed(self._between.get((seen.party, True)) or []):

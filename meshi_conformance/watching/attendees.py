@@ -110,7 +110,7 @@ class Attendees(Rule):
         )
 
     def _missing(self, seen: Observation) -> None:
-        """A list on one page that lacks what the event's only import gave it."""
+        """Judge a list on one page that lacks what the event's only import gave it."""
         event_id = seen.parameters["event_id"]
         if not self.memory.complete or seen.query.keys() - {"limit"} or seen.answer.get("next_cursor") is not None:
             return

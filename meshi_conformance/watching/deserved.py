@@ -40,7 +40,7 @@ class Witnessed(Known):
         self.now: Trace | None = None
 
     def names(self, operation: str, path: Mapping[str, str]) -> bool | None:
-        """True where the event, and nothing else, is named and was created before."""
+        """Return true where the event, and nothing else, is named and was created before."""
         if set(path) != {"event_id"} or self.org is None or self.now is None:
             return None
         event = self._memory.events.get((self.org, path["event_id"]))
@@ -134,7 +134,7 @@ class Deserved(Rule):
             self.judge(False, requirement, seen, f"refused with {refusal}, not {wanted}, though {what}")
 
     def _bound(self, operation: Operation, code: str | None, seen: Observation) -> str:
-        """The bound of the one member that a code is about; the operation's family where there is none."""
+        """Return the bound of the one member that a code is about; else the operation's family."""
         members = set(seen.request) if isinstance(seen.request, dict) else set()
         rows = seen.sent("attendees")
         for row in rows[:ROWS] if isinstance(rows, list) else ():
@@ -144,7 +144,7 @@ class Deserved(Rule):
         return bounds.pop() if len(bounds) == 1 else f"generated.accepts.{operation.id}"
 
     def _refused(self, seen: Observation, operation: Operation, expected: Expectation) -> None:
-        """A call with no mistake in it is refused: for what it names, for another reason, or wrongly."""
+        """Judge the refusal of a call without a mistake: for what it names, for another reason, or wrongly."""
         status, code = seen.exchange.refusal
         listed = {one for errors in operation.errors.values() for one in errors}
         if code in operation.errors.get(status, ()):

@@ -140,7 +140,7 @@ class Reader:
             self._limits.setdefault(limit.operation, {})[limit.place, limit.name] = limit
 
     def read(self, call: Call) -> Expectation:
-        """What is to be expected of a call."""
+        """Return what to expect of a call."""
         found = Expectation()
         operation = self._contract.operations[call.operation]
         self._key(call, operation, found)
@@ -333,7 +333,7 @@ class Reader:
         answers: Answers,
         verdict: str,
     ) -> None:
-        """A documented bound is charged as such; a missing or wrongly typed member by the code that refuses it."""
+        """Blame a documented bound itself; for a missing or wrongly typed member, the code that refuses it."""
         requirement = f"error.{operation.id}.{limit.code}"
         if verdict not in TYPES:
             requirement = limit.requirement
@@ -373,7 +373,7 @@ def _refusals(limit: Limit, verdict: str) -> Answers:
 
 
 def judge_member(name: str, value: Any, limit: Limit) -> Iterator[str]:
-    """What is wrong with a value: freedoms by their name, else words for a fault; nothing where it is right."""
+    """Say what is wrong with a value: freedoms by their name, else words for a fault; nothing where it is right."""
     schema = limit.schema
     if name == "attendees":
         if isinstance(value, list) and value:
@@ -524,7 +524,7 @@ FORMS = {
 
 
 def _across(body: Mapping[str, Any], operation: str, found: Expectation) -> None:
-    """An end before its start, or at the same moment, is the server's business."""
+    """Leave an end before its start, or at the same moment, to the server."""
     for start, end in (("start_date", "end_date"), ("start_timestamp", "end_timestamp")):
         first, last = body.get(start), body.get(end)
         if isinstance(first, str) and isinstance(last, str):

@@ -70,19 +70,19 @@ def _milliseconds(entry: dict[str, Any]) -> float:
 
 
 def address(entry: dict[str, Any]) -> str:
-    """The URL that was asked for; empty where there is none."""
+    """Return the URL that was asked for; empty where there is none."""
     request = entry.get("request")
     url = request.get("url") if isinstance(request, dict) else None
     return url if isinstance(url, str) else ""
 
 
 def authorization(entry: dict[str, Any]) -> str | None:
-    """The value of the Authorization header; None where the recording has none."""
+    """Return the value of the Authorization header; None where the recording has none."""
     return _header(_headers(entry.get("request")), "authorization")
 
 
 def key_of(value: str) -> str | None:
-    """The key that an Authorization header carries; None where the recorder took it out."""
+    """Return the key that an Authorization header carries; None where the recorder took it out."""
     scheme, _, key = value.strip().partition(" ")
     if scheme.lower() != "bearer":
         return None if _MASK.search(value) else value
@@ -90,12 +90,12 @@ def key_of(value: str) -> str | None:
 
 
 def role_of(key: str) -> str | None:
-    """The role of a key that this suite wrote as the name of its variable."""
+    """Return the role of a key that this suite wrote as the name of its variable."""
     return _ROLES.get(key)
 
 
 def exchange(entry: dict[str, Any], *, name: str, where: str, base: str) -> tuple[Exchange, Coverage]:
-    """The exchange of an entry below `base`, and what the recorder kept of it; raises Unusable.
+    """Return the exchange of an entry below `base`, and what the recorder kept of it. Raise Unusable.
 
     `name` becomes the exchange's ID, `where` says for people in which file it stands. `base` is the part of the
     URL that the path follows.
@@ -144,7 +144,7 @@ def answered(entry: dict[str, Any]) -> bool:
 
 
 def method(entry: dict[str, Any]) -> str:
-    """The request's method in capitals; empty where there is none."""
+    """Return the request's method in capitals; empty where there is none."""
     request = entry.get("request")
     return str(request.get("method", "")).upper() if isinstance(request, dict) else ""
 
@@ -155,7 +155,7 @@ def _came_from_cache(entry: dict[str, Any]) -> bool:
 
 
 def _headers(message: Any) -> list[tuple[str, str]]:
-    """The headers as pairs, HTTP/2's pseudo-headers left out; empty where none were recorded."""
+    """Return the headers as pairs, HTTP/2's pseudo-headers left out; empty where none were recorded."""
     return list(_pairs(message.get("headers"))) if isinstance(message, dict) else []
 
 
@@ -173,7 +173,7 @@ def _header(headers: Iterable[tuple[str, str]], name: str) -> str | None:
 
 
 def _answer_body(response: dict[str, Any]) -> tuple[bytes, bool]:
-    """The body, and whether it is all there."""
+    """Return the body, and whether it is all there."""
     content = response.get("content")
     content = content if isinstance(content, dict) else {}
     text, size = content.get("text"), content.get("size")
@@ -198,7 +198,7 @@ def _decoded(text: str, encoding: Any) -> tuple[bytes, bool]:
 
 
 def _request_body(request: dict[str, Any], headers: list[tuple[str, str]]) -> tuple[bytes | None, int | None, bool]:
-    """The body, its size where only a part was kept, and whether it is all there."""
+    """Return the body, its size where only a part was kept, and whether it is all there."""
     data = request.get("postData")
     size = request.get("bodySize")
     length = _header(headers, "content-length")

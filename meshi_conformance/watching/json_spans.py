@@ -44,7 +44,7 @@ class Cut(Exception):
 def entries(stream: BinaryIO) -> Iterator[Span]:
     """Yield the elements of `log.entries` in the order of the file.
 
-    Raises NoArchive where the file holds no such list, Cut where it breaks off inside it.
+    Raise NoArchive where the file holds no such list, Cut where it breaks off inside it.
     """
     window = _Window(stream)
     if window.peek() != "{":

@@ -68,7 +68,7 @@ class Keys(Rule):
                 self.memory.keys.put((seen.org, key), [*uses, use][-MOST_USES:])
 
     def _after_refusal(self, seen: Observation, operation: str, key: tuple[str, str]) -> None:
-        """A key that only refused calls have carried is a new one."""
+        """Treat a key that only refused calls have carried as a new one."""
         refused, code = self._refused.get(key), seen.exchange.code
         event = self.memory.events.get((key[0], seen.parameters.get("event_id", "")))
         good = seen.expected is not None and not seen.expected.faults and not seen.expected.freedoms
@@ -96,7 +96,7 @@ class Keys(Rule):
         self.judge(flag is not first, f"idempotency.flag.{'first' if first else 'replay'}.{operation}", seen, message)
 
     def _first(self, operation: str) -> int:
-        """The status of a first call."""
+        """Judge the status of a first call."""
         return max(self.contract.operations[operation].responses)
 
     def _replay(self, seen: Observation, operation: str, use: KeyUse) -> None:
@@ -161,7 +161,7 @@ class Keys(Rule):
                 self.judge(run_id == use.run_id, f"idempotency.replay.one_run.{operation}", seen, message, use.trace)
 
     def _new_run(self, seen: Observation, operation: str, run_id: str) -> None:
-        """A key that no other use was seen of names a run that no other key started."""
+        """Require that a key of which no other use was seen starts a run that no other key started."""
         run = self.memory.runs.get((seen.org or "", run_id))
         other = run.request.get("idempotency_key") if run is not None and run.request is not None else None
         if run is None or run.started_by is None or run.started_by.id == seen.trace.id or not isinstance(other, str):
@@ -178,5 +178,5 @@ KINDS = {"import": "importAttendees", "enrichment": "createEnrichmentRun", "matc
 
 
 def _digest(body: Any) -> bytes:
-    """A body as it is compared with that of a replay."""
+    """Return a body in the form in which replays are compared."""
     return hashlib.blake2b(json.dumps(body, sort_keys=True).encode("utf-8", "surrogatepass"), digest_size=16).digest()

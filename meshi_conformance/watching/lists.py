@@ -32,7 +32,7 @@ def _id(name: str) -> Callable[[dict[str, Any]], Hashable]:
 
 
 def _match(row: dict[str, Any]) -> Hashable:
-    """A match by its ID; one that shows none by all it holds, for a pair may be matched in several sessions."""
+    """Name a match by its ID, or without one by all it holds, for a pair may be matched in several sessions."""
     return row["match_id"] if isinstance(row.get("match_id"), str) else json.dumps(row, sort_keys=True)
 
 
@@ -143,7 +143,7 @@ class Lists(Rule):
     # One page
 
     def _odd(self, seen: Observation, listing: Listing) -> None:
-        """A page size out of range: refused, or a page of at most 100."""
+        """Judge a page size out of range: refused, or a page of at most 100."""
         limit = seen.argument("limit")
         if limit is None or re.fullmatch(r"[1-9][0-9]?|100", limit):
             return
@@ -180,7 +180,7 @@ class Lists(Rule):
                 self.judge(len(rows) >= limit, "lists.attendees.largest_page", seen, f"{message}, and more follow")
 
     def _ordered(self, seen: Observation, listing: Listing, rows: list[dict[str, Any]], walk: Walk | None) -> None:
-        """The order on a page; with a walk that from its last row to the first of this page."""
+        """Judge the order on a page; with a walk, that from its last row to the first of this page."""
         ranked = [row for row in rows if listing.rank(row) is not None]
         if walk is not None:
             ranked = [row for row in (walk.last_row, *ranked[:1]) if row is not None]
@@ -232,7 +232,7 @@ class Lists(Rule):
             self._walks.put(place, [*(self._walks.get(place) or [])[-7:], walk])
 
     def _continued(self, seen: Observation, key: Hashable, cursor: str) -> Walk | None:
-        """The walk that a cursor goes on with: the latest one that had got the cursor before."""
+        """Return the walk that a cursor continues: the latest one that had got the cursor before."""
         walks = self._walks.get((key, cursor)) or []
         for walk in reversed(walks):
             if walk.last.before(seen.trace) and walk.limit == seen.argument("limit"):
@@ -259,7 +259,7 @@ class Lists(Rule):
             self._suspect(seen, listing, walk.first, message, walk.last)
 
     def _suspect(self, seen: Observation, listing: Listing, since: Trace, message: str, earlier: Trace) -> None:
-        """A row that was shown twice or not at all: what that breaks depends on whether the list changed meanwhile."""
+        """Note a row that was shown twice or not at all: a list that changed meanwhile breaks something else."""
         stable = f"lists.{listing.family}.stable"
         if self.memory.complete and len(self._suspicions) < MOST_SUSPICIONS:
             self._suspicions.append(
@@ -280,7 +280,7 @@ class Lists(Rule):
         self._suspicions.clear()
 
     def _scope(self, seen: Observation, listing: Listing) -> Hashable:
-        """What has to stay as it is for the list to stay as it is."""
+        """Name what must not change if the list is not to change."""
         below = seen.parameters.get("event_id") if listing.family in ("sessions", "attendees") else None
         return (seen.org, {"event_reviews": "reviews"}.get(listing.family, listing.family), below)
 
@@ -337,14 +337,14 @@ class Lists(Rule):
 
 
 def _key(seen: Observation) -> Hashable:
-    """What a walk is a walk of: the list with its filters, as one key asks for it."""
+    """Name what a walk is a walk of: the list with its filters, as one key asks for it."""
     filters = {name: values for name, values in seen.query.items() if name not in ("limit", "cursor")}
     path = json.dumps(dict(seen.parameters), sort_keys=True)
     return (seen.org or seen.party, seen.exchange.operation, path, json.dumps(filters, sort_keys=True))
 
 
 def _full(key: Hashable, seen: Observation) -> Hashable:
-    """The list that a page is of; a page of matches says of which run."""
+    """Name the list that a page is of; a page of matches says of which run."""
     run_id = seen.answer.get("run_id")
     return (key, run_id if isinstance(run_id, str) else None)
 
@@ -376,7 +376,7 @@ def _wrong_ids(one: str, other: str) -> bool | None:
 
 
 def _collations(id: str) -> list[Any]:
-    """The ID as bytes are ordered, as dictionaries order words, and with its numbers by their value."""
+    """Return the ID as bytes are ordered, as dictionaries order words, and with its numbers by their value."""
     letters = re.sub(r"[^a-z0-9]", "", id.lower())
     natural = [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.findall(r"\d+|\D+", id.lower())]
     return [id, id.lower(), id.swapcase(), letters, natural]

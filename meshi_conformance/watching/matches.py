@@ -149,7 +149,7 @@ class Matches(Rule):
         self.judge(same, name, seen, message, before[2])
 
     def _once(self, seen: Observation, rows: list[dict[str, Any]]) -> None:
-        """A run scores an ordered pair once."""
+        """Require that a run scores an ordered pair once."""
         pairs = Counter((row.get("principal_attendee_id"), row.get("target_attendee_id")) for row in rows)
         twice = [pair for pair, count in pairs.items() if count > 1 and all(isinstance(one, str) for one in pair)]
         message = f"the page shows the match of {twice[:1]} more than once"
@@ -182,7 +182,7 @@ def _words(name: str) -> set[str]:
 
 
 def goal_ids(value: Any, inside: str = "") -> Iterator[str]:
-    """The members of a match that say more of a goal than score and direction."""
+    """Return the members of a match that say more of a goal than score and direction."""
     if isinstance(value, list):
         for one in value:
             yield from goal_ids(one, inside)

@@ -94,7 +94,7 @@ class Memory:
         self.changes.put(scope, [*(self.changes.get(scope) or [])[-MOST_CHANGES:], (began, ended, run_id)])
 
     def run_ended(self, scope: Hashable, run_id: str, ended: float) -> None:
-        """The work of a run was over at a moment."""
+        """Note the moment at which the work of a run was over."""
         known = self.changes.get(scope)
         if known is not None:
             known[:] = [(a, min(b, ended) if id == run_id else b, id) for a, b, id in known]

@@ -106,7 +106,7 @@ class Observation:
         return self._query
 
     def argument(self, name: str) -> str | None:
-        """The value of a query parameter that stands there once; None where it is missing or repeated."""
+        """Return the value of a query parameter that is given once; None where it is missing or repeated."""
         values = self._query.get(name, ())
         return values[0] if len(values) == 1 else None
 
@@ -138,7 +138,7 @@ class Observation:
         return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
     def sent(self, name: str) -> Any:
-        """A member of the request's body; None where there is none."""
+        """Return a member of the request's body; None where there is none."""
         return self.request.get(name) if isinstance(self.request, dict) else None
 
 
@@ -152,7 +152,7 @@ class Router:
             self._routes.setdefault(len(template), []).append((template, operation))
 
     def find(self, method: str, path: str) -> tuple[Operation | None, dict[str, str], bool]:
-        """The operation, its path parameters, and whether the pages name the path for some method."""
+        """Return the operation, its path parameters, and whether the pages name the path for some method."""
         segments = [unquote(one) for one in path.partition("?")[0].strip("/").split("/")]
         named = False
         for template, operation in self._routes.get(len(segments), ()):

@@ -86,7 +86,7 @@ class Proxy:
         self._wait_until_it_listens(host, port)
 
     def passed(self) -> Iterator[Passed]:
-        """What passes, until the proxy has ended."""
+        """Return what passes, until the proxy has ended."""
         for line in self._pipe:
             try:
                 event = json.loads(line)
@@ -191,7 +191,7 @@ def _without_keys() -> dict[str, str]:
 
 
 def _body(part: dict[str, Any], headers: list[tuple[str, str]]) -> tuple[bytes, bool]:
-    """A body without its content coding, and whether it is all there."""
+    """Return a body without its content coding, and whether it is all there."""
     raw = base64.b64decode(part["content"])
     if len(raw) < part["size"]:
         return b"", False

@@ -101,7 +101,7 @@ class Recording:
         return exchange, coverage
 
     def _party(self, bearer: str | None, file: _File) -> tuple[str | None, bool]:
-        """The name of the key that was sent, and whether that is known."""
+        """Return the name of the key that was sent, and whether that is known."""
         if bearer is None:
             return None, file.shows_keys
         key = har_entry.key_of(bearer)
@@ -113,7 +113,7 @@ class Recording:
 
 
 def survey(paths: Sequence[Path], base: str | None) -> Recording:
-    """Look through the files once. Raises UsageError for a file that cannot be judged, and says why."""
+    """Look through the files once. Raise UsageError for a file that cannot be judged, and says why."""
     found = Recording()
     bases: Counter[str] = Counter()
     hosts: Counter[str] = Counter()
@@ -249,13 +249,13 @@ def _below(url: str, base: str) -> bool:
 
 
 def _with_alias(base: str) -> list[str]:
-    """A base URL, and the transition alias of it where it is the documented one."""
+    """Return a base URL, and its transition alias where it is the documented one."""
     alias = [base.removesuffix(CURRENT_BASE) + LEGACY_BASE] if base.endswith(CURRENT_BASE) else []
     return [base, *alias]
 
 
 def _base_of(url: str) -> str:
-    """The base of the Partner API that a URL is below, by its documented path; empty where there is none."""
+    """Return the base of the Partner API that a URL is below, by its documented path; empty where there is none."""
     host, path = har_entry.split_base(url)
     for known in (CURRENT_BASE, LEGACY_BASE):
         before, found, rest = path.partition(known)
@@ -292,7 +292,7 @@ def _where(hosts: Counter[str], found: Recording) -> str:
 
 
 def from_spool(event: Mapping[str, Any], where: str) -> tuple[Exchange, Coverage]:
-    """The exchange of an event of a spool file, and what of it the file holds."""
+    """Return the exchange of an event of a spool file, and what of it the file holds."""
     content, body = event["request_body"], event["body"] or ""
     sent = None if content is None else content.encode("utf-8", "surrogatepass")
     answer = body.encode("utf-8", "surrogatepass")

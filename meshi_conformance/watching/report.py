@@ -22,7 +22,7 @@ def document(
     notes: Sequence[str] = (),
     waived: Sequence[Waiver] = (),
 ) -> dict[str, Any]:
-    """The results document of what a watcher saw.
+    """Build the results document of what a watcher saw.
 
     `keys` maps the name of each key to its value, which is taken out of everything that is kept.
     """

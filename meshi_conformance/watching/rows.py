@@ -47,7 +47,7 @@ class CreatedRows(Rule):
     # What was there is there
 
     def _not_there(self, seen: Observation, name: str) -> None:
-        """A refusal that says that something is missing whose creation was acknowledged before."""
+        """Judge a refusal that calls something missing whose creation was acknowledged before."""
         code = seen.exchange.code
         if seen.status != 404 or code is None:
             if seen.accepted and name.startswith(("get", "list")) and self._event(seen) is not None:
@@ -66,7 +66,7 @@ class CreatedRows(Rule):
                 self.judge(False, "generated.model.sessions", seen, message, session.trace)
 
     def _event(self, seen: Observation) -> EventRow | None:
-        """The event that the path names, where its creation was acknowledged before this call."""
+        """Return the event that the path names, where its creation was acknowledged before this call."""
         event = self.memory.events.get((seen.org or "", seen.parameters.get("event_id", "")))
         return event if event is not None and event.trace.before(seen.trace) else None
 

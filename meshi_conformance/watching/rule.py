@@ -33,7 +33,7 @@ class Rule:
         self.tally.judge(holds, requirement, seen.exchange.id, message, *earlier)
 
     def names(self, seen: Observation, requirement: str, what: str, asked: Any, said: Any) -> None:
-        """An answer names what was asked for. Where it names nothing at all, its schema says so."""
+        """Require that an answer names what was asked for. Where it names nothing at all, its schema says so."""
         if isinstance(said, str):
             message = f"{what} {asked!r} was asked for, and {said[:100]!r} is shown"
             self.judge(said == asked, requirement, seen, message)
@@ -44,7 +44,7 @@ class Rule:
 
 
 def shown(value: object) -> str:
-    """A value for people, short."""
+    """Show a value to people, shortened."""
     text = repr(value)
     return text if len(text) <= 100 else f"{text[:90]}… ({len(text)} characters)"
 
@@ -64,7 +64,7 @@ def is_usable_key(key: Any) -> bool:
 
 
 def limits_of(contract: Contract, operation: str, code: str | None) -> list[Limit]:
-    """The bounds of an operation's members that are refused with a code."""
+    """Return the bounds of an operation's members that are refused with a code."""
     return [one for one in _limits(contract).values() if one.operation == operation and one.code == code]
 
 

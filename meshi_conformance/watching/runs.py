@@ -80,7 +80,7 @@ class Runs(Rule):
         self.memory.match_runs.put(key, [*(self.memory.match_runs.get(key) or [])[-50:], id])
 
     def _as_started(self, seen: Observation, row: dict[str, Any], run: RunRow, first: bool) -> None:
-        """What every answer about a run repeats from the call that started it."""
+        """Judge what every answer about a run repeats from the call that started it."""
         if run.operation is None or run.request is None or run.answer is None:
             return
         earlier: tuple[Trace, ...] = () if first or run.started_by is None else (run.started_by,)
@@ -179,7 +179,7 @@ class Runs(Rule):
         self._counts(seen, row, run)
 
     def _odd_end(self, seen: Observation, row: dict[str, Any], run: RunRow) -> None:
-        """A run that says when it ended and shows another status than the three: once it surely has ended."""
+        """Judge a run that says when it ended but has no final status, once it surely has ended."""
         if row.get("status") in TERMINAL or not isinstance(row.get("terminal_at"), str):
             run.odd = []
             return
@@ -189,7 +189,7 @@ class Runs(Rule):
             self.judge(False, "runs.terminal.documented", seen, message, run.odd[0])
 
     def _counts(self, seen: Observation, row: dict[str, Any], run: RunRow) -> None:
-        """What the progress of an ended run counts."""
+        """Judge what the progress of an ended run counts."""
         status = row.get("status")
         if status not in TERMINAL:
             return
@@ -213,7 +213,7 @@ class Runs(Rule):
     # Any row that shows a run
 
     def _row(self, seen: Observation, row: dict[str, Any]) -> None:
-        """What a run shows by itself."""
+        """Judge what a run shows by itself."""
         status, started, ended = row.get("status"), row.get("started_at"), row.get("terminal_at")
         if not isinstance(status, str):
             return
@@ -274,7 +274,7 @@ class Runs(Rule):
 
 
 def _kept(row: dict[str, Any]) -> dict[str, Any]:
-    """A row as it is remembered: of an import's attendees their number."""
+    """Keep a row as far as it is remembered: of an import's attendees their number."""
     rows = row.get("attendees")
     return {**row, "attendees": len(rows)} if isinstance(rows, list) else dict(row)
 

@@ -55,7 +55,7 @@ class SingleExchange(Rule):
                 self.tally.hold(name)
 
     def _missing(self, seen: Observation) -> tuple[str, ...]:
-        """The families that cannot be judged for lack of a part of the exchange."""
+        """Return the families that cannot be judged for lack of a part of the exchange."""
         missing: tuple[str, ...] = ()
         if not seen.coverage.answer_headers:
             missing += NEED_HEADERS
@@ -71,7 +71,7 @@ class SingleExchange(Rule):
 
 
 def at_stake(status: int, seen: Observation, operation: Operation) -> Iterator[str]:
-    """The requirements that the checks look at in an exchange."""
+    """Return the requirements that the checks look at in an exchange."""
     name = operation.id
     yield f"content_type.{name}"
     yield f"server_errors.{name}"

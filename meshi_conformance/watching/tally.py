@@ -41,12 +41,12 @@ class Tally:
         self.muted = False
 
     def hold(self, requirement: str) -> None:
-        """The requirement was at stake once and held."""
+        """Count that the requirement was at stake once and held."""
         if not self.muted:
             self.held[self._checked(requirement)] += 1
 
     def fail(self, requirement: str, exchange: str, message: str, *earlier: Trace) -> None:
-        """The requirement was broken."""
+        """Count that the requirement was broken."""
         if self.muted:
             return
         self.broken[self._checked(requirement)] += 1

@@ -130,7 +130,7 @@ class Watcher:
             self._memory.complete = False
 
     def verdicts(self) -> list[RequirementVerdict]:
-        """The verdict of every requirement: fail, pass with how often it held, or not_run where it was not at stake."""
+        """Return every verdict: fail, pass with how often it held, or not_run where it was not at stake."""
         for rule in self._rules:
             rule.settle()
         return [self._verdict(name) for name in self.contract.requirements]

@@ -19,7 +19,7 @@ __all__ = ["Fault", "Patch", "fault", "load"]
 
 @cache
 def load() -> dict[str, Fault]:
-    """Every fault by its name, in the order of modules and of their tables."""
+    """Load every fault by its name, in the order of modules and of their tables."""
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
     return REGISTRY

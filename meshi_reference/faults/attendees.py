@@ -30,7 +30,7 @@ MISSING = ("attendees.*", "imports.*", "lists.attendees.*", "id_map.attendee.*",
 
 
 def checking(patch: Patch, change: Callable[[list[Any]], None]) -> None:
-    """Other rows are checked and stored than those that were sent: `change` changes the list of them."""
+    """Check and store other rows than were sent: `change` changes the list of them."""
 
     def wrap(inner: Callable[[object, Settings], list[Any]]) -> Any:
         def check_attendees(value: object, settings: Settings) -> list[Any]:
@@ -44,7 +44,7 @@ def checking(patch: Patch, change: Callable[[list[Any]], None]) -> None:
 
 
 def applied(patch: Patch, change: Callable[[Services, Row, Rows], Rows]) -> None:
-    """Other rows are applied than those that were accepted; the progress counts all of them."""
+    """Apply other rows than were accepted; the progress counts all of them."""
 
     def make(inner: Apply) -> Apply:
         return lambda services, run, rows: inner(services, run, change(services, run, rows))

@@ -149,7 +149,7 @@ def _(patch: Patch) -> None:
 
 
 def in_list(name: str, value: Values) -> Callable[[Patch], None]:
-    """Every row of the event list shows a member otherwise."""
+    """Show a member otherwise in every row of the event list."""
 
     def change(rows: list[Any]) -> list[Any]:
         return [{**row, name: value(row[name])} for row in rows]
@@ -279,7 +279,7 @@ def _(patch: Patch) -> None:
 
 
 def create_after_looking(taken: Callable[[Call, JsonObject], None]) -> Callable[[Patch], None]:
-    """Look-up and insertion with other requests in between; `taken` decides what a lost race ends in."""
+    """Look up and insert with other requests in between; `taken` decides what a lost race ends in."""
 
     def make(inner: Handler) -> Handler:
         async def create_event(call: Call) -> Response:
@@ -473,7 +473,7 @@ for _operation in ("getEventContext", "updateEventContext"):
 
 
 def context_update(make: Callable[[Callable[..., Row]], Callable[[Services, Row, dict[str, str]], Row]]) -> Any:
-    """Another way to store a context."""
+    """Store a context in another way."""
     return lambda patch: patch.wrap(events, "store_context", make)
 
 

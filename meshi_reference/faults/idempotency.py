@@ -78,7 +78,7 @@ def family(
     breaks: tuple[str, ...] = (),
     settings: dict[str, Any] | None = None,
 ) -> None:
-    """One fault for each operation, made of another way to accept a run; it breaks `idempotency.<aspect>`."""
+    """Register one fault for each operation, which accepts a run otherwise; it breaks `idempotency.<aspect>`."""
     for operation in among:
         fault(
             f"idempotency.{aspect}.{operation}.{suffix}",
@@ -253,7 +253,7 @@ for _operation in WRITES:
 
 
 def one_at_a_time(inner: Accept) -> Accept:
-    """While a run of the kind is on its way no other is started."""
+    """Start no other run of the kind while one is under way."""
 
     def accept(services: Services, new: NewRun) -> tuple[Row, bool]:
         active = services.storage.scalar(
@@ -293,7 +293,7 @@ family("other_key.new_run", "same_input", "{} with another key is a replay while
 
 
 def compared(form: Callable[[str], str]) -> Callable[[Accept], Accept]:
-    """Keys that have one form are one key."""
+    """Treat keys that have one form as one key."""
     first: dict[tuple[Any, ...], str] = {}
 
     def make(inner: Accept) -> Accept:
@@ -592,7 +592,7 @@ for _operation in WRITES:
 def race(
     patch: Patch, operation: str, before: Callable[[Call, str], None], after: Callable[[Response, int], Response]
 ) -> None:
-    """Look-up of the key and insertion of the run, with other requests in between.
+    """Look up the key and insert the run with other requests in between.
 
     Where the look-up found nothing `before` is called ahead of the insertion, and `after` changes its answer.
     """
@@ -613,20 +613,20 @@ def race(
 
 
 def start_all(call: Call, key: str) -> None:
-    """Nothing unique stands in the way of a second run."""
+    """Let nothing unique prevent a second run."""
     call.services.storage.execute(
         "UPDATE runs SET key_space = key_space || ':' || seq WHERE org_id = ? AND idempotency_key = ?", (call.org, key)
     )
 
 
 def refuse_late(call: Call, key: str) -> None:
-    """Who comes second meets the lock of the first."""
+    """Refuse the second call because the first holds the lock."""
     if call.services.storage.one("SELECT 1 FROM runs WHERE org_id = ? AND idempotency_key = ?", (call.org, key)):
         raise ApiError("IDEMPOTENCY_KEY_CONFLICT", "a request with this key is on its way")
 
 
 def crash_late(call: Call, key: str) -> None:
-    """Who comes second breaks on the database's constraint."""
+    """Break the second call on the database's constraint."""
     if call.services.storage.one("SELECT 1 FROM runs WHERE org_id = ? AND idempotency_key = ?", (call.org, key)):
         raise sqlite3.IntegrityError("UNIQUE constraint failed: runs.idempotency_key")
 

@@ -31,7 +31,7 @@ LOST = ("*",)
 
 
 def selecting(operation: str, change: Callable[[Call, str, list[Any]], Query]) -> Callable[[Patch], None]:
-    """Another choice of the rows of a queue."""
+    """Choose the rows of a queue in another way."""
     return partial(changes.rows, operation=operation, query=change)
 
 
@@ -111,7 +111,7 @@ def resolving(patch: Patch, make: Callable[[Handler], Handler]) -> None:
 
 
 def with_decision(change: Callable[[Call, Response, str], None]) -> Callable[[Handler], Handler]:
-    """Something more is done after a decision was accepted."""
+    """Do something more after a decision was accepted."""
 
     def make(inner: Handler) -> Handler:
         async def handler(call: Call) -> Response:

@@ -25,7 +25,7 @@ def mapping(patch: Patch, make: Callable[[Mapped], Mapped]) -> None:
 
 
 def of_kind(kind: str, answer: Callable[[Mapped, Services, str, str], bool]) -> Callable[[Patch], None]:
-    """Another answer for the IDs of one kind."""
+    """Answer otherwise for the IDs of one kind."""
 
     def make(inner: Mapped) -> Mapped:
         return lambda services, org, asked, partner_id: (

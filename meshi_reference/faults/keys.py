@@ -53,7 +53,7 @@ def admit(patch: Patch, operation: str, code: str, to_admit: Callable[[Request],
 
 
 def admits(code: str, to_admit: Callable[[Request], bool] = lambda request: True) -> Callable[[Patch, str], None]:
-    """Like `admit`, as a kind of a family."""
+    """Admit like `admit`, as a kind of a family."""
     return lambda patch, operation: admit(patch, operation, code, to_admit)
 
 

@@ -130,7 +130,7 @@ for _place, (_operation, _field, _name) in enumerate(
 
 
 def register_kinds(operation: str, field: str) -> None:
-    """Both directions for one field that holds the kind of a partner ID."""
+    """Register both directions for one field that holds the kind of a partner ID."""
     code = "INVALID_PARTNER_KIND"
     cases = (
         ("short", f"refuses a `{field}` of more than 7 characters", refusing(code, lambda value: len(value) > 7)),
@@ -196,7 +196,7 @@ ASCII_ONLY = ("timezone", "visibility", "url_slug", "attendee_email", "attendee_
 
 
 def register_text(operation: str, name: str, field: str, code: str) -> None:
-    """Both directions and no bound at all for one text."""
+    """Register both directions and no bound at all for one text."""
     most = validation.MAX_LENGTH[field]
     sent = REACHABLE.get(field, most)
     for suffix, sentence, length in (
@@ -292,7 +292,7 @@ Values = Callable[[Check], Check]
 
 
 def unchecked(inner: Check) -> Check:
-    """Any text passes."""
+    """Accept any text."""
     return lambda value, *rest: value if isinstance(value, str) else inner(value, *rest)
 
 

@@ -56,7 +56,7 @@ def family(
     also: tuple[str, ...] = (),
     breaks: tuple[str, ...] = (),
 ) -> None:
-    """One fault for each list; it breaks `lists.<list>.<aspect>`, and the aspects in `breaks`."""
+    """Register one fault for each list; it breaks `lists.<list>.<aspect>`, and the aspects in `breaks`."""
     for name in among:
         listed = LISTS[name]
         fault(
@@ -68,7 +68,7 @@ def family(
 
 
 def paged(listed: Listed, make: Callable[[Fetch], Fetch]) -> Callable[[Patch], None]:
-    """Another way to fetch the pages of a list."""
+    """Fetch the pages of a list in another way."""
     return partial(changes.pages, operation=listed.operation, make=make)
 
 
@@ -148,7 +148,7 @@ def by_ends(listed: Listed) -> Callable[[Patch], None]:
 
 
 def page_alone(listed: Listed) -> Callable[[Patch], None]:
-    """Pages hold the right rows, each page in the reverse order."""
+    """Reverse the order within each page, which still holds the right rows."""
 
     def make(inner: Fetch) -> Fetch:
         def fetch_page(*rest: Any, **named: Any) -> Page:
@@ -194,7 +194,7 @@ def _(patch: Patch) -> None:
 
 
 def position(call: Call) -> int:
-    """How many rows an offset cursor passes over."""
+    """Return how many rows an offset cursor passes over."""
     text = call.request.query.get("cursor", "")
     if text and not text.startswith("o"):
         raise ApiError("INVALID_CURSOR", "cursor was not issued for this list")
@@ -204,7 +204,7 @@ def position(call: Call) -> int:
 def offsets(
     listed: Listed, cut: Callable[[list[Row], int, int], tuple[list[Row], int | None]]
 ) -> Callable[[Patch], None]:
-    """Pages by counting: `cut(rows from the offset on, offset, limit)` gives the page and the next offset."""
+    """Page by counting: `cut(rows from the offset on, offset, limit)` gives the page and the next offset."""
 
     def make(inner: Fetch) -> Fetch:
         def fetch_page(
@@ -344,7 +344,7 @@ family(
 
 
 def limited(listed: Listed, size: Callable[[str | None, Settings, Callable[..., int]], int]) -> Callable[[Patch], None]:
-    """Another reading of `limit`."""
+    """Read `limit` in another way."""
 
     def make(inner: Fetch) -> Fetch:
         def fetch_page(*rest: Any, **named: Any) -> Page:
@@ -460,7 +460,7 @@ def every_kind(call: Call, where: str, parameters: list[Any]) -> Query:
 
 
 def every_event(table: str) -> Callable[[Call, str, list[Any]], Query]:
-    """All rows of the org, where those of one event were asked for."""
+    """Return all rows of the org, where those of one event were asked for."""
 
     def query(call: Call, where: str, parameters: list[Any]) -> Query:
         org = f"(SELECT org_id FROM events WHERE seq = ?) = {table}.org_id"

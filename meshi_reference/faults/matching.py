@@ -84,7 +84,7 @@ def oldest(inner: Choose) -> Choose:
 
 
 def by_size(inner: Choose) -> Choose:
-    """Of the runs that have ended the one with most matches."""
+    """Take the ended run with most matches."""
 
     def choose(call: Call, event: Row, pinned: str | None) -> Row | None:
         if asked(call) or pinned:
@@ -126,7 +126,7 @@ def newest(inner: Choose) -> Choose:
 
 
 def none_meanwhile(inner: Choose) -> Choose:
-    """While a run is on its way there is none to read."""
+    """Show no run at all while one is under way."""
 
     def choose(call: Call, event: Row, pinned: str | None) -> Row | None:
         under_way = run_where(call.services, "event_seq = ? AND terminal_at IS NULL", event["seq"])
@@ -247,7 +247,7 @@ for _aspect, _suffix, _sentence, _make, _among in CHOICES:
 
 
 def session_unless(patch: Patch) -> None:
-    """Where a run is named, the session filter is dropped before it is looked at."""
+    """Drop the session filter unread where a run is named."""
 
     def make(inner: Handler) -> Handler:
         async def handler(call: Call) -> Response:

@@ -140,7 +140,7 @@ for _name, _sentence, _form in (
 
 
 def making(make_id: Callable[[], str]) -> Callable[[Patch], None]:
-    """Another way to make an ID where the client sent none."""
+    """Make an ID in another way where the client sent none."""
     return lambda patch: patch(http, "new_correlation_id", make_id)
 
 
@@ -470,7 +470,7 @@ def is_legacy(request: Request) -> bool:
 
 
 def under_legacy(make: Callable[[Dispatch], Dispatch]) -> Callable[[Patch], None]:
-    """Another way to answer the requests under the legacy base."""
+    """Answer the requests under the legacy base in another way."""
 
     def wrap(inner: Dispatch) -> Dispatch:
         changed = make(inner)
@@ -618,7 +618,7 @@ def _(patch: Patch) -> None:
 
 
 def cutting_keys(operation: str) -> Callable[[Patch], None]:
-    """Long idempotency keys are cut, while one operation is answered."""
+    """Cut long idempotency keys while one operation is answered."""
 
     def make(inner: Callable[[object, Settings], str]) -> Any:
         return lambda value, settings: inner(value[:200] if isinstance(value, str) else value, settings)
@@ -671,7 +671,7 @@ def _(patch: Patch) -> None:
 
 
 def stripping(operation: str) -> Callable[[Patch], None]:
-    """Blanks and line breaks at the end of an ID are passed over, while one operation is answered."""
+    """Ignore blanks and line breaks at the end of an ID while one operation is answered."""
 
     def make(inner: Callable[[object, str], str]) -> Any:
         def check(value: object, field: str = "partner_id") -> str:

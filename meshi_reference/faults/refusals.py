@@ -190,7 +190,7 @@ NO_BOUND = {("createSession", "description"), ("listRuns", "kind")}
 
 
 def register(operation: str, code: str, suffix: str, sentence: str, apply: Callable[[Patch], None]) -> None:
-    """One fault of one error row."""
+    """Register one fault of one error row."""
     fault(
         f"error.{operation}.{code}.{suffix}",
         sentence,
@@ -277,7 +277,7 @@ def forget_kind(call: Call) -> None:
 
 
 def keep_good_rows(call: Call) -> None:
-    """Rows that cannot be read are left out."""
+    """Leave out the rows that cannot be read."""
     good = []
     for row in call.body["attendees"]:
         with suppress(ApiError):

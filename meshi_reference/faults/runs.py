@@ -42,7 +42,7 @@ def shown(patch: Patch, change: Shown, kind: str | None = None, generic: bool | 
 
 
 def polled(patch: Patch, change: Shown) -> None:
-    """Poll show runs otherwise; the other answers do not."""
+    """Show runs otherwise in polls; the other answers do not."""
 
     def make(inner: Handler) -> Handler:
         async def get_run(call: Call) -> Response:

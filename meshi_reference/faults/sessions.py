@@ -207,7 +207,7 @@ fault(
 
 
 def create_after_looking(taken: Callable[[Call, Row, JsonObject], None]) -> Callable[[Patch], None]:
-    """Look-up and insertion with other requests in between; `taken` decides what a lost race ends in."""
+    """Look up and insert with other requests in between; `taken` decides what a lost race ends in."""
 
     def make(inner: Handler) -> Handler:
         async def create_session(call: Call) -> Response:

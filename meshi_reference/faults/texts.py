@@ -121,7 +121,7 @@ def numeric(text: str) -> str:
 
 
 def renamed(change: Change, resource: str, patch: Patch) -> None:
-    """IDs of one kind of resource are changed wherever they are sent: in bodies, rows and paths."""
+    """Change the IDs of one kind of resource wherever they are sent: in bodies, rows and paths."""
     names = FIELDS[resource]
 
     def deep(value: Any) -> Any:

@@ -21,7 +21,7 @@ SELECT attendees.*, (
 
 
 def serialize_identity(open_reviews: int) -> dict[str, Any]:
-    """Whether the attendee waits for a decision, and on how many reviews."""
+    """Say whether the attendee waits for a decision, and on how many reviews."""
     return {"review_required": open_reviews > 0, "open_review_count": open_reviews}
 
 
@@ -51,7 +51,7 @@ def find_attendee(services: Services, event_seq: int, attendee_id: str) -> Row |
 
 
 def require_attendee(services: Services, event: Row, attendee_id: str) -> Row:
-    """Like `find_attendee`; raises ATTENDEE_NOT_FOUND."""
+    """Find an attendee like `find_attendee`. Raise ATTENDEE_NOT_FOUND."""
     row = find_attendee(services, event["seq"], attendee_id)
     if row is None:
         raise ApiError("ATTENDEE_NOT_FOUND", f"attendee {attendee_id} is not mapped in this event")

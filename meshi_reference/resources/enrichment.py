@@ -27,7 +27,7 @@ _WORD = re.compile(r"\w{2,}")
 
 
 def has_source_record(attendee: Row) -> bool:
-    """Whether anything beyond ID and name is known."""
+    """Tell whether anything beyond ID and name is known."""
     return any(attendee[field] not in (None, "", "{}") for field in SOURCE_FIELDS)
 
 
@@ -59,7 +59,7 @@ def enrich(services: Services, attendee: Row) -> None:
 
 
 def initial_progress(total: int) -> dict[str, Any]:
-    """Progress of an enrichment that has not begun (canonical-flow, step 6)."""
+    """Build the progress of an enrichment that has not begun (canonical-flow, step 6)."""
     return {
         "total": total,
         "processed": 0,
@@ -82,12 +82,12 @@ def count_row(progress: dict[str, Any], attendee_id: str, code: str | None) -> N
 
 
 def final_status(progress: dict[str, Any], settings: Settings) -> str:
-    """`partial` where rows have codes, unless the settings count them as success."""
+    """Return `partial` where rows have codes, unless the settings count them as success."""
     return "partial" if progress["error_count"] and settings.partial_on_row_codes else "succeeded"
 
 
 def count_attendees(services: Services, event_seq: int) -> int:
-    """Attendees of an event, without those that were merged away."""
+    """Return the number of attendees of an event, without those that were merged away."""
     count: int = services.storage.scalar(
         "SELECT count(*) FROM attendees WHERE event_seq = ? AND merged_into IS NULL", (event_seq,)
     )
@@ -112,7 +112,7 @@ class EnrichmentWork:
         self.services, self.run = services, run
 
     def prepare(self) -> bool:
-        """Nothing to load."""
+        """Load nothing."""
         return False
 
     def begin(self) -> int:
@@ -144,6 +144,6 @@ class EnrichmentWork:
         return bool(progress["processed"] >= progress["total"])
 
     def finish(self) -> str:
-        """Judge by the rows' codes."""
+        """Choose the status by the rows' codes."""
         progress = json.loads(runs.load_run(self.services, self.run["seq"])["progress"])
         return final_status(progress, self.services.settings)

@@ -78,7 +78,7 @@ def log_history(
 
 
 def serialize_review(row: Row, settings: Settings) -> dict[str, Any]:
-    """One item of a review queue. The pages name no members; these are what a decision needs."""
+    """Build an item of a review queue. The pages name no members; these are what a decision needs."""
     signals = json.loads(row["signals"])
     return presentation.finish(
         {
@@ -99,7 +99,7 @@ def serialize_review(row: Row, settings: Settings) -> dict[str, Any]:
 
 
 def serialize_history_item(row: Row, settings: Settings) -> dict[str, Any]:
-    """One item of an attendee's identity history."""
+    """Build an item of an attendee's identity history."""
     return presentation.finish(
         {
             "review_id": row["review_id"],
@@ -143,7 +143,7 @@ def close_review(services: Services, review: Row, decision: str, reason: str | N
 
 
 def link_persons(services: Services, review: Row) -> None:
-    """Accept: subject and candidate are one person from now on, and are never matched with each other."""
+    """Carry out "accept": subject and candidate are one person from now on, never matched with each other."""
     person = "coalesce(person_seq, seq)"
     storage = services.storage
     kept = storage.scalar(f"SELECT {person} FROM attendees WHERE seq = ?", (review["candidate_seq"],))
@@ -155,12 +155,12 @@ def link_persons(services: Services, review: Row) -> None:
 
 
 def mint_person(services: Services, review: Row) -> None:
-    """Distinct: the subject is a person of its own, whatever it was linked to before."""
+    """Carry out "distinct": the subject is a person of its own, whatever it was linked to before."""
     services.storage.execute("UPDATE attendees SET person_seq = seq WHERE seq = ?", (review["subject_seq"],))
 
 
 def apply_decision(services: Services, review: Row, decision: str) -> bool:
-    """Carry a decision out; whether a new identity was minted. A rejection only drops the suggestion."""
+    """Carry out a decision and return whether a new identity was minted. A rejection only drops the suggestion."""
     if decision == "accept":
         link_persons(services, review)
     elif decision == "distinct":
@@ -194,7 +194,7 @@ async def resolve_review(call: Call) -> Response:
 
 
 def check_merge_body(body: dict[str, Any]) -> tuple[tuple[str, str], tuple[str, str], str | None]:
-    """Source and target, each a kind and a partner ID, and the reason."""
+    """Check source and target, each a kind and a partner ID, and the reason."""
     source_kind = validation.check_kind(body.get("source_kind"), "source_kind")
     source_id = validation.check_partner_id(body.get("source_partner_id"), "source_partner_id")
     target_kind = validation.check_kind(body.get("target_kind"), "target_kind")
@@ -259,7 +259,7 @@ def supersede(services: Services, source_seq: int, target: Row) -> int:
 
 
 def rewrite_anchors(services: Services, source_seq: int, target: Row) -> int:
-    """Point at the target whatever pointed at the source: earlier merges and other open reviews.
+    """Point whatever pointed at the source at the target: earlier merges and other open reviews.
 
     A review that would then compare the target with itself, or repeat another one, is dropped instead.
     """
@@ -285,7 +285,7 @@ def rewrite_anchors(services: Services, source_seq: int, target: Row) -> int:
 
 
 def delete_computations(services: Services, source_seq: int) -> int:
-    """Delete every match with the source; how many there were."""
+    """Delete every match with the source and return how many there were."""
     return services.storage.execute(
         "DELETE FROM matches WHERE principal_seq = ? OR target_seq = ?", (source_seq, source_seq)
     ).rowcount

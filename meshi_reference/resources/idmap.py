@@ -16,7 +16,7 @@ MERGED_TOO = "SELECT 1 FROM attendees WHERE org_id = ? AND attendee_id = ?"
 
 
 def is_mapped(services: Services, org: str, kind: str, partner_id: str) -> bool:
-    """Whether the org has mapped the ID for that kind. An unknown kind maps nothing."""
+    """Tell whether the org has mapped the ID for that kind. An unknown kind maps nothing."""
     query = QUERIES.get(kind)
     if kind == "attendee" and services.settings.merged_id_mapped:
         query = MERGED_TOO

@@ -91,7 +91,7 @@ def existing_attendees(services: Services, event_seq: int, attendee_ids: list[st
 
 
 def apply_rows(services: Services, run: Row, rows: list[dict[str, Any]]) -> dict[str, int]:
-    """Insert or update attendees; how many were created, updated and skipped.
+    """Insert or update attendees and return how many were created, updated and skipped.
 
     An ID that was merged away stays merged: importing the same list again must not undo a decision.
     """
@@ -113,7 +113,7 @@ def apply_rows(services: Services, run: Row, rows: list[dict[str, Any]]) -> dict
 
 
 def initial_progress(total: int) -> dict[str, Any]:
-    """Progress of an import that has not begun."""
+    """Build the progress of an import that has not begun."""
     return {
         "total": total,
         "processed": 0,
@@ -126,7 +126,7 @@ def initial_progress(total: int) -> dict[str, Any]:
 
 
 def advance(progress: dict[str, Any], done: int, counts: dict[str, int]) -> dict[str, Any]:
-    """Progress after `done` further rows."""
+    """Return the progress after `done` further rows."""
     advanced = {**progress, "processed": progress["processed"] + done}
     for name, count in counts.items():
         advanced[name] = progress[name] + count
@@ -142,7 +142,7 @@ class ImportWork:
         self.services, self.run = services, run
 
     def prepare(self) -> bool:
-        """Nothing to load."""
+        """Load nothing."""
         return False
 
     def begin(self) -> int:

@@ -18,7 +18,7 @@ SIGNALS: dict[str, str] = {
 
 
 def normalise_text(text: str) -> str:
-    """Text without differences of case, width and spacing."""
+    """Return the text without differences of case, width and spacing."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 

@@ -63,13 +63,13 @@ def fraction(*parts: str) -> float:
 
 
 def similarity(first: Profile, second: Profile) -> float:
-    """Shared words among all words of two profiles, 0 to 1; the same in both directions."""
+    """Return the share of common words among all words of two profiles, 0 to 1; the same in both directions."""
     union = len(first.words | second.words)
     return len(first.words & second.words) / union if union else 0.0
 
 
 def directed_score(giver: Profile, taker: Profile) -> float:
-    """How much one attendee has to offer to another, 0 to 1."""
+    """Return how much one attendee has to offer to another, 0 to 1."""
     chance = fraction(giver.attendee_id, taker.attendee_id)
     return round(0.7 * chance + 0.3 * similarity(giver, taker), 6)
 
@@ -80,7 +80,7 @@ def final_score(a_to_b: float, b_to_a: float) -> float:
 
 
 def sub_scores(principal: Profile, target: Profile) -> dict[str, float]:
-    """All partial scores of an ordered pair, each from 0 to 1."""
+    """Return all partial scores of an ordered pair, each from 0 to 1."""
     a, b = principal.digest, target.digest
     return {
         "goal_complementarity": round(fraction("complementarity", min(a, b), max(a, b)), 6),
@@ -146,7 +146,7 @@ async def create_match_run(call: Call) -> Response:
 
 
 def initial_progress(total: int) -> dict[str, Any]:
-    """Progress of a match run that has not begun; it counts principals and the pairs stored for them."""
+    """Build the progress of a match run that has not begun: it counts principals and the pairs stored for them."""
     return {"total": total, "processed": 0, "pairs": 0, "error_count": 0, "errors": []}
 
 

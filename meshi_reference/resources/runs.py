@@ -81,7 +81,7 @@ def load_run(services: Services, seq: int) -> Row:
 
 
 def key_space(new: NewRun, settings: Settings) -> str:
-    """Where an idempotency key has to be unique: by default apart for event operations and POST /runs."""
+    """Name the space in which a key has to be unique: by default apart for event operations and POST /runs."""
     return "event" if new.event is not None or settings.shared_key_space else "generic"
 
 
@@ -94,7 +94,7 @@ def find_by_key(services: Services, new: NewRun) -> Row | None:
 
 
 def is_replay(existing: Row, new: NewRun, settings: Settings) -> bool:
-    """Whether a repeated key repeats its operation: same event and same kind of run.
+    """Tell whether a repeated key repeats its operation: same event and same kind of run.
 
     Source: canonical-flow, step 4 (key and event decide, not the body); errors-and-limits,
     IDEMPOTENCY_KEY_CONFLICT. A run outside event scope replays whatever its kind: that route lists no conflict.
@@ -174,7 +174,7 @@ def common_fields(call: Call) -> dict[str, Any]:
 
 
 def states_before_running(settings: Settings) -> tuple[str, ...]:
-    """Non-terminal states between queued and running; a variation."""
+    """Return the non-terminal states between queued and running; a variation."""
     return ("validating",) if settings.extra_statuses else ()
 
 

@@ -49,7 +49,7 @@ def find_session(services: Services, event: Row, session_id: str) -> Row | None:
 
 
 def require_session(services: Services, event: Row, session_id: str) -> Row:
-    """Like `find_session`; raises SESSION_NOT_FOUND."""
+    """Find a session like `find_session`. Raise SESSION_NOT_FOUND."""
     row = find_session(services, event, session_id)
     if row is None:
         raise ApiError("SESSION_NOT_FOUND", f"session {session_id} is not mapped in this event")

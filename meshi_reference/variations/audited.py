@@ -153,7 +153,7 @@ def lag_behind(patch: Patch) -> None:
 
 
 def counted(encode: Callable[[int], Any], decode: Callable[[str], int | None]) -> Callable[[Patch], None]:
-    """Cursors count the rows that were shown: rows that are added during a walk move it."""
+    """Let cursors count the rows that were shown: rows that are added during a walk move it."""
 
     def apply(patch: Patch) -> None:
         def fetch_page(
@@ -187,7 +187,7 @@ def opaque_number_of(text: str) -> int | None:
 
 
 def scroll(patch: Patch) -> None:
-    """One token leads through a whole walk; the server keeps the place."""
+    """Lead through a whole walk with one token; the server keeps the place."""
     places: dict[str, tuple[str, list[Any], str]] = {}
 
     def read_cursor(call: Call, list_name: str, scope: str) -> tuple[list[Any], str] | None:
@@ -269,7 +269,7 @@ PROFILE = re.compile(r"https://([a-z]{2,3}\.)?linkedin\.com/in/[A-Za-z0-9-]{3,10
 
 
 def strict_mail(patch: Patch) -> None:
-    """As common validators judge it: a local part of 64, labels of 63, a domain of 253, 254 characters in all."""
+    """Judge as common validators do: a local part of 64, labels of 63, a domain of 253, 254 characters in all."""
 
     def check(value: object, settings: Settings) -> str | None:
         text = validation.optional_text(value, "attendee_email", "INVALID_ATTENDEE_EMAIL")
@@ -446,7 +446,7 @@ def answer_again(patch: Patch) -> None:
 
 
 def settle_duplicates(patch: Patch) -> None:
-    """Of two rows with one e-mail address an enrichment keeps the earlier one, and asks nobody."""
+    """Keep the earlier of two rows with one e-mail address on enrichment, without a review."""
 
     def wrap(inner: Callable[[Services, Row, int, Any], None]) -> Any:
         def open_review(services: Services, subject: Row, candidate_seq: int, signals: Any) -> None:

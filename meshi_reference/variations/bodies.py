@@ -130,7 +130,7 @@ def trim(patch: Patch) -> None:
 
 
 def convert(patch: Patch) -> None:
-    """Numbers and booleans in a text for people are taken for the text that JSON writes."""
+    """Take numbers and booleans in a text for people as the text that JSON writes."""
 
     def text_of(value: Any) -> Any:
         if isinstance(value, bool):
@@ -300,7 +300,7 @@ variation(
 
 
 def any_day(patch: Patch) -> None:
-    """Whatever looks like a date is one."""
+    """Accept as a date whatever looks like one."""
     patch(
         validation,
         "is_calendar_date",
@@ -309,7 +309,7 @@ def any_day(patch: Patch) -> None:
 
 
 def any_date_form(patch: Patch) -> None:
-    """Every ISO form of a day is taken, and shown as YYYY-MM-DD."""
+    """Accept every ISO form of a day, and show it as YYYY-MM-DD."""
 
     def shown(value: object) -> object:
         if isinstance(value, str) and re.fullmatch(r"[0-9]{8}|[0-9]{4}-W[0-9]{2}-[1-7]", value):
@@ -335,7 +335,7 @@ def rounded_reads(patch: Patch) -> None:
 
 
 def other_keys(pattern: str) -> Callable[[Patch], None]:
-    """Idempotency keys have to fit a pattern."""
+    """Require that idempotency keys fit a pattern."""
 
     def apply(patch: Patch) -> None:
         def wrap(inner: Callable[[object, Settings], str]) -> Any:

@@ -71,7 +71,7 @@ def whole_seconds(patch: Patch) -> None:
 
 
 def start_in_utc(patch: Patch) -> None:
-    """Session times come back as the server keeps them, not as they were sent."""
+    """Show session times as the server keeps them, not as they were sent."""
 
     def wrap(inner: Callable[[Row, str, Settings], dict[str, Any]]) -> Any:
         def serialize_session(row: Row, event_id: str, settings: Settings) -> dict[str, Any]:
@@ -105,7 +105,7 @@ variation(
 
 
 def slashes_merged(patch: Patch) -> None:
-    """Slashes at the end of a path, and doubled ones, make no difference."""
+    """Ignore slashes at the end of a path, and doubled ones."""
 
     def wrap(inner: Callable[[str, tuple[str, ...]], list[str] | None]) -> Any:
         def split_path(raw_path: str, bases: tuple[str, ...]) -> list[str] | None:
@@ -275,7 +275,7 @@ def replay_before_validation(patch: Patch) -> None:
 
 
 def org_wide_attendees(patch: Patch) -> None:
-    """One person in all events: an import into one event shows in the others."""
+    """Keep one person in all events: an import into one event shows in the others."""
 
     def wrap(inner: Callable[[Services, Row, list[dict[str, Any]]], dict[str, int]]) -> Any:
         def apply_rows(services: Services, run: Row, rows: list[dict[str, Any]]) -> dict[str, int]:

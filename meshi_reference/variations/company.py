@@ -84,7 +84,7 @@ def full_org(patch: Patch) -> None:
 
 
 def strangers(address: Address, stopping: threading.Event, pause: float = 0.03) -> None:
-    """Another client of the same org: events, sessions, look-alike attendees, runs and reviews, all the time."""
+    """Run another client of the same org: events, sessions, look-alike attendees, runs and reviews, all the time."""
     parts = urlsplit(address.base)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port)
     headers = {"Authorization": f"Bearer {address.env['MESHI_KEY']}", "Content-Type": "application/json"}

@@ -20,7 +20,7 @@ COUNTS = ("superseded_anchors", "rewritten_anchors", "deleted_computations")
 
 
 def no_times(patch: Patch) -> None:
-    """Items of queues and histories show no times."""
+    """Show no times on items of queues and histories."""
 
     def change(body: JsonObject, row: Any) -> None:
         for name in ("created_at", "updated_at"):
@@ -74,7 +74,7 @@ def mismatch_first(patch: Patch) -> None:
 
 
 def is_well_formed(source: tuple[Any, Any]) -> bool:
-    """Whether kind and ID fit their patterns."""
+    """Tell whether kind and ID fit their patterns."""
     kind, partner_id = source
     return bool(validation.KIND_PATTERN.fullmatch(kind) and validation.PARTNER_ID_PATTERN.fullmatch(partner_id))
 

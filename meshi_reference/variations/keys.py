@@ -27,7 +27,7 @@ def object_error(body: dict[str, Any]) -> None:
 
 
 def codes_apart(body: dict[str, Any]) -> None:
-    """Rows with codes are counted by their codes and are no errors."""
+    """Count rows with codes by their codes, and not as errors."""
     if body["kind"] == "enrichment" and body["event_id"] is not None:
         progress = body["progress"]
         body["progress"] = {**progress, "error_count": 0, "errors": [], "rows_with_codes": progress.get("errors", [])}

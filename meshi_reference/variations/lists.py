@@ -81,7 +81,7 @@ def empty_page_for_unknown_cursors(patch: Patch) -> None:
 
 
 def cursors_used_once(patch: Patch) -> None:
-    """Each page has a cursor of its own, which the next request uses up."""
+    """Give each page a cursor of its own, which the next request uses up."""
     issued = itertools.count()
     used: set[str] = set()
 
@@ -156,7 +156,7 @@ def twenty_by_default(patch: Patch) -> None:
 
 
 def dictionary_order(patch: Patch) -> None:
-    """Attendees stand in the order of a dictionary; IDs that differ in case alone stand in the order of bytes."""
+    """Order attendees as a dictionary does; IDs that differ in case alone follow the order of bytes."""
     column = "attendees.attendee_id"
     patch(paging.ORDERS, "attendees", paging.Order(((f"{column} COLLATE NOCASE", False), (column, False))))
 

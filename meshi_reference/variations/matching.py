@@ -13,7 +13,7 @@ from ..storage import Row
 
 
 def two_reviews_a_pair(patch: Patch) -> None:
-    """Each of two look-alikes has a review about the other."""
+    """Give each of two look-alikes a review about the other."""
     patch.wrap(
         storage,
         "SCHEMA",
@@ -42,7 +42,7 @@ def whole_scores(patch: Patch) -> None:
 
 
 def few_pairs(patch: Patch) -> None:
-    """Only some attendees are anybody's match."""
+    """Match only some attendees."""
 
     def wrap(inner: Callable[[int, list[matching.Profile], int], Any]) -> Any:
         return lambda index, population, top_n: [] if index % 3 else inner(index, population, top_n)

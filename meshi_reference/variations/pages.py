@@ -11,7 +11,7 @@ from ..storage import Row
 
 
 def odd_cursors(patch: Patch) -> None:
-    """Cursors are text that has to be quoted with care."""
+    """Issue cursors that have to be quoted with care."""
     mark = "é+/=&%2B \u2713?#;"
     patch.wrap(paging, "encode_cursor", lambda inner: lambda *arguments: mark + inner(*arguments))
 
@@ -30,7 +30,7 @@ def empty_last_page(patch: Patch) -> None:
 
 
 def short_pages(patch: Patch) -> None:
-    """Pages hold what a chunk of the storage gave, at times less than was asked for."""
+    """Show what a chunk of the storage gave, at times less than was asked for."""
 
     def wrap(inner: Callable[[list[Row], int, Callable[[Row], str]], paging.Page]) -> Any:
         return lambda rows, limit, cursor_after: inner(rows, max(1, limit - limit // 4), cursor_after)

@@ -41,7 +41,7 @@ class Variation:
 
     @contextmanager
     def at_work(self, address: Address) -> Iterator[None]:
-        """Its other clients, where it has some, are at work for as long as the block lasts."""
+        """Let the server's other clients, if it has some, work for as long as the block lasts."""
         if self.background is None:
             yield
             return

@@ -32,7 +32,7 @@ def chunked(status: int, headers: Headers, content: bytes) -> operations.Wire:
 
 
 def dressed(status: int, headers: Headers, content: bytes) -> operations.Wire:
-    """Header names in capitals, in another order, with company."""
+    """Write header names in capitals, in another order, with others beside them."""
     labels = {b"content-type": b"application/json; charset=utf-8"}
     kept = [(name.title(), labels.get(name, value)) for name, value in reversed(headers)]
     more = [
