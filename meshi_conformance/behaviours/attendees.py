@@ -39,7 +39,7 @@ def no_object(one: Observed) -> str | None:
 
 
 def _reads(traffic: Traffic) -> Iterator[tuple[Observed, list[Import], dict[str, dict[str, Any]]]]:
-    """Whole attendee lists of events at rest: the read, the imports that ended before it, the rows by their IDs."""
+    """Return whole attendee lists of events at rest: the read, the imports that ended before it, and rows by ID."""
     for one in traffic.of("listAttendees"):
         event_id = one.params["event_id"]
         imports = [found for found in traffic.imports if found.event_id == event_id and found.started < one.ended]
@@ -48,7 +48,7 @@ def _reads(traffic: Traffic) -> Iterator[tuple[Observed, list[Import], dict[str,
 
 
 def earlier(traffic: Traffic) -> Sightings:
-    """Whether a list shows attendees of an earlier import that the latest one left out."""
+    """Tell whether a list shows attendees of an earlier import that the latest one left out."""
     for one, imports, listed in _reads(traffic):
         latest = imports[-1].ids
         others = set().union(*(found.ids for found in imports[:-1])) - latest
@@ -75,7 +75,7 @@ def omitted(traffic: Traffic) -> Sightings:
 
 
 def two_events(traffic: Traffic) -> Sightings:
-    """One attendee ID that was imported into two events under different names."""
+    """Look for one attendee ID that was imported into two events under different names."""
     first: dict[str, tuple[str, Any]] = {}
     twice: dict[str, tuple[str, Any, Any]] = {}
     for one in traffic.of("importAttendees"):

@@ -50,7 +50,7 @@ def context_update(traffic: Traffic) -> Sightings:
 
 
 def undocumented_members(traffic: Traffic) -> Sightings:
-    """Drift that the checks have found; none where no exchange shows any."""
+    """Return the drift that the checks have found; none where no exchange shows any."""
     shown = [one for one in traffic.all if one.accepted]
     drifting = [one for one in shown if one.drift]
     yield from (("some", one) for one in drifting)

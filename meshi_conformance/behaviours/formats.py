@@ -125,7 +125,7 @@ def timestamps(one: Observed) -> str | None:
 
 
 def clock(traffic: Traffic) -> Sightings:
-    """Whole seconds in every row of a form that shows fractions."""
+    """Look for whole seconds in every row of a form that shows fractions."""
     whole: dict[str, Observed] = {}
     for one in traffic.of("getEvent", "listEvents"):
         for text in _created(one) if one.accepted else ():

@@ -187,7 +187,7 @@ def end(traffic: Traffic) -> Sightings:
 
 
 def _first_pages(traffic: Traffic) -> Iterator[tuple[Observed, bool]]:
-    """First pages that have a cursor, each with whether an earlier page of the list has shown that more rows follow."""
+    """Return first pages with a cursor, each with whether an earlier page has shown that more rows follow."""
     most: dict[tuple[str, str | None, str | None], int] = {}
     for one in traffic.pages:
         rows = one.path, one.asked("kind"), one.asked("run_id")

@@ -25,7 +25,7 @@ def _look_alikes(traffic: Traffic) -> dict[str, list[tuple[str, str]]]:
 
 
 def _enriched(traffic: Traffic) -> dict[str, float]:
-    """When the first enrichment of each event was read as ended."""
+    """Return when the first enrichment of each event was read as ended."""
     found: dict[str, float] = {}
     for one, run_id in traffic.run_writes("createEnrichmentRun"):
         if run_id in traffic.ended:

@@ -17,7 +17,7 @@ SETTLED = 1.0
 
 
 def _runs(traffic: Traffic) -> Iterator[tuple[Observed, dict[str, Any]]]:
-    """Every run that a read shows: polls and rows of the run list."""
+    """Return every run that a read shows: polls and rows of the run list."""
     for one in traffic.run_reads:
         yield one, dict(one.answer)
     for one in traffic.of("listRuns"):
@@ -169,7 +169,7 @@ def replay_other_body(traffic: Traffic) -> Sightings:
 
 
 def _is_bad(one: Observed) -> bool:
-    """Whether a body breaks a documented bound: `top_n` below its range."""
+    """Tell whether a body breaks a documented bound: `top_n` below its range."""
     return one.body.get("top_n") == 0
 
 
@@ -190,7 +190,7 @@ def replay_flag(one: Observed) -> str | None:
 
 
 def key_in_flight(traffic: Traffic) -> Sightings:
-    """Equal calls that were under way at the same moment."""
+    """Look for equal calls that were under way at the same moment."""
     for operation in WRITES:
         calls: dict[tuple[str, str], list[Observed]] = defaultdict(list)
         for one in traffic.of(operation):

@@ -34,7 +34,7 @@ class Breaker:
         self._target = _Line()
 
     def refusal(self, operation: str) -> str | None:
-        """Why a request is not worth sending now; None where it is. One in a while is let through to see."""
+        """Say why a request is not worth sending now, or return None. One in a while is let through to see."""
         with self._lock:
             now = time.monotonic()
             for line, limit, what in (
@@ -49,7 +49,7 @@ class Breaker:
         return None
 
     def is_silent(self, operation: str) -> bool:
-        """Whether the last requests to the operation, or to the target, had no answer: repeats are idle."""
+        """Tell whether the last requests to the operation, or to the target, had no answer: repeats are idle."""
         with self._lock:
             return (
                 self._operations[operation].unanswered >= SILENT_OPERATION or self._target.unanswered >= SILENT_TARGET

@@ -62,7 +62,7 @@ class Patience(threading.local):
         self.part = f"an answer of more than {ANSWER_BYTES >> 20} MiB"
 
     def timeout(self, given: float | None) -> float:
-        """How long the next step may take."""
+        """Return how long the next step may take."""
         return max(0.001, min(SILENCE_SECONDS if given is None else given, self.end - time.monotonic()))
 
     @property
@@ -158,7 +158,7 @@ class Wire(httpcore.NetworkBackend):
 
 
 def _trust(base: str, way: Access) -> ssl.SSLContext:
-    """Which certificates to trust; none at all where TLS is never spoken."""
+    """Choose the certificates to trust; none at all where TLS is never spoken."""
     # Reading the certificate store takes longer than many a run on a plain local target.
     speaks_tls = base.startswith("https:") or (way.proxy or "").startswith("https:")
     return way.trust() if speaks_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -187,7 +187,7 @@ class Connections:
         return self._trust if proxy.startswith("https:") else None
 
     def _transport(self) -> httpx.HTTPTransport:
-        """One that nobody uses: the one that was used last, whose connection is most likely still open."""
+        """Return the most recently used idle transport; its connection is most likely still open."""
         try:
             return self._free.pop()
         except IndexError:
@@ -286,5 +286,5 @@ def _inflated(body: bytes | bytearray, form: int) -> bytes:
 
 
 def value_count(body: bytes) -> int:
-    """At least as many as a JSON body has values, at the cost of a few scans."""
+    """Return at least the number of values in a JSON body, at the cost of a few scans."""
     return body.count(b",") + body.count(b"[") + body.count(b"{")

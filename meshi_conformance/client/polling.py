@@ -118,7 +118,7 @@ def poll_to_end(api: Api, run_id: str) -> list[Exchange]:
 
 
 def _deadline(api: Api, kind: str) -> float:
-    """Seconds that a run of this kind may take: far less once several of them have not ended in time."""
+    """Return the seconds that a run of this kind may take: far less once several have not ended in time."""
     whole = api.transport.target.deadline(kind)
     return whole if api.transport.late_runs[kind] < PATIENCE_LOST else min(whole, max(2.0, whole / 20))
 

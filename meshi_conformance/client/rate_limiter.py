@@ -48,7 +48,7 @@ class Limiter:
                 self._file = path.open("r+b", buffering=0)
 
     def admit(self, rows: int = 0) -> float:
-        """Reserves one request that may create `rows` rows; returns the seconds to wait before sending it.
+        """Reserve one request that may create `rows` rows; return the seconds to wait before sending it.
 
         Raise CeilingReached, and reserves nothing, where a ceiling stands against it.
         """

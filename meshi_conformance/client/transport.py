@@ -116,7 +116,7 @@ class Transport:
         return getattr(self._held, "seconds", 0.0)
 
     def sleep(self, seconds: float) -> None:
-        """Wait; raises TransportTrouble once the run is over."""
+        """Wait. Raise TransportTrouble once the run is over."""
         if self._over.wait(seconds):
             raise TransportTrouble("the run was ended", "the run was ended")
 
@@ -384,7 +384,7 @@ class Transport:
             self.sleep(wait)
 
     def _try_again(self, request: _Request, problem: _NoAnswer, attempt: int, started: float) -> bool:
-        """Whether to repeat a request that had no answer, after a pause."""
+        """Tell whether to repeat a request that had no answer, after a pause."""
         if not (request.retriable or not request.maybe_done) or self._breaker.is_silent(request.name):
             return False
         if problem.final:
@@ -438,7 +438,7 @@ class Transport:
         return None
 
     def _once(self, request: _Request, fresh: bool = False) -> Exchange:
-        """One attempt, on a connection of its own where it is to be `fresh`. Raise _NoAnswer, or Exceeded."""
+        """Make one attempt, on a connection of its own where it is to be `fresh`. Raise _NoAnswer, or Exceeded."""
         number = self.recorder.next_id()
         sent = request.sent
         if int(number.rpartition("-")[2]) % 2 and "x-correlation-id" not in sent:

@@ -122,7 +122,7 @@ class Step:
         return not self.delivered or self.status == 429 or self.status >= 500
 
     def shows(self) -> Iterator[Run]:
-        """Every run that the answer shows."""
+        """Return every run that the answer shows."""
         if self.run is not None:
             yield self.run
         yield from self.runs

@@ -88,7 +88,7 @@ class Contract:
         return said
 
     def limits(self) -> Iterator[Limit]:
-        """Every bound that openapi/ and schemas/ put on what a client sends."""
+        """Return every bound that openapi/ and schemas/ put on what a client sends."""
         for operation in self.operations.values():
             for parameter in operation.parameters:
                 place, schema = parameter["in"], parameter["schema"]

@@ -80,7 +80,7 @@ def _limit(operations: Mapping[str, Operation], limit: Limit, bounds: str) -> Va
 
 
 def _is_pattern(limit: Limit) -> bool:
-    """Whether a limit is one of the field patterns of identity-and-ids in a parameter."""
+    """Tell whether a limit is one of the field patterns of identity-and-ids in a parameter."""
     return limit.place in ("path", "query") and "pattern" in limit.schema
 
 

@@ -79,7 +79,7 @@ class Boundary:
 
 
 def names_an_id(path: str) -> bool:
-    """Whether a member is named after an ID of the API's own making, such as `last_run_id`."""
+    """Tell whether a member is named after an ID of the API's own making, such as `last_run_id`."""
     return path.endswith(PUBLIC)
 
 

@@ -39,7 +39,7 @@ class Violation(NamedTuple):
 
 
 def check(exchange: Exchange, contract: Contract) -> list[Violation]:
-    """Everything that one exchange of an operation breaks.
+    """Return everything that one exchange of an operation breaks.
 
     Nothing for a request outside the 25 operations or below another base, whose answers the test that sends it judges,
     and nothing for a gateway's page in the API's place.
@@ -139,7 +139,7 @@ def _rate_limit(exchange: Exchange) -> Iterator[Violation]:
 
 
 def retry_after_is_valid(value: str | None) -> bool:
-    """Whether a Retry-After header holds a number of seconds or an HTTP date (RFC 9110, 10.2.3)."""
+    """Tell whether a Retry-After header holds a number of seconds or an HTTP date (RFC 9110, 10.2.3)."""
     return retry_after_seconds(value) is not None
 
 
@@ -207,7 +207,7 @@ def _refusal(exchange: Exchange, body: dict[str, Any], operation: Operation) -> 
 
 
 def _open_code(exchange: Exchange, operation: Operation) -> bool:
-    """Whether the pages name no code for refusing the request."""
+    """Tell whether the pages name no code for refusing the request."""
     if exchange.any_code:
         return True
     if operation.id == "createMatchRun" and exchange.status == 400:

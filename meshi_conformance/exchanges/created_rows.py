@@ -53,7 +53,7 @@ def planned(method: str, path: str, content: bytes | None, value: Any = None) ->
 
 
 def created(rows: Iterable[Row], status: int, answer: Any) -> list[Row]:
-    """Those of the planned rows that an answer confirms: none where it refused, or replayed an earlier write."""
+    """Return the planned rows that the response confirms; none for a refusal or an idempotent replay."""
     rows = list(rows)
     starts_run = bool(rows) and rows[0].kind.endswith("run")
     if not 200 <= status < 300 or (starts_run and status == 200):
@@ -63,12 +63,12 @@ def created(rows: Iterable[Row], status: int, answer: Any) -> list[Row]:
 
 
 def may_exist(status: int) -> bool:
-    """Whether an answer leaves open if the write took effect: a server's or a gateway's error, or none at all (0)."""
+    """Tell whether an answer leaves open if the write took effect: an error of a server or gateway, or no answer (0)."""
     return status >= 500 or status == 0
 
 
 def total(rows: Iterable[Row]) -> int:
-    """How many rows those are."""
+    """Return the number of rows."""
     return sum(row.count for row in rows)
 
 

@@ -126,12 +126,12 @@ class Exchange:
         return next((value for key, value in self.headers if key.lower() == wanted), None)
 
     def header_values(self, name: str) -> list[str]:
-        """Every value of a response header, by case-insensitive name."""
+        """Return every value of a response header, by case-insensitive name."""
         wanted = name.lower()
         return [value for key, value in self.headers if key.lower() == wanted]
 
     def broken(self, requirement: str) -> list[str]:
-        """How this exchange breaks a requirement, by the checks that run on every exchange."""
+        """Say how this exchange breaks a requirement, by the checks that run on every exchange."""
         return [message for name, message in self.violations if name == requirement]
 
     @property

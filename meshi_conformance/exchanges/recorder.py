@@ -66,7 +66,7 @@ class Recorder:
         return getattr(self._aside, "on", False)
 
     def start_test(self, name: str) -> None:
-        """From here on exchanges belong to this test."""
+        """Assign the exchanges from here on to this test."""
         self._test = name
         self.of_test = []
         self.quoted = []

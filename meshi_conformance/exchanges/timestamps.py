@@ -18,7 +18,7 @@ MOST_DIGITS = 15
 
 
 def instant(value: Any) -> Decimal | None:
-    """Seconds since 1970 of a timestamp, with the digits of its fraction; None for what is no timestamp.
+    """Return the seconds since 1970 of a timestamp, with the digits of its fraction; None for anything else.
 
     Whether a member has to be a timestamp is for its schema to say: a check of an order skips what is none.
     """
@@ -34,7 +34,7 @@ def instant(value: Any) -> Decimal | None:
 
 
 def after(first: Any, second: Any) -> bool:
-    """Whether one timestamp lies after another beyond doubt.
+    """Tell whether one timestamp lies after another beyond doubt.
 
     They are compared with the digits that both have, for a server may cut one of them short; what is no
     timestamp is after nothing.

@@ -115,7 +115,7 @@ class Runner:
         return self.result
 
     def _ordered(self) -> Iterator[tuple[Call, Expectation]]:
-        """Dressed calls: good, bad and open ones in turn, each kind in the order that the seed decides."""
+        """Order dressed calls: good, bad and open ones in turn, each kind in the order that the seed decides."""
         operation = self.result.operation
         groups: dict[str, list[tuple[Call, Expectation]]] = {"good": [], "bad": [], "open": []}
         for draft in cases.shuffled(cases.drafts(operation, self._plan), self._plan, operation):
@@ -272,6 +272,6 @@ def _smaller_values(value: Any) -> Iterator[Any]:
 
 
 def message(finding: Finding, plan: Plan) -> str:
-    """One line for the report: what is wrong, the smallest request, how to make it again."""
+    """Write one line for the report: what is wrong, the smallest request, how to make it again."""
     body = "" if finding.call.body is NOTHING else f" {json.dumps(finding.call.body, ensure_ascii=False)[:300]}"
     return f"{finding}; smallest request found:{body} ({plan.repeat})"

@@ -76,7 +76,7 @@ def _without_headers(contract: Contract) -> dict[str, Any]:
 
 
 def _with_parameters(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Whatever may name parameters: the paths and their operations."""
+    """Return whatever may name parameters: the paths and their operations."""
     for entry in document["paths"].values():
         yield entry
         yield from (entry[method] for method in ("get", "post", "put") if method in entry)
@@ -134,7 +134,7 @@ def _generated(operation: str, plan: Plan) -> Iterator[Draft]:
 
 
 def _examples(strategy: Any, number: int, plan: Plan) -> list[Any]:
-    """Examples of a strategy, the same for the same seed."""
+    """Return examples of a strategy, the same for the same seed."""
     from hypothesis import HealthCheck, Phase, given, seed, settings
 
     found: list[Any] = []

@@ -92,7 +92,7 @@ class Histories:
         return self._meter.sent
 
     def run(self) -> None:
-        """Each kind of history once, then again in an order that the seed decides."""
+        """Run each kind of history once, then again in an order that the seed decides."""
         kinds = [
             self._event_once,
             self._session_once,
@@ -175,7 +175,7 @@ class Histories:
             )
 
     def _session_once(self) -> None:
-        """One session ID in two events of the org at once."""
+        """Create one session ID in two events of the org at once."""
         events = [self._event(), self._event()]
         session_id = self._given.name("session")
         calls = [
@@ -217,7 +217,7 @@ class Histories:
     # One run for a key
 
     def _one_run(self) -> None:
-        """One key for two events and two operations at once: one run in all, whoever comes first."""
+        """Send one key for two events and two operations at once: one run in all, whichever comes first."""
         events = [self._event(), self._event()]
         key = self._given.idempotency_key()
         operations = ["createEnrichmentRun", "createMatchRun", "importAttendees"]
@@ -244,7 +244,7 @@ class Histories:
     # Reads and writes
 
     def _context(self) -> None:
-        """One writer counts up, readers look on through two operations."""
+        """Let one writer count up while readers look on through two operations."""
         event_id = self._event()
         path = {"event_id": event_id}
         writes: list[Moment] = []
@@ -288,7 +288,7 @@ class Histories:
         )
 
     def _two_writers(self) -> None:
-        """Two writers with a field each, read after every write: neither takes the other's back."""
+        """Let two writers set a field each, and read after every write: neither may undo the other's."""
         event_id = self._event()
         path = {"event_id": event_id}
         names = ("event_details", "welcome_instructions")
@@ -321,7 +321,7 @@ class Histories:
         )
 
     def _found_at_once(self) -> None:
-        """Sessions created side by side: each is found once its creation was acknowledged, and all are listed."""
+        """Create sessions side by side: each must be found once it was acknowledged, and all be listed."""
         event_id = self._event()
         path = {"event_id": event_id}
         requests = [self._given.session_request() for _ in range(CLIENTS)]
@@ -396,7 +396,7 @@ class Histories:
     # Decisions
 
     def _decisions(self) -> None:
-        """One review, decided by several clients at once: one decision is taken."""
+        """Decide one review from several clients at once: one decision must be taken."""
         event_id = self._event()
         rows = self._given.look_alikes()
         self._given.imported(event_id, rows)

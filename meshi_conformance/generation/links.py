@@ -41,7 +41,7 @@ class Link:
 
 
 def links(contract: Contract) -> Iterator[Link]:
-    """Every link of the contract."""
+    """Return every link of the contract."""
     for entry in contract.document["paths"].values():
         for method in ("get", "post", "put"):
             for status, response in entry.get(method, {}).get("responses", {}).items():
@@ -132,7 +132,7 @@ class Walk:
         return self._meter.sent
 
     def run(self) -> None:
-        """One walk after another, each through an event of its own."""
+        """Make one walk after another, each through an event of its own."""
         while not self._meter.spent and not self.broken:
             self._through_an_event()
             if len(self.followed) == len(self.links) and self._meter.left < self._meter.sent:

@@ -118,7 +118,7 @@ class Model:
         return exchange
 
     def expect(self, holds: bool, requirement: str, family: str, message: Callable[[], str]) -> None:
-        """Compare; what breaks is charged to the requirement, with the level that the catalogue gives it."""
+        """Compare; a difference breaks the requirement, with the level that the catalogue gives it."""
         self.checked.add(f"generated.model.{family}")
         if requirement not in self.contract.requirements:
             raise LookupError(f"the model names {requirement}, which is no requirement")
@@ -459,7 +459,7 @@ class Model:
                     self._same(exchange, rows[attendee_id], shown, one.sent[name], requirement, "attendees")
 
     def _shows(self, event: Event, page: Exchange) -> bool:
-        """Whether a page of attendees shows each one that is surely there with what was imported last."""
+        """Tell whether a page of attendees shows each one that is surely there with what was imported last."""
         rows = {row.get("attendee_id"): row for row in page.items}
         sure = [(rows.get(id), one.sent.get("name")) for id, one in event.attendees.items() if one.sure]
         return all(row is not None and name in (None, row.get("display_name")) for row, name in sure)

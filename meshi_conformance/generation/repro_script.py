@@ -82,7 +82,7 @@ def _literal(value: Any, run: str, known: dict[str, str]) -> str:
 
 
 def _in_strings(text: str, run: str) -> str:
-    """Inside a dictionary every string that holds the run's name becomes one that holds the new name."""
+    """Put the new name for the run's name into every string of a dictionary."""
     return re.sub(
         r"'((?:[^'\\]|\\.)*)'",
         lambda found: (

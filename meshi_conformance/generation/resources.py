@@ -107,7 +107,7 @@ class Resources:
         )
 
     def _unknown(self, path: Any) -> dict[str, str]:
-        """Well-formed IDs that nobody can have: they carry the run's name."""
+        """Return well-formed IDs that cannot exist: they carry the run's name."""
         return {name: value if name == "kind" else self._named(value) for name, value in path.items()}
 
     def _named(self, value: str) -> str:
@@ -142,7 +142,7 @@ class Resources:
         return body
 
     def _rows(self, rows: list[Any]) -> list[Any]:
-        """Rows with new IDs, the same ones where they were the same, and of people who look like nobody else."""
+        """Return rows with new IDs, equal where they were equal, of people who look like no other attendee."""
         names: dict[str, str] = {}
         found = []
         for row in rows:
@@ -210,7 +210,7 @@ def _ending(text: str, token: str, most: int) -> str:
 
 
 def _paths(operation: str, world: World) -> list[dict[str, str]]:
-    """Path parameters with which reading finds something, or below which a call may write."""
+    """Return path parameters with which reading finds something, or below which a call may write."""
     event, people = "event_id", world.people
     if operation in ("createSession", "updateEventContext", "createEnrichmentRun", "createMatchRun"):
         return [{event: world.playground.event_id}]

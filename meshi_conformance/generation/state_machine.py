@@ -73,7 +73,7 @@ def explore(api: Api, given: Given, calls: Calls, contract: Contract, plan: Plan
 
 
 def _first_walk(model: Model, outcome: Outcome) -> Found | None:
-    """One walk through every part of the model, so that each was asked however small the budget is."""
+    """Walk once through every part of the model, so that each was asked however small the budget is."""
     outcome.walks += 1
     try:
         tour(model)
@@ -279,7 +279,7 @@ def _machine(make: Callable[[], Model], failed: Callable[[str, str, Model, Trace
             return events[min(number % 3, len(events) - 1)]
 
         def teardown(self) -> None:
-            """At the end of a walk everything is read once more, also what no rule came back to."""
+            """Read everything once more at the end of a walk, also what no rule came back to."""
             if sys.exc_info()[1] is None and not self.over:
                 self.do(audit, self.model)
 
@@ -292,7 +292,7 @@ def _machine(make: Callable[[], Model], failed: Callable[[str, str, Model, Trace
         @rule()
         @kept()
         def rest(self) -> None:
-            """Nothing: Hypothesis begins with the walk that repeats its simplest rule, which should cost nothing."""
+            """Do nothing: Hypothesis begins with the walk that repeats its simplest rule, which should cost nothing."""
 
         @rule(members=members_of_event(), retry=st.booleans())
         @kept(lambda self: len(self.model.events) < EVENTS)
@@ -441,7 +441,7 @@ def _machine(make: Callable[[], Model], failed: Callable[[str, str, Model, Trace
         @rule(at=pick, more=st.booleans())
         @kept(lambda self: len(self.model.reviews) < 2)
         def open_reviews(self, at: int, more: bool) -> None:
-            """Two rows of one person, enriched: a review may appear, and need not."""
+            """Enrich two rows of one person: a review may appear, and need not."""
             event = self.event(at)
             if event.decided and not more:
                 return

@@ -41,7 +41,7 @@ SPECIAL = (
 
 
 def text(most: int) -> Any:
-    """Texts of 1 to `most` characters: letters of many scripts, digits and punctuation, not blank at the ends.
+    """Draw texts of 1 to `most` characters: letters of many scripts, digits and punctuation, not blank at the ends.
 
     Only texts that are their own normal form, so that a server may keep them as it likes.
     """

@@ -24,7 +24,7 @@ SHOWN_EXCHANGES = 6
 
 
 def listener(config: pytest.Config) -> Any:
-    """allure-pytest's listener; None where no Allure results are asked for."""
+    """Return allure-pytest's listener; None where no Allure results are asked for."""
     return config.pluginmanager.get_plugin("allure_listener")
 
 

@@ -138,7 +138,7 @@ def _codes(contract: Contract) -> set[str]:
 
 
 def _answers(answers: list[Exchange]) -> str:
-    """Which request was answered how, for people; equal answers are named together."""
+    """Tell people which request was answered how; equal answers are named together."""
     said: dict[str, list[str]] = {}
     for one in answers:
         said.setdefault(f"answered {one.answered_by}{_title(one)}", []).append(f"{one.method} {one.path[:80]}")
@@ -189,7 +189,7 @@ def _mend(target: Target, shown: Exchange) -> str:
 
 
 def _other_base(target: Target, api: Api, contract: Contract) -> str:
-    """Where the API was found instead, in a sentence with the mend. Keys are not sent there."""
+    """Say in a sentence where the API was found instead, and how to mend it. Keys are not sent there."""
     for base in list(_candidates(target.base))[:CANDIDATES]:
         with suppress(TransportTrouble):
             found = api.as_key(None).request("GET", "/auth", base=base, patient=False)
@@ -199,7 +199,7 @@ def _other_base(target: Target, api: Api, contract: Contract) -> str:
 
 
 def _candidates(base: str) -> Iterator[str]:
-    """Bases of the same host that may have been meant, the likeliest first."""
+    """Return bases of the same host that may have been meant, the likeliest first."""
     parts = urlsplit(base)
     segments = [one for one in parts.path.split("/") if one]
     seen = {base}

@@ -35,7 +35,7 @@ class _Collected:
 
 
 def tests_by_requirement() -> dict[str, list[str]]:
-    """The tests that cite each requirement, in the order of the files. No test is run and no target asked."""
+    """Return the tests that cite each requirement, in the order of the files, without running one."""
     collected = _Collected()
     output = io.StringIO()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):

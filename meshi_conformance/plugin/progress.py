@@ -51,7 +51,7 @@ class Progress:
             self._out = None
 
     def line(self) -> str:
-        """Where the run stands, in one line."""
+        """Say in one line where the run is."""
         self._read()
         now = time.time()
         text = f"{len(self._operations)} of {self._whole} operations, {self._exchanges} exchanges"

@@ -38,7 +38,7 @@ class RunSession:
         self.calls = Calls(self.given, self.world)
 
     def clean(self, text: str) -> str:
-        """Text that may hold what a server sent, without keys and with nothing that steers a terminal."""
+        """Clean text that may hold what a server sent: without keys, and with nothing that steers a terminal."""
         return visible(self.redaction.text(text))
 
     def show(self, exchange: Exchange) -> str:

@@ -173,7 +173,7 @@ def _proxy(base: str, environment: Mapping[str, str]) -> tuple[str, str | None]:
 
 
 def _excludes(entry: str, host: str, netloc: str) -> bool:
-    """Whether an entry of NO_PROXY means this host: `*`, a domain or an address (also with a port), or a network."""
+    """Tell whether an entry of NO_PROXY means this host: `*`, a domain, an address (with or without port) or a network."""
     if "/" in entry:
         try:
             return ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)

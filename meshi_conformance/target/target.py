@@ -73,7 +73,7 @@ class Target:
         return self.base.removesuffix(CURRENT_BASE) + LEGACY_BASE
 
     def lacks(self, need: str) -> str | None:
-        """Why a requirement with this need cannot be judged here; None where it can."""
+        """Say why a requirement with this need cannot be judged here; None where it can."""
         if need in self.cannot:
             return self.cannot[need]
         if need == "legacy_alias":
@@ -91,11 +91,11 @@ class Target:
         return self.variables.get(role, KEY_VARIABLES[role])
 
     def deadline(self, kind: object) -> float:
-        """How many seconds a run of this kind may take to end."""
+        """Return how many seconds a run of this kind may take to end."""
         return self.deadlines.get(str(kind), self.run_deadline)
 
     def as_data(self) -> dict[str, Any]:
-        """JSON-able form, keys included: it goes to worker processes and nowhere else."""
+        """Return a JSON-able form, keys included: it goes to worker processes and nowhere else."""
         return {**asdict(self), "capabilities": sorted(self.capabilities)}
 
     @classmethod
@@ -246,7 +246,7 @@ def _check_keys(keys: Mapping[str, str], variables: Mapping[str, str], base: str
 
 
 def _quick(target: Target) -> Target:
-    """Near servers are polled quickly: nobody else waits for them."""
+    """Poll near servers quickly: they serve this run alone."""
     return replace(target, run_deadline=60.0, poll_first=0.01, poll_most=0.5)
 
 

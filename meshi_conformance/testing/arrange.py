@@ -29,7 +29,7 @@ PAGES_LOOKED_AT = 20
 
 
 def plain_rows(base: str, count: int) -> list[dict[str, Any]]:
-    """Rows of an import with the two required members alone; their IDs sort in the order of the rows."""
+    """Return rows of an import with the two required members alone; their IDs sort in the order of the rows."""
     return [{"attendee_id": f"{base}-{number:05d}", "name": "Conny"} for number in range(count)]
 
 
@@ -119,7 +119,7 @@ class Given:
         return {name: value for name, value in row.items() if value is not None}
 
     def look_alikes(self) -> list[dict[str, Any]]:
-        """Two rows of one person: all but the ID is the same, so any identity rule should notice."""
+        """Return two rows of one person: all but the ID is the same, so any identity rule should notice."""
         one = self.attendee()
         return [one, {**one, "attendee_id": self.name("attendee")}]
 
@@ -197,11 +197,11 @@ class Given:
         return self.polled(exchange)[-1].json
 
     def polled(self, exchange: Exchange) -> list[Exchange]:
-        """Every poll of the run that an accepted write started, until it succeeded, wholly or in part."""
+        """Return every poll of the run that an accepted write started, until it succeeded, wholly or in part."""
         return self.polled_run(self.run_id(exchange), exchange.operation)
 
     def polled_run(self, run_id: str, operation: str | None) -> list[Exchange]:
-        """Every poll of a run that this operation started, until it succeeded, wholly or in part."""
+        """Return every poll of a run that this operation started, until it succeeded, wholly or in part."""
         try:
             polls = poll_to_end(self.api, run_id)
             last = polls[-1].json
@@ -238,7 +238,7 @@ class Given:
     def listed(
         self, call: Call, until: Callable[[list[JsonObject]], bool] | None = None, **bounds: int
     ) -> list[JsonObject]:
-        """Every row of a list, from pages of the largest size; those up to the page that is enough for `until`."""
+        """Return every row of a list, from pages of the largest size, up to the page that is enough for `until`."""
         fetch = lambda query: self.api.send(call.but(query={**call.query, **query}))  # noqa: E731
         try:
             return rows(walk(fetch, {"limit": 100}, until=until, **bounds))

@@ -30,6 +30,6 @@ def exchange_of(problem: BaseException) -> str:
 
 
 def _number(exchange: Exchange) -> int:
-    """Which exchange of its process it is."""
+    """Return the place of an exchange among those of its process."""
     found = re.search(r"[0-9]+\Z", exchange.id)
     return int(found[0]) if found else 0

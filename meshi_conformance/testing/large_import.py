@@ -39,7 +39,7 @@ def largest_import(given: Given) -> dict[str, Any]:
 
 
 def largest_list(given: Given, largest: Any) -> dict[str, Any]:
-    """How the attendees of the largest import are listed once its run has ended.
+    """Return how the attendees of the largest import are listed once its run has ended.
 
     `listed` is the number of its rows that are listed at least once, `twice` of those that come again, `leaked` says
     that the row too many is among them, `stopped` why the walk came to no end, if it did not.

@@ -159,5 +159,5 @@ def score(row: JsonObject) -> float | None:
 
 
 def created(row: JsonObject) -> Decimal | None:
-    """When a row was created; None where it does not show it."""
+    """Return when a row was created; None where it does not show it."""
     return instant(row.get("created_at"))

@@ -69,7 +69,7 @@ def exhausted_window(given: Given) -> dict[str, Any]:
 
 
 def _writes(given: Given, call: Call) -> list[Call]:
-    """Good writes, which create their row where the window opens meanwhile."""
+    """Return good writes, which create their row where the window opens meanwhile."""
     return [
         call.but(operation="createEvent", body=given.event_request(title="Rate Limit Conformance Summit")),
         call.but(operation="createRun", body=given.generic_run_request()),

@@ -58,7 +58,7 @@ class World:
             threading.Thread(target=self._ahead, args=(name,), daemon=True, name=f"world-{name}").start()
 
     def close(self) -> None:
-        """Says that nobody will read any part: what is still being built may fail unheard."""
+        """Stop: ignore errors of parts that are still being built."""
         self._closed = True
 
     def _ahead(self, name: str) -> None:

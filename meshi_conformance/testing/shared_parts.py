@@ -50,7 +50,7 @@ def _event(given: Given, world: World) -> dict[str, Any]:
 
 
 def _sessions(given: Given, world: World) -> dict[str, Any]:
-    """Five sessions of the event, created out of order, two of them starting at the same moment."""
+    """Create five sessions of the event, out of order, two of them starting at the same moment."""
     event_id = world.event.id
     requests = []
     for hour in (11, 9, 12, 10, 9):
@@ -65,7 +65,7 @@ def _sessions(given: Given, world: World) -> dict[str, Any]:
 
 
 def _people(given: Given, world: World) -> dict[str, Any]:
-    """Attendees of the event, imported and the import ended; IDs that every collation orders alike."""
+    """Import attendees into the event and wait for the end; every collation orders their IDs alike."""
     event_id = world.event.id
     base = given.name("person")
     rows = [given.attendee(attendee_id=f"{base}{number:03d}") for number in range(ATTENDEES)]
@@ -117,7 +117,7 @@ def _pair(given: Given, world: World) -> dict[str, Any]:
 
 
 def _second(given: Given, world: World) -> dict[str, Any]:
-    """Another event of the org with attendees and a match run of its own."""
+    """Create another event of the org with attendees and a match run of its own."""
     event_id = given.event(title="Second Conformance Summit")
     rows = [given.attendee() for _ in range(3)]
     given.imported(event_id, rows)
@@ -169,7 +169,7 @@ def _long_session(given: Given, world: World) -> dict[str, Any]:
 
 
 def _long_people(given: Given, world: World) -> dict[str, Any]:
-    """Two attendees of that event whose IDs are as long as allowed."""
+    """Import two attendees of that event whose IDs are as long as allowed."""
     event_id = world.long_event.event_id
     rows = [given.attendee(attendee_id=longest_id(given, "attendee")) for _ in range(2)]
     given.imported(event_id, rows)
@@ -230,7 +230,7 @@ def _crowd(given: Given, world: World) -> dict[str, Any]:
 
 
 def _history(given: Given, world: World) -> dict[str, Any]:
-    """Three attendees who look alike, with the identity history of each before and after every decision.
+    """Create three attendees who look alike, and read each identity history before and after every decision.
 
     `stranger` is the history of somebody unlike them, before the first decision and after the last.
     """
@@ -346,7 +346,7 @@ def _largest(given: Given, world: World) -> dict[str, Any]:
 
 
 def _largest_list(given: Given, world: World) -> dict[str, Any]:
-    """How the attendees of the largest import are listed."""
+    """Return how the attendees of the largest import are listed."""
     return largest_list(given, world.largest)
 
 

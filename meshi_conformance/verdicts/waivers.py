@@ -47,13 +47,13 @@ class Waiver:
     target: str | None = None
 
     def expects(self, message: str) -> bool:
-        """Whether a failure is the one that was accepted."""
+        """Tell whether a failure is the one that was accepted."""
         if self.failure is not None:
             return self.failure in message
         return re.search(self.failure_pattern or "", message) is not None
 
     def holds_up(self, verdict: RequirementVerdict) -> bool:
-        """Whether the cause is what keeps a requirement undecided."""
+        """Tell whether the cause is what keeps a requirement undecided."""
         return (
             verdict.is_undecided
             and self.cause_class in (None, verdict.cause_class)
@@ -66,11 +66,11 @@ class Waiver:
         return repr(self.failure) if self.failure is not None else f"/{self.failure_pattern}/"
 
     def concerns(self, name: str, base: str) -> bool:
-        """Whether it holds on a target."""
+        """Tell whether it holds on a target."""
         return self.target is None or self.target.rstrip("/") in (name.rstrip("/"), base.rstrip("/"))
 
     def as_data(self) -> dict[str, Any]:
-        """JSON-able form, as results.json keeps it."""
+        """Return a JSON-able form, as results.json keeps it."""
         return {**asdict(self), "expires": self.expires.isoformat()}
 
     @classmethod

@@ -96,7 +96,7 @@ class Attendees(Rule):
                 self.judge(row[name] is None, "attendees.optional", seen, message, trace)
 
     def _others(self, seen: Observation, known: AttendeeRow) -> bool:
-        """Whether something else may have changed the row: an import that is on its way, an enrichment, a decision."""
+        """Tell whether something else may have changed the row: an import under way, an enrichment, a decision."""
         scope = (seen.org, "attendees", seen.parameters["event_id"])
         ended = self._ended(seen, known.imports[-1][1])
         assert ended is not None

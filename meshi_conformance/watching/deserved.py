@@ -47,15 +47,15 @@ class Witnessed(Known):
         return True if event is not None and event.trace.before(self.now) else None
 
     def has_match_run(self, id: str) -> bool | None:
-        """Unknown: what was seen of a run does not tell where it can be read."""
+        """Leave open: what was seen of a run does not tell where it can be read."""
         return None
 
     def has_session(self, id: str) -> bool | None:
-        """Unknown."""
+        """Leave open."""
         return None
 
     def can_merge(self, source: str, target: str) -> bool | None:
-        """Unknown."""
+        """Leave open."""
         return None
 
 
@@ -170,7 +170,7 @@ class Deserved(Rule):
 
 
 def _is_text(value: object) -> bool:
-    """Whether every text in a JSON value is Unicode."""
+    """Tell whether every text in a JSON value is Unicode."""
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -179,5 +179,5 @@ def _is_text(value: object) -> bool:
 
 
 def _for_what_it_names(seen: Observation, operation: Operation, expected: Expectation) -> bool:
-    """Whether the refusal may be about a resource that does not exist, which may win over the call's mistake."""
+    """Tell whether the refusal may be about a resource that does not exist, which may win over the call's mistake."""
     return EXISTENCE in expected.freedoms and seen.exchange.code in operation.errors.get(404, ())

@@ -113,19 +113,19 @@ class Known:
     merges: frozenset[tuple[str, str]] = frozenset()
 
     def names(self, operation: str, path: Mapping[str, str]) -> bool | None:
-        """Whether the path parameters of an operation name what exists; None where that is not known."""
+        """Tell whether the path parameters of an operation name what exists; None where that is not known."""
         return path in self.paths.get(operation, ())
 
     def has_match_run(self, id: str) -> bool | None:
-        """Whether a match run has this ID."""
+        """Tell whether a match run has this ID."""
         return id in self.match_runs
 
     def has_session(self, id: str) -> bool | None:
-        """Whether a session has this ID."""
+        """Tell whether a session has this ID."""
         return id in self.sessions
 
     def can_merge(self, source: str, target: str) -> bool | None:
-        """Whether a review allows this merge of two attendees."""
+        """Tell whether a review allows this merge of two attendees."""
         return (source, target) in self.merges
 
 
@@ -358,7 +358,7 @@ TYPES = frozenset({"required", "empty", "no text", "no JSON object", "no list wi
 
 
 def _refusals(limit: Limit, verdict: str) -> Answers:
-    """How a mistake in a field may be refused; `verdict` says what is wrong with it."""
+    """Return how a mistake in a field may be refused; `verdict` says what is wrong with it."""
     if limit.code is None:
         return {(400, None)}
     codes = {limit.code}
@@ -446,7 +446,7 @@ def _text(name: str, value: str, schema: Mapping[str, Any]) -> Iterator[str]:
 
 
 def is_ordinary(value: str) -> bool:
-    """Whether a text has only letters, digits, marks and punctuation of the basic plane, and spaces."""
+    """Tell whether a text has only letters, digits, marks and punctuation of the basic plane, and spaces."""
     return all(
         letter == " "
         or (ord(letter) <= 0xFFFF and letter not in FORBIDDEN and unicodedata.category(letter)[0] in ORDINARY)
@@ -558,7 +558,7 @@ def _is_progress(value: Mapping[str, Any]) -> bool:
 
 
 def _is_json_by_any_reading(content: bytes) -> bool:
-    """Whether some parser could read it: lenient ones take other encodings, comments and NaN."""
+    """Tell whether some parser could read it: lenient ones take other encodings, comments and NaN."""
     for encoding in ("utf-8", "latin-1", "utf-16"):
         try:
             json.loads(content.decode(encoding, "replace").strip("\ufeff\x00 \t\r\n"))

@@ -44,7 +44,7 @@ class Moment:
 
 
 def moment(entry: dict[str, Any]) -> Moment:
-    """When an entry happened; raises Unusable where it does not say."""
+    """Return when an entry happened. Raise Unusable where it does not say."""
     text = entry.get("startedDateTime")
     found = _MOMENT.fullmatch(text) if isinstance(text, str) else None
     if found is None:
@@ -132,12 +132,12 @@ def exchange(entry: dict[str, Any], *, name: str, where: str, base: str) -> tupl
 
 
 def _lower_correlation(headers: dict[str, str]) -> dict[str, str]:
-    """Clients write the name in any case; checks look for the documented one."""
+    """Spell the name as documented, for the checks; clients write it in any case."""
     return {"x-correlation-id" if name.lower() == "x-correlation-id" else name: one for name, one in headers.items()}
 
 
 def answered(entry: dict[str, Any]) -> bool:
-    """Whether an answer was recorded; the other parts of the entry can then be read."""
+    """Tell whether an answer was recorded; the other parts of the entry can then be read."""
     request, response = entry.get("request"), entry.get("response")
     status = response.get("status") if isinstance(response, dict) else None
     return isinstance(request, dict) and isinstance(status, int) and 200 <= status < 600
@@ -150,7 +150,7 @@ def method(entry: dict[str, Any]) -> str:
 
 
 def _came_from_cache(entry: dict[str, Any]) -> bool:
-    """Whether the server did not give this answer now: a browser's cache or a worker in the page did."""
+    """Tell whether the server did not give this answer now: a browser's cache or a worker in the page did."""
     return bool(entry.get("_fromCache") or entry.get("_fetchedViaServiceWorker") or entry.get("_was_fulfilled_locally"))
 
 
@@ -218,7 +218,7 @@ def _is_number(value: Any) -> TypeGuard[float]:
 
 
 def split_base(url: str) -> tuple[str, str]:
-    """Scheme and host of a URL, and its path; empty for what is not a URL."""
+    """Return scheme and host of a URL, and its path; empty for what is not a URL."""
     try:
         parts = urlsplit(url)
         host = parts.netloc.rpartition("@")[2]

@@ -150,7 +150,7 @@ class Keys(Rule):
         self.judge(run_id == use.run_id, f"idempotency.simultaneous.one_run.{operation}", seen, message, use.trace)
 
     def _listed(self, seen: Observation, row: dict[str, Any]) -> None:
-        """Two runs of one event and kind under one key: the key started both."""
+        """Require that no two runs of one event and kind show one key: it would have started both."""
         key, event_id, run_id = row.get("idempotency_key"), row.get("event_id"), row.get("run_id")
         operation = KINDS.get(str(row.get("kind"))) if event_id is not None else "createRun"
         if not isinstance(key, str) or not isinstance(run_id, str) or operation is None:

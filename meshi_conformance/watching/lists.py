@@ -309,7 +309,7 @@ class Lists(Rule):
         before: dict[str, Any] | None,
         end: bool,
     ) -> None:
-        """Rows that the list has shown before the walk began, and that this page should have shown."""
+        """Return rows that the list has shown before the walk began, and that this page should have shown."""
         known = self._known.get(_full(walk.key, seen))
         ranked = [row for row in rows if listing.rank(row) is not None]
         if not known or not walk.whole or (not ranked and not end):
@@ -359,7 +359,7 @@ def _twice(keys: list[Hashable]) -> Hashable:
 
 
 def _wrong(listing: Listing, one: dict[str, Any], other: dict[str, Any]) -> bool | None:
-    """Whether a row stands after one that it should precede; None where readings of the order differ."""
+    """Tell whether a row stands after one that it should precede; None where readings of the order differ."""
     if listing.family == "attendees":
         return _wrong_ids(str(one["attendee_id"]), str(other["attendee_id"]))
     if listing.time:
@@ -370,7 +370,7 @@ def _wrong(listing: Listing, one: dict[str, Any], other: dict[str, Any]) -> bool
 
 
 def _wrong_ids(one: str, other: str) -> bool | None:
-    """Whether two IDs are out of order in every collation; None where collations differ."""
+    """Tell whether two IDs are out of order in every collation; None where collations differ."""
     orders = {(_ > other_) for _, other_ in zip(_collations(one), _collations(other), strict=True)}
     return orders.pop() if len(orders) == 1 else None
 

@@ -86,7 +86,7 @@ class Matches(Rule):
             self.tally.hold(f"matching.latest_run.{name}")
 
     def _later(self, run: RunRow, other: RunRow) -> bool:
-        """Whether a run was started after another one was answered, and ended after it, too."""
+        """Tell whether a run was started after another one was answered, and ended after it, too."""
         if run.started_by is None or other.started_by is None or run.ended is None or other.ended is None:
             return False
         later_end = after(run.ended[0].get("terminal_at"), other.ended[0].get("terminal_at"))
@@ -133,7 +133,7 @@ class Matches(Rule):
                 self._capped(seen, (seen.org, run_id, principal), target)
 
     def _agrees(self, seen: Observation, row: dict[str, Any], alone: bool, key: tuple[str, str, str, str]) -> None:
-        """One pair has one score in a run, wherever it is read."""
+        """Require that one pair has one score in a run, wherever it is read."""
         score, match_id, before = row.get("final_score"), row.get("match_id"), self._pairs.get(key)
         run = self.memory.runs.get(key[:2])
         settled = run is not None and run.ended is not None and run.ended[1].before(seen.trace)
@@ -156,7 +156,7 @@ class Matches(Rule):
         self.judge(not twice, "matching.event.pair_once", seen, message)
 
     def _capped(self, seen: Observation, key: tuple[str, str, str], target: str) -> None:
-        """No principal has more matches than the run's `top_n`."""
+        """Require that no principal has more matches than the run's `top_n`."""
         run = self.memory.runs.get(key[:2])
         most = run.request.get("top_n") if run is not None and run.request is not None else None
         if not isinstance(most, int) or isinstance(most, bool):
@@ -169,7 +169,7 @@ class Matches(Rule):
 
 
 def _well_ended(run: RunRow, seen: Observation) -> bool:
-    """Whether a run had ended, and not failed, before an exchange began."""
+    """Tell whether a run had ended, and not failed, before an exchange began."""
     return (
         run.ended is not None
         and run.ended[1].before(seen.trace)

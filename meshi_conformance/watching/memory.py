@@ -100,5 +100,5 @@ class Memory:
             known[:] = [(a, min(b, ended) if id == run_id else b, id) for a, b, id in known]
 
     def changed(self, scope: Hashable, began: float, ended: float) -> bool:
-        """Whether a list may have changed between two moments, as far as was seen."""
+        """Tell whether a list may have changed between two moments, as far as was seen."""
         return any(a <= ended and began <= b for a, b, _ in self.changes.get(scope) or ())

@@ -55,11 +55,11 @@ class Trace:
     summary: str
 
     def before(self, other: Trace) -> bool:
-        """Whether this exchange had surely ended when the other one began."""
+        """Tell whether this exchange had surely ended when the other one began."""
         return self.ended + (0.0 if self.source == other.source else BETWEEN_SOURCES) < other.began
 
     def overlaps(self, other: Trace) -> bool:
-        """Whether neither of the two had surely ended when the other one began."""
+        """Tell whether neither of the two had surely ended when the other one began."""
         return not self.before(other) and not other.before(self)
 
 

@@ -181,7 +181,7 @@ def _free(host: str, port: int) -> None:
 
 
 def find() -> str | None:
-    """mitmdump beside this Python, or on the PATH."""
+    """Find mitmdump beside this Python, or on the PATH."""
     beside = Path(sys.executable).with_name("mitmdump")
     return str(beside) if beside.exists() else shutil.which("mitmdump")
 

@@ -59,7 +59,7 @@ class Recording:
         return any(one.shows_keys for one in self.files)
 
     def exchanges(self) -> Iterator[tuple[Exchange, Coverage]]:
-        """Every exchange with the API, in the order in which they ended."""
+        """Return every exchange with the API, in the order in which they ended."""
         order = _order(self.files)
         streams = [one.path.open("rb") for one in self.files]
         try:
@@ -202,7 +202,7 @@ def _spans(stream: BinaryIO, file: _File, found: Recording) -> Iterator[Span]:
 
 
 def _kind_of_lines(start: bytes) -> str:
-    """`spool` for a file of this suite, `entries` for one with a HAR entry a line; empty for a whole archive."""
+    """Return `spool` for a file of this suite, `entries` for one with a HAR entry a line; empty for an archive."""
     line = start.partition(b"\n")[0].strip()
     try:
         first = json.loads(line)
@@ -235,7 +235,7 @@ def _at(stream: BinaryIO, file: _File, index: int) -> dict[str, Any]:
 
 
 def _order(files: list[_File]) -> Iterator[tuple[int, int]]:
-    """File and index of each entry, in the order in which they ended."""
+    """Return file and index of each entry, in the order in which they ended."""
     if len(files) == 1 and all(a <= b for a, b in zip(files[0].ends, files[0].ends[1:], strict=False)):
         return ((0, index) for index in range(len(files[0].ends)))
     pairs = [(number, index) for number, file in enumerate(files) for index in range(len(file.ends))]

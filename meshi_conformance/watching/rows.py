@@ -147,7 +147,7 @@ class CreatedRows(Rule):
                 self.judge(same(name, sent, said), "events.listed.details", seen, message, event.trace)
 
     def _untouched(self, event: EventRow, row: dict[str, Any]) -> bool:
-        """Whether nothing but what was seen can have changed the event: by another way than the API, it could."""
+        """Tell whether nothing but what was seen can have changed the event: by another way than the API, it could."""
         then, now = instant(event.updated_at), instant(row.get("updated_at"))
         return then is None or now is None or abs(float(then - now)) < ROUNDING or bool(event.contexts)
 
@@ -239,7 +239,7 @@ class CreatedRows(Rule):
 
 
 def same(name: str, sent: Any, said: Any) -> bool:
-    """Whether a value is read as it was sent: dates by their day, timestamps by their moment."""
+    """Tell whether a value is read as it was sent: dates by their day, timestamps by their moment."""
     if name.endswith("_date"):
         return isinstance(said, str) and said[:10] == sent[:10]
     if name.endswith("_timestamp"):

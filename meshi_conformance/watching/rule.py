@@ -39,7 +39,7 @@ class Rule:
             self.judge(said == asked, requirement, seen, message)
 
     def known(self, requirement: str) -> bool:
-        """Whether the contract has the requirement: some families leave operations out."""
+        """Tell whether the contract has the requirement: some families leave operations out."""
         return requirement in self.contract.requirements
 
 
@@ -59,7 +59,7 @@ def _limits(contract: Contract) -> dict[tuple[str, str, str], Limit]:
 
 
 def is_usable_key(key: Any) -> bool:
-    """Whether a text surely stands for itself as an idempotency key, where a server accepted it."""
+    """Tell whether a text surely stands for itself as an idempotency key, where a server accepted it."""
     return isinstance(key, str) and 0 < len(key) <= MOST_KEY and key == key.strip() and is_ordinary(key)
 
 
@@ -69,6 +69,6 @@ def limits_of(contract: Contract, operation: str, code: str | None) -> list[Limi
 
 
 def comparable(contract: Contract, operation: str, name: str, sent: Any, place: str = "body") -> bool:
-    """Whether the pages leave no freedom about a text that was sent, so that it is read as it was sent."""
+    """Tell whether the pages leave no freedom about a text that was sent, so that it is read as it was sent."""
     limit = _limits(contract).get((operation, place, name))
     return isinstance(sent, str) and limit is not None and not list(judge_member(name, sent, limit))

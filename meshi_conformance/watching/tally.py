@@ -64,7 +64,7 @@ class Tally:
             self.fail(requirement, exchange, message, *earlier)
 
     def leave(self, reason: str) -> None:
-        """Something could not be judged for lack of what the recording does not show."""
+        """Note what could not be judged for lack of what the recording does not show."""
         self.unjudged[reason] += 1
 
     def _checked(self, requirement: str) -> str:

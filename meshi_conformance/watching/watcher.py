@@ -164,13 +164,13 @@ class Watcher:
         return Observation(exchange, coverage, operation, parameters, party, org, named)
 
     def _learn_org(self, seen: Observation) -> None:
-        """`/auth` names the org of the key that asks."""
+        """Learn the org of the key that asks `/auth`."""
         org = seen.answer.get("org_id") if seen.exchange.operation == "getAuth" and seen.accepted else None
         if isinstance(org, str) and seen.party is not None and seen.party not in SAME_ORG:
             self._orgs.setdefault(seen.party, org)
 
     def _again(self, seen: Observation) -> bool:
-        """Whether two recorders, or two files, hold the same exchange."""
+        """Tell whether two recorders, or two files, hold the same exchange."""
         one = seen.exchange
         if not one.correlation_id:
             return False
@@ -210,7 +210,7 @@ SAME_MOMENT = 10.0
 
 
 def _unfit(seen: Observation) -> str | None:
-    """Why an exchange is none that the API answered; None where it can be judged."""
+    """Say why an exchange is not the API's answer; None where it can be judged."""
     if 300 <= seen.status < 400:
         return "the answer is a redirect or tells a cache that nothing changed"
     if seen.exchange.method in ("HEAD", "OPTIONS", "CONNECT"):

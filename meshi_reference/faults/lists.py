@@ -483,7 +483,7 @@ for _suffix, _sentence, _query in (
 for _name in ("attendee_matches", "event_matches"):
 
     def _forget_run(patch: Patch, operation: str = LISTS[_name].operation) -> None:
-        """Pages after the first are of the latest run."""
+        """Take the pages after the first from the latest run."""
 
         def make(inner: Callable[..., Row | None]) -> Any:
             def choose_run(call: Call, event: Row, pinned: str | None = None) -> Row | None:

@@ -292,7 +292,7 @@ def delete_computations(services: Services, source_seq: int) -> int:
 
 
 async def merge_review(call: Call) -> Response:
-    """endpoint-reference, POST /review-queue/:review_id/merge.
+    """Answer POST /review-queue/:review_id/merge (endpoint-reference).
 
     Order of the checks: shape, review, both entities mapped, source of this review, target acceptable; so
     each refusal can occur while everything that is checked after it is in order.

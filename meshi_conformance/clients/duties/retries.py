@@ -60,7 +60,7 @@ class OneEffect(Judge):
             self.keeps(self._open.pop(name), step)
 
     def _looked(self, step: Step) -> None:
-        """After a look the client knows what became of a lost write, and may begin another one."""
+        """Allow another write after a look: the client knows what became of the lost one."""
         for name, lost in list(self._lost.items()):
             if step.is_success and step.operation in LOOKS.get(str(lost.operation), frozenset({"listRuns"})):
                 self.keeps(lost, step)
