@@ -86,7 +86,7 @@ class Recording:
         self.write(Path(os.environ[FILE]))
 
     def write(self, file: Path) -> None:
-        """One JSON line of times, then one for each exchange in the order of sending. Bytes stand as Latin-1."""
+        """One JSON line of times, then one for each exchange in the order of sending. Bytes are written as Latin-1."""
         ordered = sorted(self.exchanges, key=lambda one: one[1].started)
         with file.open("w", encoding="utf-8") as stream:
             stream.write(json.dumps({"marks": self.marks, "tests": self.tests, "parts": self.parts}) + "\n")

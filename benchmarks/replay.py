@@ -23,7 +23,7 @@ import httpx
 from meshi_conformance.client.call import Padded
 
 MADE_BY_SERVER = frozenset({"run_id", "review_id", "match_id", "next_cursor"})
-"""Members of answers whose values differ from server to server and may stand in later requests."""
+"""Members of answers whose values differ from server to server and may appear in later requests."""
 
 TERMINAL = frozenset({"succeeded", "partial", "failed"})
 WAIT_SECONDS = 10.0

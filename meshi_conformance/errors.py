@@ -35,7 +35,7 @@ class TransportTrouble(Inconclusive):
 
 
 class AnswerLost(TransportTrouble):
-    """A write that must not be sent again had no answer: nobody knows whether it was done."""
+    """A write that must not be sent again had no answer: whether it took effect is unknown."""
 
 
 class DeadlinePassed(Inconclusive):
@@ -97,7 +97,7 @@ class ConnectionBroken(ServersFault):
 
 
 class CheckFailed(AssertionError):
-    """A check that stands outside a test module found a violation. It is raised: `python -O` drops an assert."""
+    """A check outside the test modules found a violation. It is raised: `python -O` drops an assert."""
 
 
 class UsageError(Exception):

@@ -1,6 +1,6 @@
 """The words of a result: levels, verdicts, causes and outcomes, each written down once.
 
-Every enumeration stands in the order of severity, the most serious value first, and says so nowhere else.
+The values of every enumeration are in the order of severity, the most serious first; no other place repeats it.
 """
 
 from __future__ import annotations
@@ -91,5 +91,5 @@ Word = TypeVar("Word", Level, Verdict, CauseClass, Outcome)
 
 
 def worst(words: Iterable[Word]) -> Word:
-    """Return the most serious of some words of one enumeration. Raise ValueError where there is none."""
+    """Return the most serious of some words of one enumeration. Raise ValueError without any."""
     return min(words, key=lambda word: list(type(word).__members__.values()).index(word))

@@ -112,7 +112,7 @@ def announce(address: server.Address) -> None:
 
 
 def stop_after_stdin() -> None:
-    """End this process as a signal would, once nobody holds the other end of standard input."""
+    """End this process as a signal would, once the other end of standard input is closed."""
     with contextlib.suppress(OSError):
         while os.read(0, 4096):
             pass

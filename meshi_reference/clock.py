@@ -9,7 +9,7 @@ from .settings import Settings
 
 
 class Clock:
-    """Wall time that never stands still and never goes back while the server runs.
+    """Wall time that always advances and never goes back while the server runs.
 
     Lists order by creation time; two rows made in the same microsecond would otherwise tie.
     """

@@ -163,7 +163,7 @@ def parse_json(body: bytes) -> Any:
         if body.count(b"[") + body.count(b"{") > MOST_LEVELS:
             _refuse_depth(value)
         if _SURROGATE.search(body):
-            # An unpaired \\uD800 parses, but is no text that could be stored or sent back.
+            # An unpaired \\uD800 parses, but cannot be stored or sent back as text.
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError):
         raise ApiError("INVALID_JSON", "the body is not valid JSON") from None

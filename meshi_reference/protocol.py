@@ -1,5 +1,7 @@
-"""The HTTP/1.1 connection: uvicorn's, except that even what is no HTTP is answered in the error envelope, that a client
-which stays silent is let go, and that connections are bounded."""
+"""The HTTP/1.1 connection: uvicorn's, with three differences.
+
+What is not HTTP gets the error envelope too, a silent client is disconnected, and the number of connections is bounded.
+"""
 
 from __future__ import annotations
 

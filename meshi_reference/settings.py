@@ -56,14 +56,14 @@ class Settings:
     extra_members: bool = False
     """Objects carry members that the documentation does not name."""
     limit_policy: Literal["refuse", "clamp"] = "refuse"
-    """A page size outside 1-100: 400 INVALID_LIMIT, or the nearest legal size (50 where it is no number)."""
+    """A page size outside 1-100: 400 INVALID_LIMIT, or the nearest legal size (50 where it is not a number)."""
     cursor_policy: Literal["refuse", "restart"] = "refuse"
     """A cursor never issued: 400 INVALID_CURSOR, or the first page."""
     wrong_method: Literal[405, 404] = 405
     body_before_event: bool = False
     """Which error wins: an invalid body (True) or an unknown event (False)."""
     non_object_body: Literal["invalid_json", "empty_object"] = "invalid_json"
-    """A JSON body that is no object: INVALID_JSON, or the first field's code."""
+    """A JSON body that is not an object: INVALID_JSON, or the first field's code."""
     strict_formats: bool = False
     """Refuse e-mails, LinkedIn URLs, time zones, visibilities and slugs that do not look like one."""
     require_https_webhook: bool = False

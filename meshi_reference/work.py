@@ -82,7 +82,7 @@ WORK: dict[str, Callable[[Services, Row], Work]] = {
 
 
 def work_of(services: Services, run: Row) -> Work:
-    """Return the work that a run stands for."""
+    """Return the work of a run."""
     return (GenericWork if run["event_seq"] is None else WORK[run["kind"]])(services, run)
 
 

@@ -75,7 +75,7 @@ def test_who_needs_no_review_is_shown_so(given: Given, world: World) -> None:
         raise NothingThere("people who are unlike each other have open reviews", "unlike attendees have reviews")
     for row in rows_of(given, people.event_id):
         identity: Any = row["identity"]
-        assert isinstance(identity, JsonObject), f"`identity` is no object: {identity!r}"
+        assert isinstance(identity, JsonObject), f"`identity` is not an object: {identity!r}"
         shown = identity["review_required"], identity["open_review_count"]
         assert shown == (False, 0), f"{row.get('attendee_id')} is shown with {identity} while no review is open"
 

@@ -23,7 +23,7 @@ FULL = {
 def context_of(exchange: Exchange) -> JsonObject:
     """The context in an answer; a failed assertion where it holds none."""
     context = exchange["context"]
-    assert isinstance(context, JsonObject), f"`context` of {exchange.summary} is no object"
+    assert isinstance(context, JsonObject), f"`context` of {exchange.summary} is not an object"
     return context
 
 

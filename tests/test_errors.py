@@ -1,6 +1,6 @@
 """Every error row of the endpoint reference, each provoked for its own reason and for nothing else.
 
-A code stands for one mistake wherever it is listed, so the table is kept by code: how to spoil a valid call in
+A code means one mistake wherever it is listed, so the table is kept by code: how to spoil a valid call in
 that one way. The valid call itself is accepted first.
 """
 
@@ -28,7 +28,7 @@ NO_TEXT: tuple[Any, ...] = ({"conf": "no text"}, ["no text"], [])
 """What no reading takes for a string; a number could be."""
 
 NO_OBJECT: tuple[Any, ...] = ("no object", ["no object"], 7, 0, False)
-"""What is no JSON object; an empty array is left out, as some languages do not tell it from an empty object."""
+"""Bodies that are not JSON objects; without an empty array, which some languages take for an empty object."""
 
 LONGEST = {
     (limit.place, limit.name): limit.schema["maxLength"] for limit in CONTRACT.limits() if "maxLength" in limit.schema
@@ -92,7 +92,7 @@ def malformed_ids(call: Call, twin: Call, given: Given) -> list[Call]:
 
 
 def unknown(parameter: str) -> Spoil:
-    """A well-formed partner ID that nobody used."""
+    """A well-formed partner ID that was never used."""
     return lambda call, twin, given: [call.at(**{parameter: given.name("unknown")})]
 
 
@@ -171,7 +171,7 @@ SPOILS: dict[str, Spoil] = {
 ALSO_RIGHT: dict[tuple[str, str], tuple[int, str]] = {
     # What makes a run ID malformed is not given: to some servers garbage is just an ID of no run.
     ("getRun", "INVALID_RUN_ID"): (404, "RUN_NOT_FOUND"),
-    # Whether a row that is no object spoils itself or the array it stands in is open.
+    # Whether a row that is not an object spoils itself or its whole array is open.
     ("importAttendees", "INVALID_ATTENDEE"): (400, "INVALID_ATTENDEES"),
 }
 """Another refusal that the same call may earn."""

@@ -24,7 +24,7 @@ RUN_WRITES = [operation.id for operation in load().operations.values() if operat
 
 
 def a_number() -> str:
-    """A number that nobody used, without a zero at either end."""
+    """A number that was never used, without a zero at either end."""
     return f"{secrets.randbelow(9) + 1}{secrets.randbelow(10**10):010d}{secrets.randbelow(9) + 1}"
 
 

@@ -27,7 +27,7 @@ OPERATIONS = (*EVENT_OPERATIONS, "createRun")
 AT_ONCE = 8
 """First calls with one key that are sent at the same moment."""
 BEHIND = 16
-"""Older runs that are looked at behind our own: runs started at the same moment stand next to it."""
+"""Older runs that are looked at behind our own: runs started at the same moment are listed next to it."""
 MOST_PAGES = 20
 
 NOT_ACCEPTED: dict[str, dict[str, Any]] = {

@@ -56,7 +56,7 @@ def org_queue(api: Api, given: Given) -> Iterator[set[Any]]:
 
 
 def page_in_org_queue(api: Api, given: Given, review_id: str) -> int | None:
-    """The page of the org's queue, counted from 1, that lists a review; None where it does not stand there.
+    """The page of the org's queue, counted from 1, that lists a review; None where no page does.
 
     Raises Inconclusive where the queue is too long to say so.
     """
@@ -73,7 +73,7 @@ def subject(api: Api, given: Given, event_id: str, review_id: str) -> Any:
 def test_an_open_review_stays_in_the_queue_of_its_event(given: Given, world: World) -> None:
     queue = world.queue
     missing = set(queue.reviews) - set(event_queue(given, queue.event_id))
-    assert not missing, f"reviews that nobody resolved and that are no longer listed: {sorted(missing)}"
+    assert not missing, f"unresolved reviews that are no longer listed: {sorted(missing)}"
 
 
 @requirement("identity.queue.org")
@@ -258,7 +258,7 @@ def pair_of(attendee_id: Any, pairs: list[list[str]]) -> tuple[str, str]:
     for one, other in pairs:
         if attendee_id in (one, other):
             return attendee_id, other if attendee_id == one else one
-    raise NothingThere(f"the review is about {attendee_id!r}, who is no look-alike", "reviews about somebody else")
+    raise NothingThere(f"the review is about {attendee_id!r}, who is not a look-alike", "reviews about somebody else")
 
 
 def page_before(api: Api, given: Given, review_id: str) -> int | None:
@@ -323,7 +323,7 @@ def judge_answer(judge: Judge, given: Given, answer: Exchange, review_id: str, p
     with judge("identity.resolve.subject"):
         given.accepted(answer)
         assert answer["kind"] == "attendee", f"the review is about attendees, `kind` is {answer['kind']!r}"
-        assert answer["partner_id"] in people, f"{answer['partner_id']!r} is no look-alike of the event"
+        assert answer["partner_id"] in people, f"{answer['partner_id']!r} is not a look-alike of the event"
 
 
 def judge_resolved(
@@ -344,7 +344,7 @@ def judge_resolved(
         given.accepted(answer)
         if page is None:
             raise CouldNotArrange(f"the org's queue did not list {review_id}", "the org's queue lacks open reviews")
-        # Where it stood, and one page on for the reviews that others have opened since.
+        # Where it was, and one page on for the reviews that others have opened since.
         look = lambda: any(review_id in one for one in islice(org_queue(api, given), page + 1))  # noqa: E731
         listed = look_until(api, "listReviews", look, lambda listed: not listed)
         assert not listed, f"{answer.summary}, and the org's queue still lists it"
@@ -376,7 +376,7 @@ def reading_order(api: Api, given: Given, event_id: str, review_id: str, pair: l
 
 
 def either_way(send: Callable[[tuple[str, str]], Exchange], pair: tuple[str, str]) -> Exchange:
-    """The answer about a pair, or about the reverse where the first one is no source to this server.
+    """The answer about a pair, or about the reverse pair where this server refuses the first one as a source.
 
     Which of two look-alikes a review is about, and so which one can be the source, is not documented.
     """

@@ -37,7 +37,7 @@ def test_a_call_without_a_usable_key_is_unauthorized(operation: str, api: Api, c
     for refused in (
         call.but(key=None),
         call.but(authorization="Basic Y29uZjpjb25m"),
-        # A good key in a header that is no bearer header.
+        # A good key in a header that is not a bearer header.
         call.but(scheme=""),
         call.but(scheme="Token "),
         call.but(authorization="Bearer conf-token-of-no-key-0000000000"),
@@ -138,7 +138,7 @@ def is_not_found(*codes: str) -> Callable[[Call, Api, Given, World], None]:
 
 
 def texts(items: list[JsonObject], member: str) -> set[str]:
-    """The values that a member has in rows; what is no text names nobody's row."""
+    """The values that a member has in rows; a value that is not a text names no row."""
     return {row[member] for row in items if isinstance(row.get(member), str)}
 
 
@@ -169,7 +169,7 @@ def lists_nothing_of_ours(member: str) -> Callable[[Call, Api, Given, World], No
         theirs = api.send(call.but(key="other", query=query))
         if not theirs.accepted:
             return
-        # A server may take a cursor that is not theirs for none, and both orgs may use one event ID.
+        # A server may ignore a foreign cursor and return page 1, and both orgs may use the same event ID.
         own = shown_to_others(call, api, member, 1000)
         leaked = texts(theirs.items, member) & mine - own
         assert not leaked, f"{theirs.summary} to another org's key with our cursor, with {len(leaked)} rows of ours"
@@ -200,7 +200,7 @@ def creates_its_own_event(call: Call, api: Api, given: Given, world: World) -> N
 
 
 def names_their_org(call: Call, api: Api, given: Given) -> None:
-    """An org in the body, which the pages do not name, is no way into it: the key alone says whose event it is."""
+    """An org in the body, which the pages do not name, has no effect: the key alone says whose event it is."""
     org_id = given.accepted(api.as_key("other").get_auth())["org_id"]
     request = {**given.event_request(title="Ours alone"), "org_id": org_id}
     if api.send(call.but(body=request)).accepted:
@@ -257,7 +257,7 @@ ISOLATION: dict[str, Callable[[Call, Api, Given, World], None]] = {
     # Neither the review nor the attendees exist in the other org; the pages do not say which is missed first.
     "mergeReview": is_not_found("REVIEW_NOT_FOUND", "PARTNER_ID_NOT_FOUND"),
 }
-"""How another org's key must be answered; every other operation stands below one event of ours."""
+"""How another org's key must be answered; every other operation works below one event of ours."""
 
 
 @per_operation("isolation", [name for name in OPERATIONS if name != "getAuth"])

@@ -45,7 +45,7 @@ def test_an_operation_is_served_under_the_legacy_base(
         names = [one["name"] for one in OPERATIONS[operation].path_parameters()]
         call = Call(operation, path={name: given.name("none") for name in names})
     if OPERATIONS[operation].writes:
-        # A body that nobody can read is refused by whoever serves the operation, and changes nothing.
+        # Every server of the operation refuses a body that cannot be read, and changes nothing.
         call = call.but(content=b'{"conf": "cut')
     current, legacy = api.send(call), api.send(call.but(base=target.legacy_base))
     assert (legacy.status, legacy.code) == (current.status, current.code), (

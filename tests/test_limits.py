@@ -1,6 +1,6 @@
 """Every documented bound from both sides: at the bound accepted, past it refused with the field's code.
 
-The bounds come from openapi/ and schemas/; here stands which values lie at a bound and which past it.
+The bounds come from openapi/ and schemas/; this module says which values lie at a bound and which past it.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ KNOWN_KINDS = ["event", "session", "attendee"]
 
 BAD_FIRST = tuple(mark + "conf" for mark in "-._:")
 BAD_INSIDE = ("conf id", "conf+id", "conf@id", "conf\u00e9", "\u00e9conf", "conf\u0663")
-"""Values that the ID pattern rules out: letters and digits of other scripts are none of its own."""
+"""Values that the ID pattern rules out: letters and digits of other scripts are not among its own."""
 
 NO_TEXT: Any = {"conf": "no text"}
 MISSING: Any = object()
-"""Stands for a member that is left out."""
+"""The marker of a member that is left out."""
 
 
 def non_ascii(length: int) -> str:
@@ -118,7 +118,7 @@ FORMATS: dict[str, tuple[str, str]] = {
     "end_timestamp": ("2031-03-10T10:30:00Z", "not a timestamp"),
     "webhook_url": ("https://example.com/conformance?from=limits", "not a url"),
 }
-"""By field: a value of its format, and text that is none by any reading."""
+"""By field: a value of its format, and text that no reading accepts."""
 
 
 SHORT_TEXTS = {
@@ -140,7 +140,7 @@ SPOILT: dict[tuple[str, str], dict[str, Any]] = {
     ("createSession", "session_id"): {"end_timestamp": "not a timestamp"},
     ("importAttendees", "attendee_id"): {"company": "x" * 513},
 }
-"""By field of an ID: a mistake in a field that stands behind it, so that nothing is created."""
+"""By field of an ID: a mistake in a later field, so that nothing is created."""
 
 
 @dataclass(frozen=True)
@@ -372,7 +372,7 @@ def well_formed(operation: str, calls: Calls, world: World) -> Call:
 
 
 def longest_ids(call: Call, world: World, event_id: str = "") -> dict[str, str]:
-    """The IDs of greatest length that stand for the IDs in a call's path; `event_id` in place of the shared event."""
+    """The IDs of greatest length that replace the IDs in a call's path; `event_id` in place of the shared event."""
     # Only what the call needs: an operation that refuses long IDs must not hide behind those that made them.
     found: dict[str, Callable[[], str]] = {
         "event_id": lambda: event_id or world.long_event.event_id,
@@ -472,7 +472,7 @@ def test_the_longest_text_is_given_back_whole(api: Api, given: Given) -> None:
     read = given.accepted(api.get_event(event_id)).json
     assert {name: read[name] for name in event} == event
     kept = given.accepted(api.get_event_context(event_id))["context"]
-    assert isinstance(kept, dict), "the context is no object"
+    assert isinstance(kept, dict), "the context is not an object"
     assert {name: kept.get(name) for name in context} == context
     given.settle(Call("listAttendees", path={"event_id": event_id}), "attendee_id", [sent["attendee_id"]])
     listed = given.accepted(api.list_attendees(event_id)).items

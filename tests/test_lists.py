@@ -163,7 +163,7 @@ def test_small_pages_show_every_row_once_and_in_order(name: str, api: Api, world
 def test_large_pages_show_every_attendee_once(api: Api, world: World) -> None:
     call, key = Call("listAttendees", path={"event_id": world.crowd.event_id}), member("attendee_id")
     walks = [walked(api, call, limit) for limit in (100, 60, 50)]
-    # Who is listed at all is judged elsewhere: here, that every walk shows whom another one shows.
+    # Only consistency between page sizes is judged here; completeness is attendees.listed.
     shown = {key(row) for one in walks for row in one.rows}
     ours = [attendee_id for attendee_id in sorted(set(world.crowd.ids)) if attendee_id in shown]
     if len(ours) <= 100:
@@ -192,7 +192,7 @@ def test_the_identity_history_is_newest_first(api: Api, world: World) -> None:
             old = [place for place, row in enumerate(after[one]) if row in earlier]
             if new and old and history.moments[number] - history.moments[0] > 1:
                 judged = True
-                assert max(new) < min(old), f"an entry that a decision added stands below older ones of {one}"
+                assert max(new) < min(old), f"an entry that a decision added comes below older ones of {one}"
     if not judged:
         raise NothingThere("the entries show no time", "the entries of an identity history do not show their order")
 
@@ -230,7 +230,7 @@ ORG_WIDE: dict[str, tuple[str, str, Callable[[Given, World], list[Hashable]]]] =
     "runs": ("listRuns", "run_id", lambda given, world: five_runs(given)),
     "reviews": ("listReviews", "review_id", lambda given, world: world.queue.reviews),
 }
-"""Operation, what names a row, and rows of ours that stand near the top."""
+"""Operation, what names a row, and rows of ours that are near the top."""
 
 
 def of_org(name: str, *aspects: str) -> list[str]:
@@ -258,8 +258,8 @@ def test_small_pages_of_the_whole_org_show_each_of_our_rows_once(
         found = [key(row) for row in walked(api, call, 100, until=until, most_pages=20).rows]
         return found[: max((place for place, one in enumerate(found, 1) if one in ours), default=len(found))]
 
-    # Rows of others that appear or vanish meanwhile may move ours, which is no fault of a walk. So a walk
-    # counts against the server only where the list stood still around it.
+    # Rows of others that appear or vanish meanwhile may move ours, which is not a fault of a walk. So a walk
+    # counts against the server only where the list did not change around it.
     walk_once_shown(api, call, 100, until, until=until, most_pages=20)
     for attempt in range(1, TRIES + 1):
         before = top()
@@ -274,7 +274,7 @@ def test_small_pages_of_the_whole_org_show_each_of_our_rows_once(
                 continue
         break
     else:
-        raise CeilingReached(f"{operation} never stood still", f"{operation} moves too fast to be walked")
+        raise CeilingReached(f"{operation} kept changing", f"{operation} moves too fast to be walked")
     with judge(f"lists.{name}.complete"):
         found.check_once_each(ours, key)
     if name != "reviews":
@@ -333,7 +333,7 @@ def assert_nothing_lost(
         else:
             return
         first = walks[-1]
-    raise CeilingReached(f"{call.operation} never stood still", f"{call.operation} moves too fast to be walked")
+    raise CeilingReached(f"{call.operation} kept changing", f"{call.operation} moves too fast to be walked")
 
 
 def a_new_session(given: Given) -> tuple[Call, str]:

@@ -1,4 +1,4 @@
-"""Bodies that are no JSON, of each kind on every operation that takes a body.
+"""Bodies that are not JSON, of each kind on every operation that takes a body.
 
 Each is the body of a call that is done already, with one thing wrong about its form: a server that reads it all the
 same answers with a conflict, a replay or a mistake of its own, and nothing is created.
@@ -79,7 +79,7 @@ def test_a_body_that_is_no_json_is_refused(operation: str, api: Api, calls: Call
         with judge(f"limits.json.{kind}"):
             if not believed:
                 raise CouldNotArrange(f"the well-formed body: {well_formed.summary}", f"{operation} refuses good JSON")
-            assert answer.refusal == (400, "INVALID_JSON"), f"{answer.summary} to a body that is no JSON ({kind})"
+            assert answer.refusal == (400, "INVALID_JSON"), f"{answer.summary} to a body that is not JSON ({kind})"
     for family in ON_REFUSAL:
         name = f"{family}.{operation}"
         for answer in answers:

@@ -1,7 +1,7 @@
 """Matches: which run they are read from, whom they pair, and what they never show.
 
 On a server that finds no matches at all nothing here that needs one can be judged. The order of the lists and
-their paging stand in test_lists.py and test_paging.py.
+their paging are in test_lists.py and test_paging.py.
 """
 
 from __future__ import annotations
@@ -145,18 +145,18 @@ def test_a_run_that_is_no_match_run_is_not_found(
     codes = ("MATCH_RUN_NOT_FOUND", *(["MATCH_NOT_FOUND"] if operation == "getMatch" else []))
     with judge(f"matching.unknown_run.{operation}"):
         for answer in unknown:
-            assert answer.refusal == not_found or answer.status == 400, f"{answer.summary}; it is no match run"
+            assert answer.refusal == not_found or answer.status == 400, f"{answer.summary}; it is not a match run"
     with judge(f"error.{operation}.MATCH_RUN_NOT_FOUND"):
-        # What the code is for is only implied. Two things can earn it: a run that is none, which a server may
+        # What the code is for is only implied. Two things can earn it: an unknown run, which a server may
         # also call malformed, and an event without any run, which it may also read as empty.
         for answer in unknown:
-            # To a server that looks for the pair first, no such run is no such match.
+            # A server that looks up the pair first reports MATCH_NOT_FOUND for an unknown run.
             assert answer.status != 404 or answer.code in codes, f"{answer.summary}; documented: {codes[0]}"
             assert answer.status < 500, f"{answer.summary}; documented: 404 {codes[0]}"
         earned = [answer for answer in (*unknown, never_matched) if answer.refusal == not_found]
         malformed = [answer for answer in unknown if answer.status == 400]
         assert earned or malformed, (
-            "neither a run that is no match run nor an event without any earns 404 MATCH_RUN_NOT_FOUND: "
+            "neither a run that is not a match run nor an event without any earns 404 MATCH_RUN_NOT_FOUND: "
             + "; ".join(answer.summary for answer in (*unknown, never_matched))
         )
 

@@ -1,4 +1,4 @@
-"""Values that nobody expects where text, a date or a number is asked for.
+"""Unexpected values where text, a date or a number is asked for.
 
 Whether they are converted or refused is open. That the answer is the API's own is not: no 5xx, and a refusal is the
 envelope with a code that the pages list. Where a value could be accepted, the call has another mistake behind it or
@@ -197,7 +197,7 @@ def test_bytes_that_are_no_text_in_a_path_are_no_server_error(operation: str, ap
     # A gateway may answer in the API's place, so no more than this is asked.
     sent = [partial(api.request, said.method, path, content=content, headers=headers) for path in paths]
     for answer in api.together(sent):
-        assert answer.status < 500, f"{answer.summary} to an ID with a byte that is no text"
+        assert answer.status < 500, f"{answer.summary} to an ID with a byte that is not text"
 
 
 @per_operation(LISTS, "server_errors")

@@ -35,7 +35,7 @@ Probe = Callable[[Api, Given, World], list[Exchange]]
 def send(
     api: Api, operation: str, body: Any, path: Mapping[str, str] | None = None, headers: Mapping[str, str] = JSON
 ) -> Exchange:
-    """Send a body as it stands: which code refuses it, where something does, is nobody's business here."""
+    """Send a body as it is: whether and with which code it is refused is not judged here."""
     said = OPERATIONS[operation]
     place = said.path
     for name, value in (path or {}).items():
@@ -107,7 +107,7 @@ def email(length: int) -> str:
 
 
 def imports(api: Api, given: Given, world: World) -> list[Exchange]:
-    """Rows whose e-mail is long, and whose profile is none of LinkedIn's."""
+    """Rows whose e-mail is long, and whose profile is not one of LinkedIn."""
     path = {"event_id": world.imports.event_id}
     rows = [given.attendee(email=email(300)), given.attendee(linkedin_url="https://example.com/conf")]
     return [send(api, "importAttendees", given.import_request([row]), path) for row in rows]
@@ -187,7 +187,7 @@ def same_cursor(api: Api, given: Given, world: World) -> list[Exchange]:
 
 
 def matches(api: Api, given: Given, world: World) -> list[Exchange]:
-    """A goal that nobody has, a malformed run, and a run that has hardly begun."""
+    """A goal that no attendee has, a malformed run, and a run that has hardly begun."""
     matched = world.matched
     place = f"/events/{matched.event_id}/matches"
     asked = [read(api, f"{place}?goal=conf-nobody"), read(api, f"{place}?run_id=-conf%20malformed-")]

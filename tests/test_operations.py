@@ -44,7 +44,7 @@ def test_a_valid_call_is_accepted_with_the_documented_answer(
     # Other calls bring no ID of their own; a success that does is not left to chance.
     call = calls.of(operation.id).but(headers={"x-correlation-id": given.name("correlation")})
     exchange = api.send(call)
-    # What is no ID of this request is shown again: the recorder then charges the answers that showed it.
+    # What is not an ID of this request is shown again: the recorder then reports the answers that showed it.
     again = api.send(read_of(call))
     first = max(operation.responses)
     for name in cited_on_success(operation):

@@ -264,7 +264,7 @@ def test_later_reviews_come_first_and_do_not_disturb_a_walk(api: Api, given: Giv
         return set(older) <= {key(row) for row in rows}
 
     def add() -> None:
-        """More pairs of look-alikes, once: so many that another order is no newest-first by chance."""
+        """More pairs of look-alikes, once: so many that another order is not newest-first by chance."""
         if enriched:
             return
         pairs = [row for _ in range(LATER_PAIRS) for row in given.look_alikes()]
@@ -386,7 +386,7 @@ def test_an_event_lists_no_match_of_another(given: Given, world: World) -> None:
 
 
 def assert_own(given: Given, world: World, operation: str, ours: dict[str, list[str]], named: str) -> None:
-    """Asserts that rows of two events stand in the list of their own event alone, on small pages and on large ones."""
+    """Assert that the list of each of two events shows its own rows alone, on small pages and on large ones."""
     for event_id in (*ours, world.empty.event_id):
         call = Call(operation, path={"event_id": event_id})
         given.settle(call, named, ours.get(event_id, []))

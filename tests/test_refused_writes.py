@@ -24,7 +24,7 @@ SESSION_MISTAKES: tuple[dict[str, Any], ...] = ({"title": ""}, {"end_timestamp":
 
 
 def refused(answers: list[Exchange], what: str) -> list[Exchange]:
-    """The answers that are refusals; whether each has to be one is judged elsewhere. Raises where there is none."""
+    """Return the refusals among the answers; others judge if each must be one. Raise CouldNotArrange without any."""
     found = [answer for answer in answers if not answer.accepted]
     if not found:
         raise CouldNotArrange(f"nothing was refused: {answers[0].summary}", f"{what} refuses no mistake")

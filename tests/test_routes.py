@@ -93,7 +93,7 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "upper case": lambda path: "".join(
         part if part[:1] == "{" else part.upper() for part in re.split(r"({\w+})", path)
     ),
-    "a sub-resource that nobody named": lambda path: f"{path}/conf-nothing/conf-deeper/conf-deepest",
+    "an unnamed sub-resource": lambda path: f"{path}/conf-nothing/conf-deeper/conf-deepest",
 }
 """What makes a documented path nearly another one. Whether a server still takes it for the same is open."""
 

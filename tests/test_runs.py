@@ -75,7 +75,7 @@ def runs_of(operation: str, world: World) -> list[Run]:
 
 
 def counter(run: JsonObject, name: str) -> int | float | None:
-    """A number of a run's progress; None where there is none of that name."""
+    """A number of a run's progress, or None."""
     progress = run.get("progress")
     value = progress.get(name) if isinstance(progress, dict) else None
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
@@ -131,7 +131,7 @@ def test_nothing_of_an_ended_run_changes(operation: str, api: Api, given: Given,
 @each_kind
 def test_a_poll_answers_with_the_run_it_asks_for(operation: str, api: Api, given: Given, world: World) -> None:
     for run in runs_of(operation, world):
-        # Once more, now that later runs of the same event stand beside it.
+        # Once more, now that there are later runs of the same event.
         for poll in (*run.polls, given.accepted(api.get_run(run.id)).json):
             assert poll["run_id"] == run.id, f"a poll of run {run.id} answers with run {poll['run_id']}"
 
@@ -258,7 +258,7 @@ def test_no_run_processes_more_than_its_total(operation: str, world: World) -> N
     for run in runs_of(operation, world):
         for seen in run.seen:
             total, processed = counter(seen, "total"), counter(seen, "processed")
-            if total and processed is not None:  # a total of 0 may stand for one that is not known yet
+            if total and processed is not None:  # a total of 0 may mean that it is not known yet
                 assert processed <= total, f"run {run.id} has processed {processed} of {total}"
 
 

@@ -15,7 +15,7 @@ from . import description, page, tools, trial
 from .tools import PROJECT
 
 CLEAN_RUNS = 3
-"""Runs against the conforming server, one at a time: what any of them says is no finding, and their time counts."""
+"""Runs against the conforming server, one at a time: what any of them says is not a finding, and their time counts."""
 
 
 def main() -> int:

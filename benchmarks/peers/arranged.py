@@ -1,4 +1,4 @@
-"""Rows that stand on a server before a tool is let loose on it, so that examples can name them.
+"""Rows that a server holds before a tool runs against it, so that examples can name them.
 
 A tool that knows no IDs finds nothing but 404s: teams give such tools data that exist. The server may have a
 fault, so every answer is taken as it comes.
@@ -23,7 +23,7 @@ RUN_SECONDS = 5.0
 
 @dataclass
 class Rows:
-    """What stands on the server: IDs that the examples of the OpenAPI file can name."""
+    """The rows on the server: IDs that the examples of the OpenAPI file can name."""
 
     event_id: str = EVENT
     session_id: str = SESSION

@@ -1,7 +1,7 @@
 """The project's OpenAPI file in the forms that tools read, with examples that name rows of the server.
 
 One file in place of the file and its schemas; in a 3.1 and a 3.0 form; no proprietary extension is added. The
-examples of requests name rows that stand on the server and IDs that are still free, so that a tool that
+examples of requests name rows that the server holds and IDs that are still free, so that a tool that
 follows examples reaches every operation's success.
 """
 
@@ -38,7 +38,7 @@ def plain(document: dict[str, Any]) -> dict[str, Any]:
     """The document as the least demanding tool reads it, of the same meaning.
 
     Every `allOf` is merged into one schema, parts that nothing refers to any more are gone, and so are
-    extensions; one security scheme stands for the two scopes, because one key has both. Of several successes
+    extensions; one security scheme covers the two scopes, because one key has both. Of several successes
     of a write only that of a first call is left: with more than one, tools expect the wrong one.
     """
     components = document["components"]

@@ -164,7 +164,7 @@ def _section(
     lines += ["", "<details><summary>Faults of the sample, and which tools found each</summary>", ""]
     lines += ["| Fault | Found by |", "|---|---|"]
     for name in sample:
-        lines.append(f"| `{name}` | {', '.join(row.tool.name for row in rows if name in row.found) or 'nobody'} |")
+        lines.append(f"| `{name}` | {', '.join(row.tool.name for row in rows if name in row.found) or 'none'} |")
     lines += ["", f"Variations: {', '.join(f'`{name}`' for name in varied) or 'none'}.", "", "</details>"]
     return lines
 

@@ -49,7 +49,7 @@ class Trial:
 def names(entries: Iterable[str], count: int) -> list[str]:
     """A sample over all areas: one of each area in turn, within an area in the order of the names' SHA-256.
 
-    An area is what stands before the first dot. No one chose; the same names give the same sample.
+    An area is the part of a name before the first dot. The choice is not by hand: the same names give the same sample.
     """
     areas: dict[str, list[str]] = defaultdict(list)
     for name in sorted(entries, key=lambda name: hashlib.sha256(name.encode()).hexdigest()):

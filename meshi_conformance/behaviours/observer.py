@@ -46,7 +46,7 @@ def of_values(
     """Yield what becomes of a value of a new event: accepted, or refused with a code.
 
     A value is accepted too where the event's ID is refused as a used one, if the target looks at values first: a date
-    that is none by any reading is refused beside a used ID.
+    that no reading accepts is refused beside a used ID.
     """
     values_first = any(
         one.body.get("start_date") == "not a date" and one.code == "INVALID_START_DATE" and is_used(traffic, one)

@@ -75,7 +75,7 @@ class Observed:
 
     @cached_property
     def sent(self) -> Any:
-        """Return the JSON value of the request's body; None where there is none that can be read."""
+        """Return the JSON value of the request's body, or None where it cannot be read."""
         return _parsed(self._record["request_body"])
 
     @cached_property

@@ -34,7 +34,7 @@ class Api:
         return self.transport.together(partial(self.send, one) if isinstance(one, Call) else one for one in calls)
 
     def request(self, method: str, path: str, **how: Any) -> Exchange:
-        """Send a request that is none of the 25 operations; `path` is relative to the base URL."""
+        """Send a request outside the 25 operations; `path` is relative to the base URL."""
         how.setdefault("key", self.key)
         return self.transport.request(method, path, **how)
 

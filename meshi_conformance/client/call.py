@@ -45,7 +45,7 @@ class Call:
 
     `key` is the role of the key to send, None for no Authorization header; `authorization` replaces the
     header's whole value. `body` is a JSON value, `content` is sent as it is in its place. `base` is another base URL
-    of the target's own, `scheme` what stands before the key. `any_code` says that the pages leave open how the server
+    of the target's own, `scheme` what precedes the key. `any_code` says that the pages leave open how the server
     answers, so that a refusal may carry a code of its own.
     """
 

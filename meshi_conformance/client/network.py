@@ -71,7 +71,7 @@ class Patience(threading.local):
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection that keeps to the patience of whoever uses it."""
+    """A connection that keeps to the patience of its user."""
 
     def __init__(self, inner: httpcore.NetworkStream, wire: Wire) -> None:
         self._inner = inner

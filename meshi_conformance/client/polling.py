@@ -83,7 +83,7 @@ def poll_to_end(api: Api, run_id: str) -> list[Exchange]:
         status = poll["status"]
         if not isinstance(status, str):
             raise CouldNotArrange(
-                f"run {run_id[:80]} has status {status!r}"[:200], "runs have a status that is no text"
+                f"run {run_id[:80]} has status {status!r}"[:200], "runs have a status that is not a text"
             )
         if status != last:
             seen.append(f"{status[:80]} at {waited:.1f} s")

@@ -50,7 +50,7 @@ class Limiter:
     def admit(self, rows: int = 0) -> float:
         """Reserve one request that may create `rows` rows; return the seconds to wait before sending it.
 
-        Raise CeilingReached, and reserves nothing, where a ceiling stands against it.
+        Raise CeilingReached, and reserve nothing, where a ceiling forbids it.
         """
         now = time.monotonic()
         if not self._counts:

@@ -71,7 +71,7 @@ THREADS = 8
 class Transport:
     """Sends requests to one target and records what comes back.
 
-    Every answer is bounded in time and size (network.py). What does not come, or is none of the API's, ends as
+    Every answer is bounded in time and size (network.py). What does not come, or is not the API's, ends as
     TransportTrouble: a check that meets it is inconclusive, never failed. `watches_keys` says whether a key that is
     refused everywhere is renewed or given up; without it its 401 is an answer like any other.
     """
@@ -378,7 +378,7 @@ class Transport:
         """Wait until one more request may be sent, as the rate and every worker's 429 say."""
         wait = self._limiter.admit(rows)
         if wait > 0:
-            # Not all at the same moment: the window would be used up by whoever comes first.
+            # Not all at the same moment: the first ones would use up the window.
             wait += random.uniform(0, 0.05)
             self._held.seconds = self.held + wait
             self.sleep(wait)

@@ -346,7 +346,7 @@ class LookAlikes(Disturbance):
         known = {name: row[name] for name in ("name", "email", "linkedin_url", "title", "company") if row.get(name)}
         alike = [{**known, "attendee_id": "look-alike-1"}]
         if not any(known.get(name) for name in ("email", "linkedin_url", "company")):
-            # Only a name is known, which makes nobody alike: two strangers are, instead.
+            # Only a name is known, which makes no two attendees alike: two strangers are, instead.
             alike = [{**known, "attendee_id": f"look-alike-{one}", "email": "alike@example.com"} for one in (1, 2)]
         path = f"/events/{event}/attendees:import"
         status, run = await visit.send("PUT", path, {"idempotency_key": f"look-alike-{event}"[:64], "attendees": alike})

@@ -19,7 +19,7 @@ Findings = dict[str, dict[str, Finding]]
 
 
 def test_name(scenario: str) -> str:
-    """Return the name under which a scenario stands where a server run names a test."""
+    """Return the name that a scenario has where a server run names a test."""
     return f"scenario {scenario}"
 
 

@@ -38,7 +38,7 @@ LOG_BYTES = 64 * 1024 * 1024
 """How much of a log file is read."""
 
 PLACEHOLDER = "{scenario}"
-"""Stands in `--log` for the scenario's name, so that scenarios can run side by side."""
+"""The placeholder in `--log` for the scenario's name, so that scenarios can run side by side."""
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class _Unknown(Known):
 
 
 AMBIGUOUS = frozenset({"media", "route", "padded"})
-"""Freedoms under which a server may read a request otherwise than we do, so that a fault of it is no fault for sure."""
+"""Freedoms under which a server may read a request otherwise than we do, so that a fault in it is not certain."""
 
 
 class Sandbox:
@@ -276,7 +276,7 @@ class Sandbox:
         return faults
 
     def _key_places(self, asked: Asked) -> list[str]:
-        """Return where the key stands besides the Authorization header."""
+        """Return where the key appears besides the Authorization header."""
         found = []
         forms = [self._key, base64.b64encode(self._key.encode()).decode().rstrip("=")]
         if any(form in unquote(asked.target) for form in forms):

@@ -29,7 +29,7 @@ OWN_REVIEWS = ("--variation", "reviews.earlier")
 class Scenario:
     """One way in which a sandbox behaves.
 
-    `arguments` start the reference server. `key` is the role of the key that the client's key stands for. COMMAND runs
+    `arguments` start the reference server. `key` is the role of the key that replaces the client's key. COMMAND runs
     `rounds` times against the same data. With `rehearsal` it runs once more before, against a sandbox of its own that
     is not judged, to learn which events it creates; they exist when the scenario begins.
     """
@@ -96,7 +96,7 @@ SCENARIOS: dict[str, Scenario] = {
 
 
 def chosen(names: Sequence[str]) -> list[Scenario]:
-    """Return the scenarios of some names, all of them for none. Raise UsageError for a name that is not theirs."""
+    """Return the scenarios of some names, or all without a name. Raise UsageError for an unknown name."""
     unknown = [name for name in names if name not in SCENARIOS]
     if unknown:
         raise UsageError(f"No scenario is called {unknown[0]!r}. The scenarios are {', '.join(SCENARIOS)}.")

@@ -15,7 +15,7 @@ OMITTED = ("$schema", "$id")
 def bundle(file: Path) -> dict[str, Any]:
     """Return the description in `file` with every schema of another file as a component of its own.
 
-    References stay references, so a shape that several operations share stands in one place. Raise ValueError where
+    References stay references, so a shape that several operations share is written once. Raise ValueError where
     two files would become one component.
     """
     document = load_yaml(file)

@@ -1,7 +1,7 @@
 """The contract as data: operations from openapi/, their schemas, and every requirement.
 
 Requirements come from two places. Those that the OpenAPI file implies are derived here, a family at a time;
-those that it cannot say stand in requirements/*.yaml.
+those that it cannot say are in requirements/*.yaml.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Contract:
         except OSError as problem:
             raise UsageError(f"The contract cannot be read: {problem}. Reinstall the suite.") from problem
         except (yaml.YAMLError, UnicodeDecodeError) as problem:
-            raise UsageError(f"requirements/{file.name} is no YAML file: {problem}") from problem
+            raise UsageError(f"requirements/{file.name} is not a YAML file: {problem}") from problem
         if isinstance(said, list):
             return {"requirements": said}
         if not isinstance(said, dict) or set(said) - {"for", "requirements", "untestable"}:

@@ -20,7 +20,7 @@ from .contract import Contract, load, root
 from .operations import load_yaml
 
 FOLDER = Path("requirements") / "open_questions"
-"""Where the questions stand, below the contract's root."""
+"""The folder of the questions, below the contract's root."""
 
 _ID = re.compile(r"[a-z_]+\.[a-z_]+")
 _CHOICE = re.compile(r"[a-z0-9_]+")

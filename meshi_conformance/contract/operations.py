@@ -90,7 +90,7 @@ class Limit:
 
     @property
     def requirement(self) -> str:
-        # In these two places a name may stand that another place of the operation has too.
+        # A name in these two places may also occur in another place of the operation.
         prefix = f"{self.place}." if self.place in ("row", "query") else ""
         return f"limits.{self.operation}.{prefix}{self.name}"
 

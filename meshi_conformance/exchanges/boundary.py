@@ -29,7 +29,7 @@ class Sighting(NamedTuple):
 
 
 class Crossing(NamedTuple):
-    """A UUID that crossed the boundary, charged to one of the exchanges that showed it."""
+    """A UUID that crossed the boundary, reported on one of the exchanges that showed it."""
 
     exchange: str
     violation: Violation

@@ -1,7 +1,7 @@
-"""What must hold for every exchange, whoever made it.
+"""What must hold for every exchange, whichever test made it.
 
 Each check looks at one exchange and yields the requirements that it breaks. A check never repeats what an
-earlier one found: a body that is no JSON is charged once, not once a member.
+earlier one found: a body that is not JSON is reported once, not once a member.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def check(exchange: Exchange, contract: Contract) -> list[Violation]:
         body = exchange.parsed
         unreadable = "" if isinstance(body, dict) else "the body is JSON, but no object"
     except NotJson as problem:
-        unreadable = f"the body is no JSON: {problem}"
+        unreadable = f"the body is not JSON: {problem}"
     if unreadable:
         return [*found, *_correlation(exchange, operation), Violation(f"json.{operation.id}", unreadable)]
     found += _correlation(exchange, operation, body)
@@ -232,7 +232,7 @@ def _success(exchange: Exchange, body: dict[str, Any], operation: Operation) -> 
     for path, value in schema.undocumented(body):
         if len(exchange.drift) < MOST_DRIFT:
             exchange.drift.append(path)
-        if not operation.lists or path.startswith("items[]"):  # the page itself is no record
+        if not operation.lists or path.startswith("items[]"):  # the page itself is not a record
             _note_uuids(exchange, path, value)
     if schema.open_rows:
         # No member of these rows is documented; what a row calls its own `id` is how the API names it.

@@ -63,7 +63,7 @@ def created(rows: Iterable[Row], status: int, answer: Any) -> list[Row]:
 
 
 def may_exist(status: int) -> bool:
-    """Tell whether an answer leaves open if the write took effect: an error of a server or gateway, or no answer (0)."""
+    """Tell whether an answer leaves open if the write took effect: a 5xx error, or no answer at all (0)."""
     return status >= 500 or status == 0
 
 

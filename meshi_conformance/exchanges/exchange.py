@@ -40,7 +40,7 @@ class Exchange:
     sent, `literal` when a made-up Authorization header was. `elapsed` is in seconds, `started` is POSIX time.
     `uuids` are the UUIDs in undocumented members, with the member's path.
     `request_size` is how many bytes a body had of which `request_body` is only the start, else None.
-    `other_base` is what the path was sent below where that is not the target's base URL. `scheme` is what stood before
+    `other_base` is what the path was sent below where that is not the target's base URL. `scheme` is what preceded
     the key, `curl_options` what a curl line needs besides to reach the target. `no_answer`
     says how the connection ended where the target broke it in place of an answer; `status` is then 0.
     """
@@ -80,13 +80,13 @@ class Exchange:
 
     @property
     def json(self) -> JsonObject:
-        """The body as a JSON object. Raise Unreadable where it is none, as the checks have charged that."""
+        """The body as a JSON object. Raise Unreadable for any other body, which the checks have reported."""
         try:
             value = self.parsed
         except NotJson as problem:
-            raise self._unreadable(f"is no JSON: {problem}") from None
+            raise self._unreadable(f"is not JSON: {problem}") from None
         if not isinstance(value, JsonObject):
-            raise self._unreadable("is no JSON object")
+            raise self._unreadable("is not a JSON object")
         return value
 
     def _unreadable(self, how: str) -> Exception:
@@ -94,17 +94,17 @@ class Exchange:
         message = f"{self.summary} has a body that {how}"
         if self.operation is None:
             return MissingMember(message)
-        return Unreadable(message, f"{self.operation} answers with bodies that are no JSON object")
+        return Unreadable(message, f"{self.operation} answers with bodies that are not JSON objects")
 
     def __getitem__(self, name: str) -> Any:
         return self.json[name]
 
     @property
     def items(self) -> list[JsonObject]:
-        """The rows of a page; a failed assertion where there is no list of objects."""
+        """The rows of a page. Raise MissingMember where `items` is not a list of objects."""
         rows = self.json["items"]
         if not isinstance(rows, list) or not all(isinstance(row, JsonObject) for row in rows):
-            raise MissingMember(f"`items` of {self.summary} is no list of objects")
+            raise MissingMember(f"`items` of {self.summary} is not a list of objects")
         return rows
 
     @property
@@ -170,7 +170,7 @@ class Exchange:
 
     @property
     def not_the_api(self) -> str | None:
-        """Who answered, where the body is no JSON object and the method asks for one; None for the API's answers."""
+        """Who answered, where the body is not a JSON object and the method asks for one; None for the API's answers."""
         if self.method in ("HEAD", "OPTIONS"):
             return None
         try:
@@ -324,7 +324,7 @@ def _stored(body: bytes | None, clean: Callable[[str], str]) -> tuple[Any, str |
     # Cleaned before it is cut, so that no half of a key is left at the edge.
     start = body[: STORED_BODY_BYTES + SLACK]
     try:
-        # A character that the cut splits is no error.
+        # A character that the cut splits is not an error.
         text = codecs.getincrementaldecoder("utf-8")().decode(start, final=len(start) == len(body))
     except UnicodeDecodeError:
         raw = clean(start.decode("latin-1")).encode("latin-1")[:STORED_BODY_BYTES]

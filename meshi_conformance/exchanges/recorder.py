@@ -144,7 +144,7 @@ class Recorder:
         self._write("created", {**asdict(row), "test": self.test, "confirmed": True})
 
     def waiting(self, what: str, seconds: float, state: str) -> None:
-        """Note a wait that goes on, for whoever watches the run."""
+        """Note a wait that goes on, so that the progress line can show it."""
         self._write("waiting", {"what": what, "seconds": round(seconds, 1), "state": state, "test": self.test})
 
     def waited(self, what: str, seconds: float, seen: list[str]) -> None:

@@ -26,10 +26,10 @@ LAYERS = 4
 SECRET_HEADERS = frozenset(
     {"authorization", "cookie", "proxy-authorization", "set-cookie", "set-cookie2", "x-api-key", "x-auth-token"}
 )
-"""Headers whose values are credentials, whoever's they are: their values are never kept."""
+"""Headers whose values are credentials of any party: their values are never kept."""
 
 CUT = "(not kept: a credential)"
-"""What stands in place of such a value."""
+"""The replacement of such a value."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Redaction:
         return data
 
     def _is_suspect(self, text: str, layers: int = LAYERS) -> bool:
-        """Tell whether a part of a key may stand in the text, in any spelling: a quick look."""
+        """Tell whether the text may hold a part of a key, in any spelling: a quick look."""
         lower = _lower(text)
         if any(not known.keys().isdisjoint(_blocks(lower, size)) for size, known in self._parts.items()):
             return True
@@ -251,7 +251,7 @@ def _encoded(text: str) -> Iterator[tuple[int, str]]:
                 raw = binascii.a2b_base64(part + "=" * (-len(part) % 4))
             except binascii.Error:
                 continue
-            if raw.isascii():  # what is encoded twice is text; all else that looks like base64 is none
+            if raw.isascii():  # what is encoded twice is ASCII; any other match only looks like base64
                 yield found.start() + shift, raw.decode()
 
 

@@ -11,7 +11,7 @@ OUTSIDE_TESTS = "set-up"
 
 
 def read_spool(file: Path) -> Iterator[dict[str, Any]]:
-    """Yield the events of a spool file; for a line that is none, a problem in its place."""
+    """Yield the events of a spool file; a problem in place of a line that cannot be read."""
     with file.open("rb") as stream:
         for number, line in enumerate(stream, 1):
             try:

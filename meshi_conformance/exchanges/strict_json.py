@@ -27,7 +27,7 @@ class JsonObject(dict[str, Any]):
 
 
 class NotJson(ValueError):
-    """A body that is no valid JSON document, with the reason."""
+    """A body that is not a valid JSON document, with the reason."""
 
 
 def _object(pairs: list[tuple[str, Any]]) -> JsonObject:
@@ -86,7 +86,7 @@ def parse_json(body: bytes) -> Any:
     """Return the value of a JSON document.
 
     Raise NotJson for anything that two readers could read differently: NaN and Infinity, a member that
-    stands twice, nesting or numbers beyond what ordinary readers take, half a surrogate pair, bytes that are not UTF-8.
+    is repeated, nesting or numbers beyond what ordinary readers take, half a surrogate pair, bytes that are not UTF-8.
     """
     try:
         value = json.loads(

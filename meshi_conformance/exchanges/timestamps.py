@@ -20,7 +20,7 @@ MOST_DIGITS = 15
 def instant(value: Any) -> Decimal | None:
     """Return the seconds since 1970 of a timestamp, with the digits of its fraction; None for anything else.
 
-    Whether a member has to be a timestamp is for its schema to say: a check of an order skips what is none.
+    Whether a member has to be a timestamp is for its schema to say: a check of an order skips other values.
     """
     match = RFC_3339.fullmatch(value) if isinstance(value, str) else None
     if match is None:
@@ -36,7 +36,7 @@ def instant(value: Any) -> Decimal | None:
 def after(first: Any, second: Any) -> bool:
     """Tell whether one timestamp lies after another beyond doubt.
 
-    They are compared with the digits that both have, for a server may cut one of them short; what is no
+    They are compared with the digits that both have, for a server may cut one of them short; what is not a
     timestamp is after nothing.
     """
     one, other = instant(first), instant(second)

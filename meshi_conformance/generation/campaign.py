@@ -147,7 +147,7 @@ class Runner:
         try:
             exchanges = self._api.together([call for call, _ in batch])
         except ConnectionBroken:
-            return  # charged where it happened; the other answers of the batch go unread
+            return  # reported where it happened; the other answers of the batch are not read
         if exchanges and batch[0][1].kind == "good" and exchanges[0].code in MERGE_ORDER:
             # Which of the two may be the source is open: the merge the other way round is as good.
             body = batch[0][0].body

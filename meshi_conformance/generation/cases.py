@@ -1,7 +1,7 @@
 """Calls that schemathesis makes up: its coverage cases, and good and bad ones that Hypothesis generates.
 
 Only data comes from here. Nothing is sent, and schemathesis' own checks are not run: what must come back is
-read from the contract (expectation.py), and every exchange passes checks.py. The reasons stand in
+read from the contract (expectation.py), and every exchange passes checks.py. The reasons are in
 docs/generated-tests.md.
 """
 
@@ -114,7 +114,7 @@ def _coverage(operation: str) -> tuple[Draft, ...]:
         if any(name.lower().startswith("x-schemathesis") for name in case.headers or {}):
             continue
         call = _call(operation, case)
-        # Blank optional parameters stand in most cases and would leave them all open.
+        # Most cases have blank optional parameters, which would leave them all open.
         query = {name: value for name, value in call.query.items() if value != "" and name != "goal"}
         found.append(Draft(call.but(query=query), "coverage", note))
     return tuple(found)

@@ -29,7 +29,7 @@ CLIENTS = 6
 """How many clients call at once."""
 
 UNWRITTEN = 10_000
-"""Stands for a text that nobody wrote: later than every version."""
+"""Version of a text that was never written: it sorts after every real version."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def went_back(writes: list[Moment], reads: list[Moment]) -> tuple[Moment, str] |
         begun = max((one.value for one in writes if one.began < read.ended), default=0)
         if read.value > begun:
             what = "a text" if read.value == UNWRITTEN else f"version {read.value}"
-            return read, f"it shows {what}, which nobody had begun to write"
+            return read, f"it shows {what}, although no write of it had begun"
     return None
 
 

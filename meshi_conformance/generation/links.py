@@ -93,7 +93,7 @@ def evaluate(expression: str, call: Call, exchange: Exchange) -> str:
         else:
             raise Missing(f"{exchange.summary} has no {pointer}")
     if not isinstance(value, str):
-        raise Missing(f"{pointer} of {exchange.summary} is no text")
+        raise Missing(f"{pointer} of {exchange.summary} is not a text")
     return value
 
 
@@ -168,7 +168,7 @@ class Walk:
         pages = ("listAttendees", "listEventMatches", "listEventReviews", "listEventReviews")
         reads = [Call(name, path=path) for name in pages]
         for make in chain:
-            # The unhurried steps stand between the runs in another place each time.
+            # The unhurried steps come at another place between the runs each time.
             for _ in range(self._random.randrange(4)):
                 if steps:
                     self._step(steps.pop()())

@@ -121,7 +121,7 @@ class Model:
         """Compare; a difference breaks the requirement, with the level that the catalogue gives it."""
         self.checked.add(f"generated.model.{family}")
         if requirement not in self.contract.requirements:
-            raise LookupError(f"the model names {requirement}, which is no requirement")
+            raise LookupError(f"the model names {requirement}, which is not a requirement")
         if not holds:
             raise Over if requirement in self.muted else Disagreement(requirement, message())
 

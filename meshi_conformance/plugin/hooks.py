@@ -41,7 +41,7 @@ DIFFERENCES = 5
 """Members of two objects that are named where they differ."""
 
 SHOWN_EXCHANGES = 6
-"""How many exchanges of a failed test are printed: the last ones, where the failure stands."""
+"""How many exchanges of a failed test are printed: the last ones, where the failure is."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -168,7 +168,7 @@ class Suite:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        # User properties must stand on the item before the report is made, or xdist loses them.
+        # User properties must be set on the item before the report is made, or xdist loses them.
         assert self.session is not None
         judged = judgements_of(item, call, self.session.recorder, self.session.clean)
         if judged is not None:
@@ -194,7 +194,7 @@ class Suite:
             reason = next(one["reason"] for one in judged["judgements"] if one["verdict"] == Verdict.INCONCLUSIVE)
             report.longrepr = (str(item.path), item.location[1] or 0, f"Inconclusive: {reason}")
         elif verdict == Verdict.NOT_RUN and report.failed and not judged["error"]:
-            # What a target may not be sent is no failure of a test: pytest counts it as skipped.
+            # What a target may not be sent is not a failure of a test: pytest counts it as skipped.
             report.outcome = "skipped"
             reason = next(one["reason"] for one in judged["judgements"] if one["verdict"] == Verdict.NOT_RUN)
             report.longrepr = (str(item.path), item.location[1] or 0, f"Not run: {reason}")

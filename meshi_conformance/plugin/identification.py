@@ -1,4 +1,4 @@
-"""Tells the Partner API from what stands in its place, and says what that most likely is and how to mend it."""
+"""Tells the Partner API from what answers in its place, and says what that most likely is and how to mend it."""
 
 from __future__ import annotations
 

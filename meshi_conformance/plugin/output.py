@@ -46,7 +46,7 @@ class Output:
         return getattr(self.stream, name)
 
     def write(self, text: str) -> int:
-        """Write a text; drop it where nobody can read it any more."""
+        """Write a text; drop it where its reader has gone."""
         shown = self.clean(text)
         if self._is_ci:
             shown = without_commands(shown, self._fresh)

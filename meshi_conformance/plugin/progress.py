@@ -1,4 +1,4 @@
-"""What a run is doing, for whoever watches it: operations done, and what is waited for and for how long."""
+"""What a run is doing, shown while it goes on: operations done, and what is waited for and for how long."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OPERATION = re.compile(rb'"operation": "(\w+)"')
 
 
 class Progress:
-    """Reads along in the spool files of all workers and says now and then where the run stands.
+    """Reads along in the spool files of all workers and says now and then how far the run is.
 
     Lines go to the output that the process started with, also while pytest captures it. Nothing is said
     before the first interval is over, so a quick run stays quiet.
@@ -69,7 +69,7 @@ class Progress:
                 assert self._out is not None
                 self._out.write(f"\n{self.line()}\n")
                 self._out.flush()
-            except (OSError, ValueError):  # nobody listens any more
+            except (OSError, ValueError):  # the reader has gone
                 return
 
     def _read(self) -> None:

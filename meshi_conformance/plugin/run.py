@@ -262,7 +262,7 @@ class Controller:
         return self._write(decision.exit_code, events)
 
     def _look_for_what_is_missing(self) -> None:
-        """Say why no test spoke of a requirement that was to be judged; where nobody asked for that, it is a problem.
+        """Say why no test spoke of a requirement that was to be judged; where that was not asked for, it is a problem.
 
         Every requirement has a test: where none spoke, pytest left it out or was stopped.
         """

@@ -109,7 +109,7 @@ def deciding(words: Sequence[str]) -> str | None:
 def selecting(words: Iterable[object], known: Iterable[str]) -> list[str]:
     """Return what on a command line leaves tests out or stops early.
 
-    `known` are what pytest takes for paths and node IDs, as they stand on the command line or made absolute.
+    `known` are what pytest takes for paths and node IDs, as given on the command line or made absolute.
     """
     rest, found, paths = [str(word) for word in words], [], set(known)
     while rest:

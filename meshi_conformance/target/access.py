@@ -173,7 +173,7 @@ def _proxy(base: str, environment: Mapping[str, str]) -> tuple[str, str | None]:
 
 
 def _excludes(entry: str, host: str, netloc: str) -> bool:
-    """Tell whether an entry of NO_PROXY means this host: `*`, a domain, an address (with or without port) or a network."""
+    """Tell whether an entry of NO_PROXY means this host: `*`, a domain, an address (also with a port) or a network."""
     if "/" in entry:
         try:
             return ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)
@@ -192,13 +192,13 @@ def _check_proxy(variable: str, value: str) -> None:
         if not separator:
             wrong = f"it has no scheme. Write http://{shown}"
         elif scheme.lower() not in PROXY_SCHEMES:
-            wrong = f"its scheme is none of {', '.join(PROXY_SCHEMES)}"
+            wrong = f"its scheme is not one of {', '.join(PROXY_SCHEMES)}"
         elif not parts.hostname or not value.isascii() or not value.isprintable() or " " in value:
             wrong = "it names no host. Write http://HOST:PORT"
         else:
             _ = parts.port
     except ValueError as problem:
-        wrong = f"it is no URL ({problem})" if "port" in str(problem).lower() else "it is no URL"
+        wrong = f"it is not a URL ({problem})" if "port" in str(problem).lower() else "it is not a URL"
     if not wrong and scheme.lower().startswith("socks") and importlib.util.find_spec("socksio") is None:
         wrong = "SOCKS needs an extra. Install meshi-conformance[socks]"
     if wrong:

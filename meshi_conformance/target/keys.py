@@ -20,7 +20,7 @@ KEY_VARIABLES = {
 
 
 BEARER = "Bearer "
-"""What stands before a key."""
+"""What precedes a key in the header."""
 
 
 COMMAND_SECONDS = 60.0

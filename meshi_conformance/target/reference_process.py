@@ -49,7 +49,7 @@ class Embedded:
             stderr=subprocess.PIPE,
             env={name: value for name, value in os.environ.items() if not name.startswith("MESHI_")},
         )
-        # A server that logs into a full pipe stands still.
+        # A server that logs into a full pipe blocks.
         self._errors: deque[bytes] = deque(maxlen=KEPT_ERRORS)
         self._reader = threading.Thread(target=self._read_errors, name="reference-errors", daemon=True)
         self._reader.start()
@@ -76,7 +76,7 @@ class Embedded:
 
     @property
     def ended(self) -> bool:
-        """Whether the server is gone though nobody ended it."""
+        """Whether the server ended by itself."""
         return self._process.poll() is not None
 
     def stop(self) -> None:

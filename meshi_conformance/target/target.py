@@ -113,7 +113,7 @@ def resolve(
     """Return the server that was asked for; None means the embedded reference.
 
     `name` is `reference`, `staging`, `production`, the name of an entry of the targets file, or a URL; without
-    it MESHI_BASE decides. Raise UsageError for a name that is none of these, an empty one among them, for a target
+    it MESHI_BASE decides. Raise UsageError for any other name, an empty one among them, for a target
     whose key is not in the environment, and for a proxy or certificate that cannot be used.
     """
     chosen = name if name is not None else environment.get("MESHI_BASE", "reference")
@@ -159,7 +159,7 @@ def resolve(
 def base_of(chosen: str, entries: Mapping[str, Entry] | None = None) -> str:
     """Return the base URL of a server that is only looked at: `staging`, a name of the targets file, or a URL.
 
-    Raise UsageError for a name that is none of these. No key is needed.
+    Raise UsageError for any other name. No key is needed.
     """
     known = {**{one: Entry(one, base) for one, base in HOSTED.items()}, **(entries or {})}
     entry = known.get(chosen) or Entry("", chosen)

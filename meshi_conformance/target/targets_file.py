@@ -72,7 +72,7 @@ def load(file: Path | None) -> dict[str, Entry]:
     except OSError as problem:
         raise UsageError(f"The targets file {path} cannot be read: {problem.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-        raise UsageError(f"The targets file {path} is no valid TOML: {problem}.") from None
+        raise UsageError(f"The targets file {path} is not valid TOML: {problem}.") from None
     try:
         _only(data, "the file", "targets")
         return {name: _entry(name, table, path.parent) for name, table in _table(data, "targets").items()}
@@ -100,7 +100,7 @@ def _entry(name: str, table: Any, folder: Path) -> Entry:
     if name == "reference" or "/" in name or not name.isprintable():
         raise _Wrong(f"{where} has a name that cannot be used; `reference` is the embedded server")
     if not isinstance(table, dict):
-        raise _Wrong(f"{where} is no table")
+        raise _Wrong(f"{where} is not a table")
     _only(
         table,
         where,
@@ -172,7 +172,7 @@ def _tls(table: dict[str, Any], where: str, folder: Path) -> Tls:
 def _headers(table: dict[str, Any], where: str) -> dict[str, str]:
     for header, variable in table.items():
         if not HEADER_NAME.fullmatch(header) or header.lower() in RESERVED_HEADERS:
-            raise _Wrong(f"{where} {header!r} is no header that can be added: the suite sends it itself, or it is none")
+            raise _Wrong(f"{where} {header!r} cannot be added: the suite sends it itself, or it is not a header")
         if not isinstance(variable, str) or not variable.isidentifier():
             raise _Wrong(f"{where} {header} must be the name of an environment variable; never write a value there")
     return table
@@ -195,7 +195,7 @@ def _number(table: Mapping[str, Any], name: str, where: str, unit: str) -> float
 def _table(data: Mapping[str, Any], name: str, where: str = "the file") -> dict[str, Any]:
     value = data.get(name, {})
     if not isinstance(value, dict):
-        raise _Wrong(f"{name} of {where} is no table")
+        raise _Wrong(f"{name} of {where} is not a table")
     return value
 
 

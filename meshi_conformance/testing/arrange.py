@@ -1,4 +1,4 @@
-"""Arranging: what a check needs to stand on the target before it can ask its question.
+"""Create the preconditions of a test on the target.
 
 Every function either arranges or raises CouldNotArrange with the one cause, so that a broken endpoint shows
 up once and not in every check that needed it. None of them judges more than it has to: any success status

@@ -53,12 +53,12 @@ class Walked:
         for (before, _), (after, row) in itertools.pairwise(ranked):
             wrong = before < after if descending else before > after
             if wrong:
-                raise CheckFailed(f"{after} stands after {before}, in the row {json.dumps(row)[:200]}")
+                raise CheckFailed(f"{after} comes after {before}, in the row {json.dumps(row)[:200]}")
 
     def check_once_each(self, ours: Sequence[Hashable], key: Callable[[JsonObject], Hashable]) -> None:
         """Assert that each row of ours was shown, and no row twice.
 
-        Rows that hold the same stand in `ours` as often as they are to be shown.
+        Rows that hold the same are in `ours` as often as they are to be shown.
         """
         times, expected = Counter(key(row) for row in self.rows), Counter(ours)
         twice = [one for one, shown in times.items() if shown > max(1, expected[one])]
@@ -103,7 +103,7 @@ def walked(
 ) -> Walked:
     """Walk a list to its end, or until the rows so far are enough; `between` is done before each next page.
 
-    Raise CouldNotArrange where not even the first page comes: that is no question of paging.
+    Raise CouldNotArrange where not even the first page comes: that is not a question of paging.
     """
     found = Walked(limit)
     try:

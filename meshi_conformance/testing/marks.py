@@ -37,7 +37,7 @@ class Said(NamedTuple):
 class Judge:
     """Judges several requirements in one test that shares costly state: `with judge("error.mergeReview.X"):`.
 
-    A failed assertion inside is charged to that requirement alone and the test goes on. A requirement that
+    A failed assertion inside fails that requirement alone and the test goes on. A requirement that
     the test cites and never reaches is inconclusive.
     """
 
@@ -64,6 +64,6 @@ class Judge:
 
 
 def _weight(said: Said) -> tuple[int, int]:
-    """Return where something said stands in the order of severity."""
+    """Return the rank of something said in the order of severity."""
     classes = list(CauseClass)
     return list(Verdict).index(said.verdict), classes.index(said.cause_class) if said.cause_class else len(classes)

@@ -1,6 +1,6 @@
 """The data that a run prepares once on the target and that its tests share.
 
-The world has parts; each is built by whoever needs it first, in one process, and read by all the others.
+The world has parts; the process that needs a part first builds it, and all the others read it.
 A part that could not be built makes its readers inconclusive, with the one cause.
 """
 
@@ -64,7 +64,7 @@ class World:
     def _ahead(self, name: str) -> None:
         try:
             self._part(name)
-        except Exception:  # the client and the recorder are closed under a part that nobody waits for
+        except Exception:  # the client and the recorder are closed under a part that no test waits for
             if not self._closed:
                 raise
 

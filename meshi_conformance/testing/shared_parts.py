@@ -31,11 +31,11 @@ RANKED = 18
 
 
 DEFAULT_TOP_N = 10
-"""What leaving `top_n` out stands for (endpoint-reference, POST /events/:event_id/match-runs)."""
+"""The value of an omitted `top_n` (endpoint-reference, POST /events/:event_id/match-runs)."""
 
 
 WEBHOOK = "https://example.com/conformance?of=runs&page=1"
-"""A webhook's URL with all that a URL may have; nobody ever calls it."""
+"""A webhook's URL with all that a URL may have; it is never called."""
 
 
 LONGEST_ID = 128

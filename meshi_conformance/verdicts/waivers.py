@@ -62,7 +62,7 @@ class Waiver:
 
     @property
     def expectation(self) -> str:
-        """The expected failure as it stands in the file."""
+        """The expected failure as written in the file."""
         return repr(self.failure) if self.failure is not None else f"/{self.failure_pattern}/"
 
     def concerns(self, name: str, base: str) -> bool:
@@ -103,7 +103,7 @@ def load(file: Path) -> list[Waiver]:
 def _waiver(row: dict[str, Any], place: str) -> Waiver:
     known = {*TEXTS, *OPTIONAL, "expires"}
     problems = [f"{name} is missing" for name in (*TEXTS, "expires") if name not in row]
-    problems += [f"{name} is no member of a waiver" for name in row if name not in known]
+    problems += [f"{name} is not a member of a waiver" for name in row if name not in known]
     problems += [
         f"{name} is not a text"
         for name in (*TEXTS, *OPTIONAL)
@@ -139,7 +139,7 @@ def _subject(row: Mapping[str, Any]) -> Iterator[str]:
     if by_cause and {"failure", "failure_pattern"} & set(row):
         yield "failure and failure_pattern belong to a requirement, not to a cause"
     if row.get("cause_class", CauseClass.SETUP) not in UNDECIDED_CLASSES:
-        yield f"cause_class is none of {', '.join(sorted(UNDECIDED_CLASSES))}"
+        yield f"cause_class is not one of {', '.join(sorted(UNDECIDED_CLASSES))}"
 
 
 def apply(

@@ -18,7 +18,7 @@ class Bounded(Generic[K, V]):
         self._entries: OrderedDict[K, V] = OrderedDict()
 
     def get(self, key: K) -> V | None:
-        """Return the value of a key, which is then the one used last; None where there is none."""
+        """Return the value of a key, which is then the one used last, or None."""
         value = self._entries.get(key)
         if value is not None:
             self._entries.move_to_end(key)

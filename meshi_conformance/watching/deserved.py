@@ -1,4 +1,4 @@
-"""What a call deserves by the reading of expectation.py, on calls that nobody made up."""
+"""What a call deserves by the reading of expectation.py, on calls that were not generated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .rule import Rule, limits_of
 from .tally import Tally
 
 OTHER_REASONS = frozenset({401, 403, 409, 413, 429})
-"""Refusals whose reason does not stand in the call: the key, what was sent before, sizes that are not documented."""
+"""Refusals whose reason is not in the call: the key, what was sent before, sizes that are not documented."""
 
 ROWS = 100
 """Rows of an import whose members are looked at."""

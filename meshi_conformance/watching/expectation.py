@@ -224,7 +224,7 @@ class Reader:
                 if exists is None:
                     found.freedoms.add(EXISTENCE)
                     continue
-                what = f"run_id {value[:40]!r} is no match run"
+                what = f"run_id {value[:40]!r} is not a match run"
                 either: Answers = {(404, "MATCH_RUN_NOT_FOUND"), (400, None)}
                 found.faults.append(Fault(what, either, f"error.{operation.id}.MATCH_RUN_NOT_FOUND"))
             elif name == "session_id" and not ID.fullmatch(value):
@@ -234,7 +234,7 @@ class Reader:
                 if exists is None:
                     found.freedoms.add(EXISTENCE)
                     continue
-                what, answers = f"session_id {value[:40]!r} is no session", {(404, "SESSION_NOT_FOUND")}
+                what, answers = f"session_id {value[:40]!r} is not a session", {(404, "SESSION_NOT_FOUND")}
                 found.faults.append(Fault(what, answers, f"error.{operation.id}.SESSION_NOT_FOUND"))
 
     # Body
@@ -248,11 +248,11 @@ class Reader:
                 found.freedoms.add("media")
             requirement = self._own(f"error.{operation.id}.INVALID_JSON", operation)
             answers = {(400, "INVALID_JSON")} if "INVALID_JSON" in operation.errors[400] else listed
-            found.faults.append(Fault("the body is no JSON", answers, requirement))
+            found.faults.append(Fault("the body is not JSON", answers, requirement))
         elif call.body is NOTHING:
             found.faults.append(Fault("no body", listed, f"generated.refuses.{operation.id}"))
         elif not isinstance(call.body, dict):
-            what = "the body is no JSON object"
+            what = "the body is not a JSON object"
             found.faults.append(Fault(what, listed, f"generated.refuses.{operation.id}"))
         else:
             self._members(call.body, operation, "body", found)
@@ -294,7 +294,7 @@ class Reader:
         texts = [one for one in ids if isinstance(one, str)]
         if len(set(texts)) < len(texts):
             answers = {(400, "DUPLICATE_ATTENDEE_ID")}
-            what = "an attendee_id stands twice"
+            what = "an attendee_id is repeated"
             found.faults.append(Fault(what, answers, f"error.{operation.id}.DUPLICATE_ATTENDEE_ID"))
         elif len({one.lower() for one in texts}) < len(texts):
             found.freedoms.add("case")
@@ -319,10 +319,10 @@ class Reader:
         # Which of the listed refusals names a merge that cannot be is left to the server.
         operation = self._contract.operations["mergeReview"]
         answers = {(status, code) for status, code in operation.route_errors() if code != "INVALID_JSON"}
-        what = "source and target are no pair under this review"
+        what = "source and target are not a pair of this review"
         found.faults.append(Fault(what, answers, "generated.refuses.mergeReview"))
 
-    # Charging
+    # Which requirement a mistake breaks
 
     def _fault(
         self,

@@ -97,7 +97,7 @@ def role_of(key: str) -> str | None:
 def exchange(entry: dict[str, Any], *, name: str, where: str, base: str) -> tuple[Exchange, Coverage]:
     """Return the exchange of an entry below `base`, and what the recorder kept of it. Raise Unusable.
 
-    `name` becomes the exchange's ID, `where` says for people in which file it stands. `base` is the part of the
+    `name` becomes the exchange's ID, `where` names its file for people. `base` is the part of the
     URL that the path follows.
     """
     request, response = entry["request"], entry["response"]

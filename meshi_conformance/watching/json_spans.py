@@ -23,7 +23,7 @@ _MARK = re.compile(r'\\.|["{}\[\]]', re.DOTALL)
 
 
 class Span(NamedTuple):
-    """Where an entry stands in its file, in bytes, and its value, None for one that is too long to read.
+    """The place of an entry in its file, in bytes, and its value, None for one that is too long to read.
 
     Texts in the value are Latin-1: fit for reading ASCII, and for nothing else.
     """
@@ -67,7 +67,7 @@ def entries(stream: BinaryIO) -> Iterator[Span]:
 
 
 def _enter(window: _Window, name: str) -> bool:
-    """Move to the value of a member of the object that the window stands at; False where there is no such member."""
+    """Move to the value of a member of the object at the window; False where there is no such member."""
     window.take()
     while window.peek() == '"':
         member = window.value().value
@@ -117,7 +117,7 @@ class _Window:
         self._at += 1
 
     def value(self) -> Span:
-        """Read the JSON value that starts here; raises Cut where it is none, or too long."""
+        """Read the JSON value that starts here. Raise Cut for anything else, or a value that is too long."""
         while True:
             try:
                 value, end = _DECODER.raw_decode(self._text, self._at)

@@ -1,4 +1,4 @@
-"""Idempotency keys: a key stands for the one run that it started, for its event and its operation."""
+"""Idempotency keys: a key names the one run that it started, for its event and its operation."""
 
 from __future__ import annotations
 

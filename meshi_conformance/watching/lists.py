@@ -84,7 +84,7 @@ LISTINGS: dict[str, Listing] = {
 
 @dataclass
 class Walk:
-    """A walk through a list: where it stands and what it has shown. `whole` is True where its first page was seen."""
+    """A walk through a list: how far it is and what it has shown. `whole` is True where its first page was seen."""
 
     key: Hashable
     limit: str | None
@@ -135,7 +135,7 @@ class Lists(Rule):
         self._size(seen, listing, rows)
         self._ordered(seen, listing, rows, None)
         twice = _twice([listing.key(row) for row in rows])
-        message = f"{shown(twice)} stands twice on the page"
+        message = f"{shown(twice)} is repeated on the page"
         if rows:
             self.judge(twice is None, f"lists.{listing.family}.complete", seen, message)
         self._walk(seen, listing, rows)
@@ -189,7 +189,7 @@ class Lists(Rule):
             if wrong is None:
                 continue
             earlier = (walk.last,) if walk is not None else ()
-            message = f"{shown(listing.rank(other))} stands after {shown(listing.rank(one))}"
+            message = f"{shown(listing.rank(other))} comes after {shown(listing.rank(one))}"
             self.judge(not wrong, f"lists.{listing.family}.order", seen, message, *earlier)
             if wrong:
                 return
@@ -247,7 +247,7 @@ class Lists(Rule):
             return
         walk.repeated = True
         family = listing.family
-        message = f"{shown(again[0])} stood on an earlier page of the same walk"
+        message = f"{shown(again[0])} was on an earlier page of the same walk"
         if len(again) == len(keys) and seen.answer.get("next_cursor") is not None:
             self.judge(False, f"lists.{family}.end", seen, f"the walk runs in a circle: {message}", walk.first)
         elif family.endswith("_matches") and isinstance(seen.answer.get("run_id"), str):
@@ -359,7 +359,7 @@ def _twice(keys: list[Hashable]) -> Hashable:
 
 
 def _wrong(listing: Listing, one: dict[str, Any], other: dict[str, Any]) -> bool | None:
-    """Tell whether a row stands after one that it should precede; None where readings of the order differ."""
+    """Tell whether a row comes after one that it should precede; None where readings of the order differ."""
     if listing.family == "attendees":
         return _wrong_ids(str(one["attendee_id"]), str(other["attendee_id"]))
     if listing.time:

@@ -15,7 +15,7 @@ from ..exchanges.strict_json import NotJson, parse_json
 from .expectation import Expectation
 
 UNREADABLE: Any = object()
-"""Stands for a body that is unknown, or that is not JSON."""
+"""The value of a body that is unknown, or that is not JSON."""
 
 BETWEEN_SOURCES = 5.0
 """Seconds by which the clocks of two recorders may differ."""

@@ -54,7 +54,7 @@ class Proxy:
     ) -> None:
         program = mitmdump or find()
         if program is None:
-            raise UsageError(f"mitmproxy is not installed, and the proxy stands on it. {INSTALL}")
+            raise UsageError(f"mitmproxy is not installed, and the proxy needs it. {INSTALL}")
         _free(host, port)
         parts = urlsplit(base)
         self.base = base

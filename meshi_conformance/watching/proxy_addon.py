@@ -126,7 +126,7 @@ class HandOver:
                 while view:
                     view = view[self._pipe.write(view) :]
             except OSError:
-                return  # nobody reads any more
+                return  # the reader has gone
             with self._lock:
                 self._waiting -= len(line)
         self._pipe.close()

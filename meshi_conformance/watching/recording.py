@@ -1,6 +1,6 @@
 """Recorded traffic from files of any size: HAR files of any tool, and this suite's own spool files.
 
-Each file is gone through twice: first to find where its entries stand, when they happened and which keys they carry,
+Each file is gone through twice: first to find where its entries are, when they happened and which keys they carry,
 then to read them in the order in which they ended. One entry at a time is held.
 """
 
@@ -28,7 +28,7 @@ MOST_KEYS = 10_000
 
 @dataclass
 class _File:
-    """One file, and where the entries stand that are to be judged."""
+    """One file, and the places of the entries to judge."""
 
     path: Path
     number: int
@@ -42,7 +42,7 @@ class _File:
 
 @dataclass
 class Recording:
-    """What a first look at the files found. `notes` are for the report: what was cut, what belongs to nobody."""
+    """What a first look at the files found. `notes` are for the report: what was cut, what belongs to no known key."""
 
     files: list[_File] = field(default_factory=list)
     base: str = ""

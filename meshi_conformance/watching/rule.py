@@ -59,7 +59,7 @@ def _limits(contract: Contract) -> dict[tuple[str, str, str], Limit]:
 
 
 def is_usable_key(key: Any) -> bool:
-    """Tell whether a text surely stands for itself as an idempotency key, where a server accepted it."""
+    """Tell whether a text is surely taken literally as an idempotency key, where a server accepted it."""
     return isinstance(key, str) and 0 < len(key) <= MOST_KEY and key == key.strip() and is_ordinary(key)
 
 

@@ -1,4 +1,4 @@
-"""What a single exchange shows: the checks of every exchange, correlation IDs, and routes that nobody documented."""
+"""What a single exchange shows: the checks of every exchange, correlation IDs, and undocumented routes."""
 
 from __future__ import annotations
 

@@ -203,7 +203,7 @@ class Watcher:
 UNKNOWN_ORG = "the one org"
 
 OBSERVED = "observed traffic"
-"""What stands in a report where a run names its test."""
+"""What a report shows where a run names its test."""
 
 SAME_MOMENT = 10.0
 """Seconds between the beginnings that two recorders note of one exchange, at most."""

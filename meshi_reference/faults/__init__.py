@@ -1,6 +1,6 @@
 """Deliberate violations of the contract, each a small patch from outside: the server itself has no `if fault`.
 
-One module for each area; whatever stands in this folder is found by itself. A fault says in one sentence what
+One module for each area; every module of this folder is found by itself. A fault says in one sentence what
 is wrong, which requirements of the conformance suite it breaks (plain strings: nothing is imported from there)
 and what a run needs to see it.
 """

@@ -1,6 +1,6 @@
 """What every answer promises: JSON, correlation, envelope, label, status and shape, broken on one operation each.
 
-The kinds of a family go around over the operations, so that each kind stands on several of them.
+The kinds of a family go around over the operations, so that several of them have each kind.
 """
 
 from __future__ import annotations
@@ -221,7 +221,7 @@ family(
 )
 
 
-# Refusals nobody listed
+# Refusals that no page lists
 
 SPOILED_ID = ("auth.{operation}", "error.{operation}.*", "limits.{operation}.*")
 """What also breaks where malformed IDs and missing keys are refused otherwise."""
@@ -506,7 +506,7 @@ SHAPES: dict[str, tuple[str, Any]] = {
     "listReviews.200": ("next_cursor", end_marker),
     "mergeReview.200": ("source", as_text),
 }
-"""Answer to a member whose shape the pages suggest, and what stands there instead; `drop` takes it away."""
+"""Answer to a member whose shape the pages suggest, and what is there instead; `drop` takes it away."""
 
 OF_RUNS = {
     "listAttendeeMatches.200": ("matching.*", "lists.attendee_matches.run_filter"),

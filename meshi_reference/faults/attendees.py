@@ -136,7 +136,7 @@ for _many in (100, 1000):
 
 @fault(
     "imports.every_row.neighbours",
-    "An ID that stands in two rows of an import is noticed in neighbouring rows alone.",
+    "An ID in two rows of an import is noticed in neighbouring rows alone.",
     breaks=["imports.every_row"],
     also=["error.importAttendees.DUPLICATE_ATTENDEE_ID", MODEL],
 )

@@ -1,4 +1,4 @@
-"""Bounds at the ends that nobody thinks of: the shortest value, the missing member, the filter of a list."""
+"""Bounds at the ends that are easily forgotten: the shortest value, the missing member, the filter of a list."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ for _operation, _name, _field in (row for row in SHORT_TEXTS if row[2] in ("titl
 
 @fault(
     "limits.listRuns.query.kind.unknown",
-    "listRuns takes an unknown kind for none.",
+    "listRuns ignores an unknown kind.",
     breaks=["limits.listRuns.query.kind"],
     also=["error.listRuns.INVALID_RUN_KIND"],
 )

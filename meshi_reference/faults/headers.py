@@ -1,4 +1,4 @@
-"""Correlation headers that are missing where nobody looks, or stand twice."""
+"""Correlation headers that are missing in unlikely places, or repeated."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Who may call: each operation with one hole in the wall around it, or with a wrong word at the door.
 
-The kinds of a family go around over the operations, so that each kind stands on several of them.
+The kinds of a family go around over the operations, so that several of them have each kind.
 """
 
 from __future__ import annotations

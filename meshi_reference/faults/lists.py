@@ -403,7 +403,7 @@ def limits(
 BROKEN = ("server_errors.*", "codes.*", "status.*")
 
 family("page_size", "ignored", "`limit` is ignored", limits(ignored))
-family("odd_limit", "broken", "a `limit` that is no number breaks the server", limits(unparsed), also=BROKEN)
+family("odd_limit", "broken", "a `limit` that is not a number breaks the server", limits(unparsed), also=BROKEN)
 family("odd_limit", "zero", "a `limit` of 0 breaks the server", limits(zero_breaks), also=BROKEN)
 family("odd_limit", "unbounded", "a `limit` of 101 is served with 101 rows", limits(unbounded), ("attendees",))
 family(

@@ -1,4 +1,4 @@
-"""Servers that read what is no JSON, or break on it and on values that nobody expects."""
+"""Servers that read what is not JSON, or break on it and on unexpected values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..patching.patch import Patch
 from ..services import Call, Services
 from .registry import fault
 
-# What is no JSON
+# Bodies that are not JSON
 
 
 def first_value(content: bytes) -> bytes:
@@ -43,7 +43,7 @@ REPAIRS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "constants": ("takes NaN for null", lambda content: re.sub(rb": (NaN|-?Infinity)", b": null", content)),
     "numbers": ("reads numbers with leading zeros", lambda content: re.sub(rb": 0(\d)", rb": \1", content)),
     "rest": ("reads the first value of a body and no further", first_value),
-    "encoding": ("replaces bytes that are no UTF-8", lambda content: content.decode(errors="replace").encode()),
+    "encoding": ("replaces bytes that are not UTF-8", lambda content: content.decode(errors="replace").encode()),
     "control": ("reads line breaks inside of text", lambda content: re.sub(rb"[\x00-\x1f]", b" ", content)),
     "nesting": ("cuts off what is nested too deeply", lambda content: re.sub(rb"\[{1000,}", b"null", content)),
 }
@@ -90,7 +90,7 @@ for _operation in WRITES:
     for _suffix, _sentence, _unreadable in (
         ("empty_body", "an empty body", lambda content: content == b""),
         ("deep_body", "a body that is nested deeply", lambda content: content.count(b"[") > 1000),
-        ("bytes_of_body", "a body that is no UTF-8", lambda content: b"\xff" in content),
+        ("bytes_of_body", "a body that is not UTF-8", lambda content: b"\xff" in content),
     ):
         fault(
             f"server_errors.{_operation}.{_suffix}",
@@ -100,7 +100,7 @@ for _operation in WRITES:
         )(partial(reading, breaking_where(_unreadable), _operation))
 
 
-# Values that nobody expects
+# Unexpected values
 
 
 def in_handler(wrong: Callable[[Call], bool], operation: str, patch: Patch) -> None:

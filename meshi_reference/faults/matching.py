@@ -103,7 +103,7 @@ def remembered(inner: Choose) -> Choose:
     def choose(call: Call, event: Row, pinned: str | None) -> Row | None:
         if asked(call) or pinned:
             return inner(call, event, pinned)
-        # What earlier requests left there, stands there: the event's first run that ended.
+        # The cache keeps what earlier requests put there: the event's first run that ended.
         first = run_where(call.services, "event_seq = ? AND terminal_at IS NOT NULL ORDER BY seq LIMIT 1", event["seq"])
         if first is not None:
             known.setdefault(event["seq"], first)
@@ -214,14 +214,14 @@ CHOICES: tuple[tuple[str, str, str, Callable[[Choose], Choose], tuple[str, ...]]
     (
         "unknown_run",
         "code",
-        "are refused with RUN_NOT_FOUND for a run that is none",
+        "are refused with RUN_NOT_FOUND for an unknown run",
         unknown_says("RUN_NOT_FOUND"),
         READS,
     ),
     (
         "unknown_run",
         "event",
-        "are refused with EVENT_NOT_FOUND for a run that is none",
+        "are refused with EVENT_NOT_FOUND for an unknown run",
         unknown_says("EVENT_NOT_FOUND"),
         LISTS,
     ),
@@ -526,7 +526,7 @@ for _default in (1, 5, 9, 50):
 
     fault(
         f"matching.top_n.default.{_default}",
-        f"Leaving `top_n` out stands for {_default}.",
+        f"An omitted `top_n` means {_default}.",
         breaks=["matching.top_n.default"],
         also=["lists.event_matches.*", "lists.attendee_matches.*"],
     )(_by_default)
@@ -564,13 +564,13 @@ IN_MATCHES = (
 for _end in ("principal", "target"):
     fault(
         f"matching.pair.unknown.{_end}",
-        f"A pair whose {_end} nobody knows is refused as one without a match.",
+        f"A pair whose {_end} is unknown is refused as one without a match.",
         breaks=["error.getMatch.ATTENDEE_NOT_FOUND"],
         also=["generated.*", "isolation.*"],
     )(mistaking("ATTENDEE_NOT_FOUND", "MATCH_NOT_FOUND", _end, IN_EVENT))
     fault(
         f"matching.pair.unscored.{_end}",
-        f"A pair whose {_end} has no score is refused as if nobody knew it.",
+        f"A pair whose {_end} has no score is refused as if it were unknown.",
         breaks=["error.getMatch.MATCH_NOT_FOUND"],
         also=["generated.*"],
     )(mistaking("MATCH_NOT_FOUND", "ATTENDEE_NOT_FOUND", _end, IN_MATCHES.format(_end)))

@@ -208,7 +208,7 @@ for _operation, _codes in ROWS.items():
     for _place, _code in enumerate(_codes):
         _status = STATUS[_code]
         # The two kinds go around over the rows; some rows have both. What MERGE_REJECTED covers is open, so that
-        # another code in its place is no violation that could be seen.
+        # another code in its place is not a violation that could be seen.
         _rejected = _code == "MERGE_REJECTED"
         if not _rejected and (_place % 2 or list(SIBLINGS).index(_code) % 3 == 0):
             _said = SIBLINGS[_code]
@@ -230,7 +230,7 @@ for _operation, _codes in ROWS.items():
             )
 
 
-# Mistakes that nobody looks for
+# Mistakes that are easily overlooked
 
 
 def retry(operation: str, code: str, repair: Callable[[Call], Any], patch: Patch) -> None:
@@ -326,8 +326,8 @@ REPAIRS: tuple[tuple[str, str, str, Callable[[Call], Any]], ...] = (
     ("getIdMapping", "PARTNER_ID_NOT_FOUND", "answers that an unknown ID is not mapped, as a success", unmapped),
     ("createEvent", "INVALID_TITLE", "makes up a missing title", put("title", "Untitled")),
     ("createEvent", "INVALID_DESCRIPTION", "drops a description that is too long", drop("description")),
-    ("createEvent", "INVALID_START_DATE", "drops a start that is no date", drop("start_date")),
-    ("createEvent", "INVALID_END_DATE", "drops an end that is no date", drop("end_date")),
+    ("createEvent", "INVALID_START_DATE", "drops a start that is not a date", drop("start_date")),
+    ("createEvent", "INVALID_END_DATE", "drops an end that is not a date", drop("end_date")),
     ("createEvent", "INVALID_TIMEZONE", "drops a bad time zone", drop("timezone")),
     ("createEvent", "INVALID_VISIBILITY", "drops a bad visibility", drop("visibility")),
     ("createEvent", "INVALID_URL_SLUG", "drops a bad slug", drop("url_slug")),
@@ -335,12 +335,12 @@ REPAIRS: tuple[tuple[str, str, str, Callable[[Call], Any]], ...] = (
     ("updateEventContext", "INVALID_CONTEXT", "drops context that is too long", keep_good_context),
     ("updateEventContext", "EVENT_NOT_FOUND", "creates the event that is missing", made_on_demand),
     ("createSession", "INVALID_TITLE", "makes up a missing title", put("title", "Untitled")),
-    ("createSession", "INVALID_DESCRIPTION", "drops a description that is no text", drop("description")),
-    ("createSession", "INVALID_START_TIMESTAMP", "drops a start that is no timestamp", drop("start_timestamp")),
-    ("createSession", "INVALID_END_TIMESTAMP", "drops an end that is no timestamp", drop("end_timestamp")),
+    ("createSession", "INVALID_DESCRIPTION", "drops a description that is not a text", drop("description")),
+    ("createSession", "INVALID_START_TIMESTAMP", "drops a start that is not a timestamp", drop("start_timestamp")),
+    ("createSession", "INVALID_END_TIMESTAMP", "drops an end that is not a timestamp", drop("end_timestamp")),
     ("createSession", "EVENT_NOT_FOUND", "creates the event that is missing", made_on_demand),
     ("importAttendees", "EVENT_NOT_FOUND", "creates the event that is missing", made_on_demand),
-    ("importAttendees", "INVALID_ATTENDEE", "skips rows that are no objects", keep_good_rows),
+    ("importAttendees", "INVALID_ATTENDEE", "skips rows that are not objects", keep_good_rows),
     ("importAttendees", "DUPLICATE_ATTENDEE_ID", "keeps the last of two rows with one ID", keep_last_rows),
     ("importAttendees", "INVALID_PARTNER_ID", "skips rows with a malformed ID", keep_good_rows),
     ("importAttendees", "INVALID_ATTENDEE_NAME", "skips rows without a name", keep_good_rows),
@@ -358,9 +358,9 @@ REPAIRS: tuple[tuple[str, str, str, Callable[[Call], Any]], ...] = (
     ("createMatchRun", "INVALID_WEBHOOK_URL", "drops a bad webhook URL", drop("webhook_url")),
     ("createRun", "INVALID_IDEMPOTENCY_KEY", "makes up a missing idempotency key", new_key),
     ("createRun", "INVALID_RUN_KIND", "takes an unknown kind for an import", put("kind", "import")),
-    ("createRun", "INVALID_PROGRESS", "drops progress that is no object", drop("progress")),
-    ("createRun", "INVALID_SNAPSHOT_METADATA", "drops metadata that is no object", drop("snapshot_metadata")),
-    ("createRun", "INVALID_VERSION_METADATA", "drops metadata that is no object", drop("version_metadata")),
+    ("createRun", "INVALID_PROGRESS", "drops progress that is not an object", drop("progress")),
+    ("createRun", "INVALID_SNAPSHOT_METADATA", "drops metadata that is not an object", drop("snapshot_metadata")),
+    ("createRun", "INVALID_VERSION_METADATA", "drops metadata that is not an object", drop("version_metadata")),
     ("createRun", "INVALID_WEBHOOK_URL", "drops a bad webhook URL", drop("webhook_url")),
     ("listRuns", "INVALID_RUN_KIND", "ignores an unknown kind", forget_kind),
     ("listSessions", "EVENT_NOT_FOUND", "lists nothing for an unknown event", empty_page),
@@ -405,14 +405,14 @@ for _operation, _codes in ROWS.items():
             _operation,
             "INVALID_JSON",
             "lenient",
-            f"{_operation} takes a body that is no JSON for an empty object.",
+            f"{_operation} treats a body that is not JSON as an empty object.",
             partial(ignore_bad_json, _operation),
         )
 
 
 @fault(
     "error.importAttendees.DUPLICATE_ATTENDEE_ID.neighbours",
-    "importAttendees notices an ID that stands twice only in neighbouring rows.",
+    "importAttendees notices a repeated ID only in neighbouring rows.",
     breaks=["error.importAttendees.DUPLICATE_ATTENDEE_ID"],
 )
 def _(patch: Patch) -> None:
@@ -449,6 +449,6 @@ register(
     "importAttendees",
     "INVALID_ATTENDEE_RAW_DATA",
     "unless_empty",
-    "importAttendees takes 0 and false as `raw_data` for none.",
+    "importAttendees treats 0 and false as `raw_data` as if it were absent.",
     partial(unless_empty, function="check_attendee_raw_data"),
 )

@@ -15,7 +15,7 @@ class Fault:
     """One deliberate violation.
 
     `breaks` names requirements (or patterns of them): the fault is found when one of them fails. `also` names
-    those that it breaks as a consequence: their failing proves nothing and is no bad diagnosis either. `sees`
+    those that it breaks as a consequence: their failing proves nothing and is not a wrong diagnosis either. `sees`
     names what a run has to be given besides (`large`, `rate_limit`), `asks` further requirements whose tests
     make the calls that show it. `settings` differ from the server's defaults.
     """

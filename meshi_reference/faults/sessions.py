@@ -1,4 +1,4 @@
-"""Sessions: what is lost or mangled between writing and reading, and in whose event they stand."""
+"""Sessions: what is lost or mangled between writing and reading, and in which event they appear."""
 
 from __future__ import annotations
 

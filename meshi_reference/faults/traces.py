@@ -58,8 +58,8 @@ def keep_context(call: Call) -> None:
 
 for _operation, _suffix, _sentence, _keep, _codes in (
     ("createEvent", "slug", "an event whose slug is too long", keep_event, ("INVALID_URL_SLUG",)),
-    ("createEvent", "end_date", "an event whose end is no date", keep_event, ("INVALID_END_DATE",)),
-    ("createSession", "end", "a session whose end is no moment", keep_session, ("INVALID_END_TIMESTAMP",)),
+    ("createEvent", "end_date", "an event whose end is not a date", keep_event, ("INVALID_END_DATE",)),
+    ("createSession", "end", "a session whose end is not a moment", keep_session, ("INVALID_END_TIMESTAMP",)),
     ("updateEventContext", "fields", "the fields before one that is too long", keep_context, ("INVALID_CONTEXT",)),
 ):
     fault(

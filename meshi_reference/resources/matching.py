@@ -293,7 +293,7 @@ def find_match_run(services: Services, event: Row, run_id: str) -> Row | None:
 def choose_run(call: Call, event: Row, pinned: str | None = None) -> Row | None:
     """Choose the run to read: the one asked for, the one that an earlier page read, or the latest that ended.
 
-    Raise MATCH_RUN_NOT_FOUND. None where there is none yet and the settings answer with an empty list.
+    Raise MATCH_RUN_NOT_FOUND. Return None where no run has ended and the settings answer with an empty list.
     """
     run_id = call.request.query.get("run_id") or pinned
     if run_id:

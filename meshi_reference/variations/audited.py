@@ -76,7 +76,7 @@ variation(
 )
 variation(
     "import.whole_array",
-    "A row that is no object, or has no ID, makes the whole array invalid.",
+    "A row that is not an object, or has no ID, makes the whole array invalid.",
     apply=whole_array_at_fault,
     makes=(
         "attendees.no_object=attendees",
@@ -519,7 +519,7 @@ UNKNOWN_RUNS = ("matching.unknown_run.*", "error.*.MATCH_RUN_NOT_FOUND")
 
 variation(
     "matches.unknown_empty",
-    "A run that is no match run has an empty page of matches: that it is refused is only implied.",
+    "A run that is not a match run has an empty page of matches: a refusal is only implied.",
     settings={"matches_before_run": "empty"},
     apply=empty_for_unknown_runs,
     deviates=UNKNOWN_RUNS,

@@ -240,7 +240,7 @@ variation(
 )
 variation(
     "body.blank_absent",
-    "An empty text in an optional member stands for none.",
+    "An empty text in an optional member counts as absent.",
     apply=drop_blanks,
     makes=("bodies.blank_optional=absent",),
 )

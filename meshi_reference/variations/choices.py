@@ -53,7 +53,7 @@ variation(
 )
 variation(
     "members.extra",
-    "Objects have members that nobody documented.",
+    "Objects have undocumented members.",
     settings={"extra_members": True},
     makes=("events.undocumented_members=some",),
 )
@@ -172,7 +172,7 @@ variation(
 )
 variation(
     "body.no_object",
-    "JSON that is no object is taken for an empty one.",
+    "JSON that is not an object is treated as an empty one.",
     settings={"non_object_body": "empty_object"},
     makes=("bodies.not_an_object=first_field",),
 )
@@ -622,7 +622,7 @@ variation(
 )
 variation(
     "wire.order",
-    "Members stand in another order.",
+    "Members come in another order.",
     apply=other_order,
     freedom="The order of JSON members means nothing (RFC 8259, 4).",
 )

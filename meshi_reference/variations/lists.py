@@ -233,7 +233,7 @@ variation(
 )
 variation(
     "cursor.keeps_limit",
-    "A cursor stands for the page size of its first page; another one is ignored.",
+    "A cursor keeps the page size of its first page; another one is ignored.",
     apply=lambda patch: cursors_with_limit(patch, is_strict=False),
     makes=("lists.limit_change=kept",),
 )
@@ -245,7 +245,7 @@ variation(
 )
 variation(
     "cursor.remembers_filter",
-    "A cursor stands for the filter of its first page.",
+    "A cursor keeps the filter of its first page.",
     apply=lambda patch: filters(patch, remembers=True),
     makes=("lists.filter_change=remembered",),
 )

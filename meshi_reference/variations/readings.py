@@ -154,19 +154,19 @@ variation(
 )
 variation(
     "matches.goal_filters",
-    "A goal that nobody has selects no match.",
+    "A goal that no attendee has selects no match.",
     apply=lambda patch: selecting(patch, "goal"),
     makes=("matches.goal=filters",),
 )
 variation(
     "matches.goal_refused",
-    "A goal that nobody has is refused.",
+    "A goal that no attendee has is refused.",
     apply=lambda patch: selecting(patch, "goal", refuses=True),
     makes=("matches.goal=refused",),
 )
 variation(
     "matches.session_filters",
-    "A session selects no match, since nobody is in it.",
+    "A session selects no match, since no attendee is in it.",
     apply=lambda patch: selecting(patch, "session_id"),
     makes=("matches.session=none",),
 )

@@ -20,7 +20,7 @@ class Variation:
 
     `settings` differ from the defaults; `apply` patches the server; `background` works on it, in a thread of
     its own, until the event is set. `unjudged` names requirements (patterns) that it cannot be judged by, and
-    `deviates` those that are only implied and that it does not keep; why stands in the sentence. `makes` names the
+    `deviates` those that are only implied and that it does not keep; the sentence says why. `makes` names the
     choices of open questions that it makes, as `question=choice`; in all other questions it chooses as the default
     server does. A variation that makes none names the documented freedom that it uses in `freedom`.
     """

@@ -1,4 +1,4 @@
-"""A key that a server echoes stands in no file and on no terminal, however it is spelled and wherever it stands."""
+"""A key that a server echoes reaches no file and no terminal, however and wherever the server spells it."""
 
 from __future__ import annotations
 

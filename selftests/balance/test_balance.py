@@ -30,8 +30,8 @@ PAGES = {
 
 WITHOUT_FAULT: dict[str, str] = {
     "generated.*": (
-        "These take what the narrower requirements leave: any fault of one that a scripted test sees is charged to it. "
-        "The faults that no scripted test looks for, and that break these, stand in selftests/generation."
+        "These take what narrower requirements leave: any fault of one that a scripted test sees counts against it. "
+        "The faults that no scripted test looks for, and that break these, are in selftests/generation."
     ),
 }
 """Requirements, or patterns of them, that no fault of the registry breaks, and why."""
@@ -78,7 +78,7 @@ def test_there_are_as_many_requirements_as_the_contract_deserves() -> None:
 def test_a_requirement_is_whole(name: str) -> None:
     one = CONTRACT.requirements[name]
     assert one.level in list(Level)
-    assert one.page in PAGES, f"{one.page} is none of the documentation's pages"
+    assert one.page in PAGES, f"{one.page} is not a page of the documentation"
     assert one.section
     assert one.operations or one.id.startswith("routes.unknown."), "it binds no operation"
     assert set(one.needs) <= set(NEEDS)

@@ -1,4 +1,4 @@
-"""Whatever is charged with a finding is a requirement of the catalogue: a misspelt name would hide what it found."""
+"""Every finding names a requirement of the catalogue: a misspelt name would hide what it found."""
 
 from __future__ import annotations
 

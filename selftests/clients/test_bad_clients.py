@@ -1,4 +1,4 @@
-"""Each duty has a client that breaks it: it is found, for that duty, and no unrelated duty is charged."""
+"""Each duty has a client that breaks it: it is found, for that duty, and no unrelated duty is blamed."""
 
 from __future__ import annotations
 

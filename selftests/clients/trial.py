@@ -46,7 +46,7 @@ class Trial:
 
 
 async def tried(command: Sequence[str], scenarios: Sequence[str], deadline: float = 60.0) -> Trial:
-    """Run a command in some scenarios, in all of them for none, and judge what it did."""
+    """Run a command in some scenarios, or in all without a name, and judge what it did."""
     with tempfile.TemporaryDirectory() as folder:
         run = Run(
             load(), Asked(command, chosen(scenarios), (), deadline), Path(folder) / "spool.jsonl", lambda line: None

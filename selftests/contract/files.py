@@ -24,7 +24,7 @@ def read(file: Path) -> Any:
 
 
 def resolve(node: Any, file: Path = OPENAPI) -> tuple[Any, Path]:
-    """What a node is once its `$ref` is followed, and the file where that stands."""
+    """What a node is once its `$ref` is followed, and the file that holds it."""
     while isinstance(node, dict) and "$ref" in node:
         assert isinstance(node["$ref"], str)
         name, _, pointer = node["$ref"].partition("#")
@@ -34,7 +34,7 @@ def resolve(node: Any, file: Path = OPENAPI) -> tuple[Any, Path]:
 
 
 def at(document: Any, pointer: str) -> Any:
-    """The value at a JSON pointer; KeyError or IndexError where there is none."""
+    """The value at a JSON pointer; KeyError or IndexError for a pointer to nothing."""
     for step in pointer.split("/")[1:]:
         step = step.replace("~1", "/").replace("~0", "~")
         document = document[int(step)] if isinstance(document, list) else document[step]
@@ -88,7 +88,7 @@ def media(holder: dict[str, Any]) -> dict[str, Any]:
 
 
 def parameters(of: dict[str, Any], place: str) -> dict[str, dict[str, Any]]:
-    """The parameters of an operation that stand in that place, by name."""
+    """The parameters of an operation in that place, by name."""
     found = [resolve(p)[0] for p in of["parameters"]]
     return {p["name"]: p for p in found if p["in"] == place}
 

@@ -14,7 +14,7 @@ ENTRIES = {"getAuth", "createEvent", "listEvents", "createRun", "listRuns", "lis
 
 
 def all_links() -> list[tuple[dict[str, Any], str, dict[str, Any]]]:
-    """Every link with the operation and the status that it stands under."""
+    """Every link with its operation and status."""
     return [
         (said, status, {"name": name, "method": method, **resolve(link)[0]})
         for method, _, said in operations()
@@ -24,7 +24,7 @@ def all_links() -> list[tuple[dict[str, Any], str, dict[str, Any]]]:
 
 
 def evaluate(expression: str, said: dict[str, Any], status: str) -> Any:
-    """A runtime expression, evaluated on the examples of the operation that it stands under."""
+    """A runtime expression, evaluated on the examples of its operation."""
     if not expression.startswith("$"):
         return expression
     if found := re.fullmatch(r"\$request\.path\.(\w+)", expression):

@@ -44,7 +44,7 @@ GENERATED = tuple(f"tests/test_{name}.py" for name in ("generated", "walks", "mo
 """The files of the tests whose calls are made up."""
 
 LEFT_TO_CHANCE = ("generated.*",)
-"""What generated calls come to depends on chance and on time: here nothing judged is no false alarm."""
+"""What generated calls come to depends on chance and on time: here nothing judged is not a false alarm."""
 
 UNNEEDED = ("xdist", "random_order", "warnings", "unraisableexception", "threadexception", "faulthandler", "logging")
 """Plugins of pytest that a trial does without; some of them cost as much as a hundred requests."""

@@ -1,4 +1,4 @@
-"""What the README tells a new user to type works as it stands there."""
+"""What the README tells a new user to type works word for word."""
 
 from __future__ import annotations
 

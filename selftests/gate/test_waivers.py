@@ -198,7 +198,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         ("[[waiver]", "not valid TOML"),
         ("[[waivers]]\nrequirement = 'x'", r"something else than \[\[waiver\]\]"),
         ("waiver = 3", r"something else than \[\[waiver\]\]"),
-        (FILE.replace("owner", "owners"), "owner is missing.*owners is no member"),
+        (FILE.replace("owner", "owners"), "owner is missing.*owners is not a member"),
         (FILE.replace('owner = "events team"', "owner = 7"), "owner is not a text"),
         (FILE.replace('owner = "events team"', 'owner = " "'), "owner is not a text"),
         (FILE.replace("expires = 2027-01-31", ""), "expires is missing"),
@@ -211,7 +211,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         (FILE.replace('failure = "201"', 'cause = "late"'), "either a requirement or a cause"),
         (
             FILE.replace('requirement = "error.createEvent.INVALID_TIMEZONE"', 'cause_class = "absent"'),
-            "failure and failure_pattern belong to a requirement.*cause_class is none of credentials, deadline",
+            "failure and failure_pattern belong to a requirement.*cause_class is not one of credentials, deadline",
         ),
         (FILE.replace('failure = "201"', 'failure_pattern = "(20"'), "not a regular expression"),
         (FILE + FILE.replace("reason", "because"), "waiver 2: reason is missing"),

@@ -76,7 +76,7 @@ SEEDS = (1, 2, 3)
 
 
 def seeds_until_found(name: str) -> tuple[int | None, list[str]]:
-    """With which seed a hidden fault was found, the first, second or third; None for none. And what was found last."""
+    """With which seed a hidden fault was found, the first, second or third, or None; and what was found last."""
     seen: list[str] = []
     for number, seed in enumerate(SEEDS, 1):
         with bench(HIDDEN[name]) as tools:

@@ -1,6 +1,6 @@
 """`python -m selftests.mutation`: does a unit test notice every small change of what judges?
 
-A mutant that no test notices has to stand in survivors.yaml with the reason why no test can. Ends with 0 only
+A mutant that no test notices has to be listed in survivors.yaml with the reason why no test can. Ends with 0 only
 where every mutant was killed or is explained, and everything that is explained survives.
 """
 

@@ -36,7 +36,7 @@ WITHOUT_EFFECT = {"annotation", "returns", "decorator_list", "type_comment", "fo
 
 
 class Mutant(NamedTuple):
-    """A module with one change: `name` says where and what, wherever in the file that stands."""
+    """A module with one change: `name` says where and what, wherever in the file that is."""
 
     name: str
     source: str
@@ -105,7 +105,7 @@ def _shown(statement: ast.AST) -> str:
 
 
 def _changes(node: ast.AST, function: str) -> Iterator[ast.AST]:
-    """What could stand in a node's place by mistake."""
+    """What could replace a node by mistake."""
     match node:
         case ast.Compare():
             for number, operator in enumerate(node.ops):

@@ -25,7 +25,7 @@ from .hostile import KEY, Connect
 
 @pytest.fixture
 def connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
-    """Make the suite's client for a base URL, with little patience; what it records stands in `tmp_path`."""
+    """Make the suite's client for a base URL, with little patience; what it records goes to `tmp_path`."""
     monkeypatch.setattr(client, "TRIES", 2)
     made: list[Transport] = []
 

@@ -26,9 +26,9 @@ SECRET = "hidden-word"
 UNUSABLE = {
     "no scheme": ({"HTTP_PROXY": f"someone:{SECRET}@proxy.example.com:3128"}, "no scheme. Write http://proxy.exam"),
     "no scheme, lower case": ({"http_proxy": "proxy.example.com:3128"}, "in http_proxy cannot be used"),
-    "an unknown scheme": ({"ALL_PROXY": f"ftp://someone:{SECRET}@proxy.example.com"}, "its scheme is none of"),
+    "an unknown scheme": ({"ALL_PROXY": f"ftp://someone:{SECRET}@proxy.example.com"}, "its scheme is not one of"),
     "no host": ({"ALL_PROXY": "http://"}, "it names no host"),
-    "a port that is none": ({"ALL_PROXY": f"http://a:{SECRET}@proxy.example.com:banana"}, "it is no URL"),
+    "a port that is none": ({"ALL_PROXY": f"http://a:{SECRET}@proxy.example.com:banana"}, "it is not a URL"),
     "a blank in it": ({"HTTP_PROXY": f"http://a:{SECRET}@proxy example.com"}, "it names no host"),
 }
 

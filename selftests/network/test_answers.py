@@ -92,8 +92,8 @@ NO_ANSWER: dict[str, tuple[Script, str]] = {
     "a body that trickles": (trickles(CHUNKED, b"1\r\n \r\n", 0.05), "ReadTimeout"),
     "length beyond the body": (says(HEAD + b"Content-Length: 5000\r\n\r\n{}"), "RemoteProtocolError"),
     "two lengths": (says(HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}"), "RemoteProtocolError"),
-    "a length that is no number": (says(HEAD + b"Content-Length: -7\r\n\r\n{}"), "RemoteProtocolError"),
-    "a chunk size that is none": (says(CHUNKED + b"zz\r\n{}\r\n0\r\n\r\n"), "RemoteProtocolError"),
+    "a length that is not a number": (says(HEAD + b"Content-Length: -7\r\n\r\n{}"), "RemoteProtocolError"),
+    "a malformed chunk size": (says(CHUNKED + b"zz\r\n{}\r\n0\r\n\r\n"), "RemoteProtocolError"),
     "a chunk that is too short": (says(CHUNKED + b"10\r\n{}\r\n0\r\n\r\n"), "RemoteProtocolError"),
     "chunks without an end": (says(CHUNKED + b"2\r\n{}\r\n"), "RemoteProtocolError"),
     "no HTTP": (says(b"SSH-2.0-OpenSSH_9.6\r\n"), "RemoteProtocolError"),
@@ -141,7 +141,7 @@ VIOLATIONS: dict[str, tuple[bytes, set[str]]] = {
     "deep JSON": (answer(DEEP), {"json.getAuth"}),
     "JSON nested just beyond readers": (answer(NESTED), {"json.getAuth"}),
     "NaN": (answer(json.dumps(auth(org_id=float("nan"))).encode()), {"json.getAuth"}),
-    "a member that stands twice": (answer(b'{"org_id": "a", "org_id": "b"}'), {"json.getAuth"}),
+    "a repeated member": (answer(b'{"org_id": "a", "org_id": "b"}'), {"json.getAuth"}),
     "an integer of 5000 digits": (answer(b'{"x": ' + b"9" * 5000 + b"}"), {"json.getAuth"}),
     "a number beyond floats": (answer(b'{"x": 1e999}'), {"json.getAuth"}),
     "UTF-16": (
@@ -168,7 +168,7 @@ VIOLATIONS: dict[str, tuple[bytes, set[str]]] = {
         {"json.getAuth", "content_type.getAuth", "server_errors.getAuth"},
     ),
     "an unavailable API that says so": (answer(refusal("UNAVAILABLE"), "503 No"), {"server_errors.getAuth"}),
-    "a status that nobody defined": (answer(refusal("X"), "799 Odd"), {"server_errors.getAuth"}),
+    "an undefined status": (answer(refusal("X"), "799 Odd"), {"server_errors.getAuth"}),
 }
 
 

@@ -1,4 +1,4 @@
-"""What stands in the API's place is named before a run starts, with the likely mend; an odd API is judged."""
+"""What answers in the API's place is named before a run starts, with the likely mend; an odd API is judged."""
 
 from __future__ import annotations
 

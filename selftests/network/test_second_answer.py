@@ -1,4 +1,4 @@
-"""An answer is charged to the request that it answers: what comes besides is never taken for the next one."""
+"""An answer counts for the request that it answers: what follows it is never taken for the next answer."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def test_the_example_can_be_used() -> None:
 
 
 BAD = {
-    "no TOML": ("[targets", "is no valid TOML"),
+    "no TOML": ("[targets", "is not valid TOML"),
     "an unknown table": ("[servers.a]\nbase = 'x'", "unknown entry 'servers'"),
     "an unknown entry": (f"[targets.a]\nbase = '{BASE}'\nrat = 3", "unknown entry 'rat'"),
     "no base": ("[targets.a]\nrate = 3", "needs `base`"),
@@ -66,10 +66,10 @@ BAD = {
     "a key in place of its variable": (f"[targets.a]\nbase = '{BASE}'\nkeys.main = 'sk-live-12'", "never write a key"),
     "an unknown capability": (f"[targets.a]\nbase = '{BASE}'\ncannot.fly = 'no wings'", "unknown entry 'fly'"),
     "a capability without a reason": (f"[targets.a]\nbase = '{BASE}'\ncannot.large = ' '", "needs a reason"),
-    "targets that are no table": ("targets = 3", "is no table"),
+    "targets that are not a table": ("targets = 3", "is not a table"),
     "a header's value": (f"[targets.a]\nbase = '{BASE}'\nheaders.X-Gate = 'a-b'", "never write a value"),
-    "a header of the suite's own": (f"[targets.a]\nbase = '{BASE}'\nheaders.Authorization = 'A'", "no header that can"),
-    "a header that is none": (f"[targets.a]\nbase = '{BASE}'\nheaders.'X Gate' = 'A'", "no header that can"),
+    "a header of the suite's own": (f"[targets.a]\nbase = '{BASE}'\nheaders.Authorization = 'A'", "cannot be added"),
+    "a header that is none": (f"[targets.a]\nbase = '{BASE}'\nheaders.'X Gate' = 'A'", "cannot be added"),
     "an unknown certificate": (f"[targets.a]\nbase = '{BASE}'\ntls.cert = 'x'", "unknown entry 'cert'"),
     "a key without its certificate": (f"[targets.a]\nbase = '{BASE}'\ntls.private_key = 'x'", "needs `certificate`"),
     "a passphrase in the file": (

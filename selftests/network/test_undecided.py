@@ -1,4 +1,4 @@
-"""What a target does to prevent a judgement: it is charged, or it makes the run undecided; it never passes."""
+"""What a target does to prevent a judgement: it breaks a requirement or leaves the run undecided; it never passes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EVENT = {"event_id": "e", "title": "T"}
 
 
 def blamed(events: Events) -> list[dict[str, Any]]:
-    """The exchanges that are charged with breaking the connection."""
+    """The exchanges that are reported for breaking the connection."""
     charge = "server_errors.createEvent"
     return [one for one in events() if one["type"] == "exchange" and charge in dict(one["violations"])]
 
@@ -277,7 +277,7 @@ def test_a_run_whose_key_ends_is_invalid_and_names_the_first_refusal(reference: 
     assert {one["cause_class"] for one in found.document["causes"]} == {"credentials"}
 
 
-# Answers that nobody can read
+# Answers that cannot be read
 
 
 def unreadable(run_: Run) -> set[str]:

@@ -1,4 +1,4 @@
-"""The cases as data: what stands between the suite and the API or in its place, and what a run has to say of it."""
+"""The cases as data: what is between the suite and the API or in its place, and what a run has to say of it."""
 
 from __future__ import annotations
 

@@ -274,7 +274,7 @@ def test_bad_arguments_end_with_one_message(tmp_path: Path, capsys: pytest.Captu
         socket.create_server(("127.0.0.1", 0)) as taken,
         server.running(Settings(db=str(tmp_path / "in-use"))),
     ):
-        (tmp_path / "text.db").write_text("This is no database. " * 100)
+        (tmp_path / "text.db").write_text("This is not a database. " * 100)
         commands = [
             ["--port", str(taken.getsockname()[1])],
             ["--port", "70000"],

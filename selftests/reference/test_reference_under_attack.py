@@ -133,7 +133,7 @@ def test_the_database_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 
 def test_accepted_runs_go_on_when_a_full_disk_has_room_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SQLite's own limit stands for the disk's: the error is the same."""
+    """SQLite's own limit takes the place of the disk's: the error is the same."""
     monkeypatch.setattr(work, "FULL_DISK_SECONDS", 0.02)
     full: dict[str, Any] = {}
     original = work.execute

@@ -92,7 +92,7 @@ HTML = [
     exchange(
         number,
         operation,
-        (f"json.{operation}", "the body is no JSON"),
+        (f"json.{operation}", "the body is not JSON"),
         (f"content_type.{operation}", "Content-Type is text/html"),
         not_the_api=NGINX,
     )

@@ -357,7 +357,7 @@ ODD: tuple[Any, ...] = (None, [], {}, [[]], {"a": {}}, 7, -1.5, True, "", "x" * 
 
 
 def disturbed(value: Any, chance: random.Random) -> Any:
-    """The value with some of its parts replaced by what nobody expects there."""
+    """The value with some of its parts replaced by unexpected values."""
     if chance.random() < 0.15:
         return chance.choice(ODD)
     if isinstance(value, dict):

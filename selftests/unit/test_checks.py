@@ -69,7 +69,7 @@ def test_a_body_that_is_no_object_is_charged_once(body: Any) -> None:
 
 def test_a_body_that_is_no_json_is_told_why() -> None:
     assert told(exchange("getEvent", 200, raw=b'{"a": 1, "a": 2}')) == [
-        "the body is no JSON: an object has the same member twice: a"
+        "the body is not JSON: an object has the same member twice: a"
     ]
 
 

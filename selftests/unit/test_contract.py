@@ -204,7 +204,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def written(folder: Path, rows: Any, name: str = "made.yaml") -> Contract:
-    """The contract with a file of requirements; text is taken as it stands."""
+    """The contract with a file of requirements; text is taken as it is."""
     text = rows if isinstance(rows, str) else yaml.safe_dump(rows)
     (folder / "requirements" / name).write_text(text, encoding="utf-8")
     return Contract(folder)
@@ -325,9 +325,9 @@ def test_a_row_that_is_no_mapping_is_told(folder: Path, row: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("- id: [", "is no YAML file"),
-        ("\t- id: x", "is no YAML file"),
-        ("!!python/object/apply:os.system ['true']", "is no YAML file"),
+        ("- id: [", "is not a YAML file"),
+        ("\t- id: x", "is not a YAML file"),
+        ("!!python/object/apply:os.system ['true']", "is not a YAML file"),
         ("id: made.up.rule", "holds no list"),
         ("just words", "holds no list"),
     ],

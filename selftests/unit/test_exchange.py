@@ -31,7 +31,7 @@ def test_a_missing_member_fails_the_check_that_reads_it() -> None:
 def test_a_body_that_is_no_object_is_charged_once(raw: bytes) -> None:
     with pytest.raises(Unreadable):
         _ = exchange("getEvent", 200, raw=raw).json
-    # Nothing but the check that reads it charges the answer to a request of no operation.
+    # Only the check that reads it reports the answer to a request outside the operations.
     with pytest.raises(MissingMember):
         _ = exchange(None, 200, raw=raw).json
 

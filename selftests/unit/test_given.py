@@ -90,7 +90,7 @@ def test_a_failed_run_may_say_as_much_as_it_likes() -> None:
     ("answer", "cause"),
     [
         (exchange("getRun", 200, {"run_id": "r1"}), "getRun answers without the members of a run"),
-        (exchange("getRun", 200, {"status": 7}), "runs have a status that is no text"),
+        (exchange("getRun", 200, {"status": 7}), "runs have a status that is not a text"),
         (refusal("getRun", 404, "RUN_NOT_FOUND"), "getRun answered 404"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Several requirements in one test: each is charged for its own assertions alone, and keeps its worst verdict."""
+"""Several requirements in one test: each fails for its own assertions alone, and keeps its worst verdict."""
 
 from __future__ import annotations
 

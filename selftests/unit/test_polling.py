@@ -205,7 +205,7 @@ def test_a_status_that_is_no_text_is_a_failed_arrangement(wait: Any, status: Any
     with pytest.raises(CouldNotArrange) as raised:
         wait(Runs(run(status)))
     assert str(raised.value) == f"run r has status {status!r}"
-    assert raised.value.cause == "runs have a status that is no text"
+    assert raised.value.cause == "runs have a status that is not a text"
 
 
 ENDED = {"terminal_at": "2031-03-10T12:00:00Z"}

@@ -173,9 +173,9 @@ def test_rows_stand_in_order_ties_and_rankless_rows_aside() -> None:
 
     seen(row(n=1), row(n=1), row(odd=0), row(n=2)).check_order(rank, descending=False)
     seen(row(n=2), row(n=1), row(n=1)).check_order(rank, descending=True)
-    with pytest.raises(AssertionError, match=r"1 stands after 2, in the row \{\"n\": 1\}"):
+    with pytest.raises(AssertionError, match=r"1 comes after 2, in the row \{\"n\": 1\}"):
         seen(row(n=2), row(n=1)).check_order(rank, descending=False)
-    with pytest.raises(AssertionError, match="2 stands after 1"):
+    with pytest.raises(AssertionError, match="2 comes after 1"):
         seen(row(n=1), row(odd=0), row(n=2)).check_order(rank, descending=True)
 
 

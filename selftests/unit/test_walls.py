@@ -1,4 +1,4 @@
-"""What a conformance test may import: import-linter cannot see tests/, which is no package."""
+"""What a conformance test may import: import-linter cannot see tests/, which is not a package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The world: each part is built once by whoever needs it first, shared through files, and fails once for all."""
+"""The world: the process that needs a part first builds it, shared through files, or fails once for all."""
 
 from __future__ import annotations
 

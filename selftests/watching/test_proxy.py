@@ -36,7 +36,7 @@ MITMDUMP = os.environ.get("MITMDUMP") or (str(OWN) if OWN.exists() else find())
 @pytest.fixture(autouse=True)
 def mitmproxy_is_there() -> None:
     if MITMDUMP is None:
-        pytest.fail("mitmproxy is not installed, and the proxy stands on it: make .venv-proxy/.ready")
+        pytest.fail("mitmproxy is not installed, and the proxy needs it: make .venv-proxy/.ready")
 
 
 def free_port() -> int:

@@ -1,4 +1,4 @@
-"""`python -m selftests.watching.trials`: what the watcher finds from recordings of runs alone; it blames nobody.
+"""`python -m selftests.watching.trials`: what the watcher finds in recordings, without false alarms.
 
 Each fault and variation gets a run of the suite, as in `python -m selftests.detection`; then the run's spool is judged
 again by the watcher, once as it is and once with --complete. 0 only if no variation is blamed and enough faults are

@@ -120,5 +120,5 @@ class KeyKept(Judge):
             else:
                 self._open.pop(identity(step), None)
         elif step.is_success and step.operation in ("listRuns", "listAttendees"):
-            # Whoever has looked knows whether the write took effect, and may begin a new one.
+            # A client that has looked knows whether the write took effect, and may begin a new one.
             self._open.clear()

@@ -49,7 +49,7 @@ class Verbatim(_Cursors):
     def asked(self, step: Step) -> None:
         cursor = step.query.get("cursor")
         if not cursor or step.operation is None:
-            return  # an empty cursor may stand for none
+            return  # an empty cursor may mean that there is no next page
         page = self.issued.get(cursor)
         if page is not None and place(page) == place(step):
             self.keeps(page, step)

@@ -53,7 +53,7 @@ class DocumentedOperations(Judge):
         if step.base == "other" or step.method == "OPTIONS":
             return  # browsers and health checks look around by themselves
         if step.operation is None:
-            self.breaks(f"{step.method} {step.path.partition('?')[0][:100]} is none of the documented operations", step)
+            self.breaks(f"{step.method} {step.path.partition('?')[0][:100]} is not a documented operation", step)
         else:
             self.keeps(step)
 
@@ -102,6 +102,6 @@ class KeyNowhereElse(Judge):
 
     def asked(self, step: Step) -> None:
         if step.key_in:
-            self.breaks(f"The key stands in {step.key_in[0]}", step)
+            self.breaks(f"The key appears in {step.key_in[0]}", step)
         elif step.authorized:
             self.keeps(step)

@@ -15,7 +15,7 @@ EARLY_OF_DATE = 1.0
 
 
 def logical(step: Step) -> str | None:
-    """Return what a write is about, whatever its key or its attempt; None for what is no write to be done once."""
+    """Return what a write is about, whatever its key or its attempt; None for anything but a write to be done once."""
     if step.operation == "createEvent":
         return f"event {step.facts.members.get('title')!r} {step.facts.members.get('start_date')!r}"
     if step.starts_run:

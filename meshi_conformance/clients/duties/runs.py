@@ -22,7 +22,7 @@ NAMED = frozenset({"queued", "running"}) | TERMINAL
 """The statuses that the pages name, and the one that every client expects."""
 
 MORE_POLLS = 5
-"""Polls after the end that are nobody's loop: a run may be read again for its progress."""
+"""Polls after the end that do not make a loop: a run may be read again for its progress."""
 
 
 @dataclass
@@ -70,7 +70,7 @@ class _Runs(Judge):
         if found is None:
             found = self.runs[run.id] = Followed(run.id, kind, step.event, step, step.round, step.delivered)
             others = self.of_event.setdefault((step.event, kind), [])
-            # A lost run that the client has started anew is told as a second run, not as one that nobody polls.
+            # A lost run that the client has started anew is reported as a second run, not as one that is never polled.
             others[:] = [one for one in others if one.known or identity(one.started) != identity(step)]
             others.append(found)
         found.round = step.round
