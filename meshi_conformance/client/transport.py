@@ -527,7 +527,7 @@ class Transport:
         )
 
     def _without_answer(self, problem: Exception) -> _NoAnswer:
-        """Classify a transport error: is it safe to retry?"""
+        """Classify a transport error by whether a retry is safe."""
         patience = self._wire.patience
         unsent = isinstance(problem, NEVER_SENT)
         slow = isinstance(problem, httpx.TimeoutException) and not isinstance(problem, httpx.ConnectTimeout)

@@ -1,7 +1,7 @@
 """The commands of `meshi-conformance`, one module each, imported when it is used.
 
 A module's docstring is the command's help. `options(parser)` declares its options and `run(options)` returns
-the exit code; a module without `options` takes its arguments as they stand and passes them on.
+the exit code; a module without `options` takes its arguments as they are and passes them on.
 """
 
 from __future__ import annotations
@@ -26,5 +26,5 @@ NAMES = (
 
 
 def command(name: str) -> ModuleType:
-    """The module of a command."""
+    """Import the module of a command."""
     return import_module(f"{__name__}.{name}")

@@ -27,7 +27,7 @@ number in square brackets counts the cases of a parametrized test that judge the
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """Declares the options."""
+    """Declare the options."""
     parser.add_argument(
         "--output",
         metavar="FILE",
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
 def write_or_check(file: Path, text: str, check: bool) -> int:
     """Write a generated document, or compare it with its file: 0 where it is up to date, 1 where it is not.
 
-    Raises UsageError where the file cannot be read or written.
+    Raise UsageError where the file cannot be read or written.
     """
     try:
         if check:
@@ -68,7 +68,7 @@ def _check(file: Path, text: str) -> int:
 
 
 def catalogue(known: Contract, tests: Mapping[str, Sequence[str]]) -> str:
-    """The catalogue as Markdown: a summary by family, then a table for each family."""
+    """Write the catalogue as Markdown: a summary by family, then a table for each family."""
     families: dict[str, list[Requirement]] = {}
     for one in known.requirements.values():
         families.setdefault(one.family, []).append(one)
@@ -107,7 +107,7 @@ def _families(families: Mapping[str, Sequence[Requirement]], tests: Mapping[str,
 
 
 def _duties(known: Contract) -> Iterator[str]:
-    """The duties of the client, with the scenarios that show each."""
+    """List the duties of the client, with the scenarios that show each."""
     yield "## Duties of the client\n"
     yield "`meshi-conformance client` judges these (`docs/judge-a-client.md`); a run against a server does not.\n"
     yield "| ID | Level | Statement | Source | Scenarios that show it |"
@@ -119,7 +119,7 @@ def _duties(known: Contract) -> Iterator[str]:
 
 
 def _functions(nodes: Sequence[str]) -> Iterator[str]:
-    """The test functions behind node IDs, each with the number of its cases where it has several."""
+    """Name the test functions behind node IDs, each with the number of its cases where it has several."""
     found: dict[str, int] = {}
     for node in nodes:
         name = node.partition("[")[0].rpartition("/")[2].replace(".py::", "::")

@@ -42,7 +42,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         action="append",
         default=[],
-        help="a file that the client logs to; {scenario} in it stands for the scenario's name",
+        help="a file that the client logs to; {scenario} in it becomes the scenario's name",
     )
     parser.add_argument(
         "--deadline", metavar="S", type=float, default=DEADLINE, help="seconds for one run (default: %(default)s)"

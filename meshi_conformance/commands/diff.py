@@ -35,7 +35,7 @@ KINDS = (
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """Declares the options."""
+    """Declare the options."""
     parser.add_argument("before", metavar="A", type=Path, help="the older run")
     parser.add_argument("after", metavar="B", type=Path, help="the newer run")
     form = parser.add_mutually_exclusive_group()
@@ -54,12 +54,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 def verdict_on(found: Mapping[str, Any]) -> str:
-    """The comparison in one sentence."""
+    """Sum up the comparison in one sentence."""
     return f"worse: {'; '.join(found['worse'])}" if found["worse"] else "nothing is worse"
 
 
 def as_text(found: Mapping[str, Any]) -> Iterator[str]:
-    """The comparison for a terminal, line by line."""
+    """Write the comparison for a terminal, line by line."""
     yield f"result    {verdict_on(found)}"
     for label, side in (("before", found["before"]), ("after", found["after"])):
         run = f"{side['outcome']} on {side['target']['base']}, {side['started_at']}, suite {side['suite']}"
@@ -80,7 +80,7 @@ def as_text(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def as_markdown(found: Mapping[str, Any]) -> Iterator[str]:
-    """The comparison as Markdown, line by line; all that a server sent stands in code spans."""
+    """Write the comparison as Markdown, line by line, with all that a server sent in code spans."""
     yield f"### {'❌' if found['worse'] else '✅'} Compared with the earlier run: {verdict_on(found)}\n"
     yield "| | outcome | target | started | suite |\n|---|---|---|---|---|"
     for label, side in (("before", found["before"]), ("after", found["after"])):
@@ -123,7 +123,7 @@ def _because(row: Mapping[str, Any]) -> str:
 
 
 def _tables(found: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
-    """What is no change of a verdict: title and lines, where there are any."""
+    """List what changed besides verdicts: title and lines, where there are any."""
     drift = found["drift"]
     tables = (
         (

@@ -23,7 +23,7 @@ WIDTH = 110
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """Declares the options."""
+    """Declare the options."""
     parser.add_argument("patterns", metavar="ID|PATTERN", nargs="+", help="e.g. error.createEvent.INVALID_TITLE")
 
 
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def fitting(catalogue: Contract, pattern: str) -> list[Requirement]:
-    """The requirements that a pattern means. Raises UsageError, with near IDs, where there is none."""
+    """Return the requirements that a pattern means. Raise UsageError, with near IDs, where none fits."""
     found = [one for subject in SUBJECTS for one in catalogue.matching(pattern, subject)]
     if not found:
         hint = catalogue.suggestion(pattern, [*catalogue.requirements, *catalogue.duties])
@@ -47,7 +47,7 @@ def fitting(catalogue: Contract, pattern: str) -> list[Requirement]:
 
 
 def described(one: Requirement, tests: Sequence[str], catalogue: Contract) -> str:
-    """A requirement as text for a terminal."""
+    """Describe a requirement as text for a terminal."""
     operations = [
         f"{name} ({catalogue.operations[name].method} {catalogue.operations[name].path})" for name in one.operations
     ]
@@ -65,7 +65,7 @@ def described(one: Requirement, tests: Sequence[str], catalogue: Contract) -> st
                 "needs",
                 [f"{need} (not run where {NEEDS[need]})" for need in one.needs] or ["nothing beside the main key"],
             ),
-            ("stands in", ["openapi/ (derived)" if one.derived else "requirements/"]),
+            ("defined in", ["openapi/ (derived)" if one.derived else "requirements/"]),
             ("tests", [*tests[:SHOWN_TESTS], *more] or ["none"]),
             ("judge it", [f"meshi-conformance run --requirements '{one.id}'"]),
         ]

@@ -94,7 +94,7 @@ LISTED = 20
 
 
 def evidence(made: dict[str, Any]) -> list[dict[str, Any]]:
-    """The exchanges of a document as events of a spool."""
+    """Turn the exchanges of a document into events of a spool."""
     return [{"type": "exchange", **one} for one in made["evidence"].values()]
 
 

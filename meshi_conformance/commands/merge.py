@@ -19,7 +19,7 @@ from ..verdicts.gate import BEHAVIOURS, FAIL_ON
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """Declares the options."""
+    """Declare the options."""
     parser.add_argument("out", metavar="OUT", type=Path, help="folder of the joined report")
     parser.add_argument("parts", metavar="A B", type=Path, nargs="+", help="the reports to join")
     parser.add_argument(

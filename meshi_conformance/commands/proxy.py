@@ -104,7 +104,7 @@ def _see(passed: Passed, watcher: Watcher, proxy: Proxy, har: HarWriter | None) 
 
 @contextmanager
 def _until_signalled(proxy: Proxy) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the proxy, and with it what is to be read."""
+    """End the proxy, and with it what is to be read, on Ctrl-C and SIGTERM."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         proxy.stop()

@@ -13,6 +13,6 @@ REFUSED = 2
 
 
 def run(arguments: list[str]) -> int:
-    """Serves in this process, so that signals reach the server itself."""
+    """Serve in this process, so that signals reach the server itself."""
     code = serve_reference(arguments)
     return EXIT_USAGE if code == REFUSED else code

@@ -1,6 +1,6 @@
 """Draw verdicts, outcome and latency of many runs as one page that works offline, and print them as a table.
 
-DIR holds the reports: every results.json below it is read. A file that is no result is left out and named.
+DIR holds the reports: every results.json below it is read. A file that is not a result is left out and named.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..vocabulary import Verdict
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """Declares the options."""
+    """Declare the options."""
     parser.add_argument("folder", metavar="DIR", type=Path, help="the folder that holds the reports")
     parser.add_argument("--output", metavar="FILE", type=Path, help="the page to write (default: DIR/trend.html)")
 
@@ -43,7 +43,7 @@ COLUMNS = "{:<20} {:<14} {:>5} {:>5} {:>13} {:>8} {:>7} {:>11}"
 
 
 def as_text(targets: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """The runs of each target as a table, the oldest first."""
+    """Show the runs of each target as a table, the oldest first."""
     for target in targets:
         yield one_line(target["base"])
         yield COLUMNS.format("started", "outcome", "pass", "fail", "inconclusive", "not run", "waived", "deviations")

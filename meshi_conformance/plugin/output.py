@@ -1,5 +1,7 @@
-"""The way out to a terminal or a log: no key leaves on it, a CI system takes no command from it, and a reader that
-goes away does not end a run."""
+"""The way out to a terminal or a log.
+
+No key leaves on it, a CI system takes no command from it, and a reader that goes away does not end a run.
+"""
 
 from __future__ import annotations
 

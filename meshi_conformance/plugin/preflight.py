@@ -1,4 +1,4 @@
-"""A look at the target before anything is written to it: does it answer, and does the key fit?"""
+"""A look at the target before anything is written to it: whether it answers, and whether the key fits."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ KEYS = {
     "read": "a key with partner:read alone",
     "other": "a key of another org",
     "disabled": "the key of a disabled service account",
-    "user": "a token that is no org-scoped service-account key",
+    "user": "a token that is not an org-scoped service-account key",
     "no_org": "a key that has no org",
     "probe": "a key that the rate-limit probe may exhaust",
 }

@@ -21,7 +21,7 @@ LETTER = 6.7
 
 
 def parts(document: dict[str, Any], events: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """The badge as SVG text."""
+    """Draw the badge as SVG text."""
     counts = document["counts"]["documented"]
     outcome = document["outcome"]
     message = outcome

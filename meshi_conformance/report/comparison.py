@@ -34,9 +34,9 @@ own spread (p95 less p50), with at least 20 exchanges in either run. Less than t
 
 
 def load(path: Path) -> Document:
-    """The results document of a report folder or a results.json.
+    """Load the results document of a report folder or a results.json.
 
-    Raises UsageError with the reason where there is none, or where the file cannot be one that a run of this
+    Raise UsageError with the reason where there is none, or where the file cannot be one that a run of this
     suite has written: cut short, another tool's, another schema version's, or changed by hand.
     """
     file = path / "results.json" if path.is_dir() else path
@@ -61,11 +61,11 @@ def load(path: Path) -> Document:
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def refusal(document: Document | Any) -> str | None:
-    """Why something is not a results document of this suite and schema version; None where it is one."""
+    """Say why something is not a results document of this suite and schema version; None where it is one."""
     if not isinstance(document, dict):
         return "it is not a JSON object"
     suite = document.get("suite")
@@ -90,17 +90,17 @@ def _validator() -> jsonschema_rs.Draft202012Validator:
 
 
 def _contradiction(document: Document) -> str | None:
-    """What a run never writes: verdicts, counts and outcome that say different things."""
+    """Say what a run never writes: verdicts, counts and outcome that say different things."""
     rows = document["requirements"]
     twice = [name for name, number in Counter(row["id"] for row in rows).items() if number > 1]
     if twice:
         return f"it lists the requirement {twice[0]} twice"
     for row in rows:
         if (row["verdict"] in (Verdict.FAIL, Verdict.WAIVED)) != bool(row["failures"] or row["violations"]):
-            return f"its verdict on {row['id']} is {row['verdict']}, against the failures that stand with it"
+            return f"its verdict on {row['id']} is {row['verdict']}, against the failures beside it"
         unclassed = row["cause_class"] is None and "upgraded_from" not in document
         if (row["verdict"] == Verdict.INCONCLUSIVE) == unclassed:
-            return f"its verdict on {row['id']} is {row['verdict']}, against the cause class that stands with it"
+            return f"its verdict on {row['id']} is {row['verdict']}, against the cause class beside it"
     found = Counter((row["level"], row["verdict"]) for row in rows)
     counts = {level: {verdict: found[level, verdict] for verdict in Verdict} for level in Level}
     if document["counts"] != counts:
@@ -118,16 +118,17 @@ def _decided(row: Mapping[str, Any]) -> tuple[Verdict, CauseClass | None]:
 
 
 def target_of(document: Document) -> str:
-    """What tells one target from another: its base URL; the embedded reference listens on another port each time."""
+    """Tell one target from another: by its base URL; the embedded reference listens on another port each time."""
     name, base = document["target"]["name"], document["target"]["base"]
     return str(name if name == REFERENCE else base)
 
 
 def compare(before: Document, after: Document) -> dict[str, Any]:
-    """What changed from one run to the next, as JSON-able data; `worse` holds a sentence for each kind of
-    change for the worse and is empty where there is none.
+    """Tell what changed from one run to the next, as JSON-able data.
 
-    Raises UsageError where one run judges a server and the other a client.
+    `worse` holds a sentence for each kind of change for the worse, and is empty without one.
+
+    Raise UsageError where one run judges a server and the other a client.
     """
     if before["subject"] != after["subject"]:
         raise UsageError(
@@ -226,7 +227,7 @@ def _side(document: Document) -> dict[str, Any]:
 
 
 def _notes(before: Document, after: Document) -> list[str]:
-    """What makes the two runs less comparable."""
+    """Say what makes the two runs less comparable."""
     pairs = [
         ("the target", target_of(before), target_of(after)),
         ("the suite's version", before["suite"]["version"], after["suite"]["version"]),

@@ -93,7 +93,7 @@ class ReportFolder:
 
 
 def open_folder(path: Path) -> ReportFolder:
-    """Take a folder for a report and remove the report that stands in it.
+    """Take a folder for a report and remove the report in it.
 
     Raise UsageError, having changed nothing, where the folder is not empty and holds no report of this suite, where
     another run writes to it, or where one of its files is a symbolic link.
@@ -186,6 +186,6 @@ def refuse_foreign(path: Path) -> None:
 
 
 def _create(file: Path, text: str) -> None:
-    """Write a new file. Raise OSError where something stands in its place, a link among it."""
+    """Write a new file. Raise OSError where something is in its place, be it a link."""
     with file.open("x", encoding="utf-8") as stream:
         stream.write(text)

@@ -1,6 +1,6 @@
 """exchanges.har: every exchange of a run as an HTTP archive 1.2, for browsers' tools and for replay.
 
-Written entry by entry, so that the size of a run does not matter. Keys stand as the names of their
+Written entry by entry, so that the size of a run does not matter. Keys appear as the names of their
 environment variables.
 """
 
@@ -20,7 +20,7 @@ _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
 def parts(document: dict[str, Any], events: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """The archive as JSON text, one entry a line, in the order of recording."""
+    """Write the archive as JSON text, one entry a line, in the order of recording."""
     suite = document["suite"]
     head = json.dumps({"version": "1.2", "creator": {"name": suite["name"], "version": suite["version"]}})
     yield f'{{"log": {head[:-1]}, "entries": [\n'

@@ -26,7 +26,7 @@ SHOWN_REASON = 400
 """How many characters of a reason's first line are shown; of the rest, `SHOWN_DETAILS`."""
 SHOWN_DETAILS = 1_500
 BUDGET = 2_500_000
-"""How many bytes of exchanges and assertions the page holds in all. Those past it are named only: exchanges stand
+"""How many bytes of exchanges and assertions the page holds in all. Those past it are named only: exchanges are
 in the HAR, assertions in results.json."""
 LISTED = 300
 """Rows of a long table (waits, created rows, trouble) that the page holds; results.json holds all."""
@@ -43,7 +43,7 @@ VERDICTS = {
 
 
 def parts(document: dict[str, Any], events: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """The page as HTML text."""
+    """Write the page as HTML text."""
     templates = environment()
     templates.filters["ticked"] = _ticked
     style, script = (asset(name) for name in ("report.css", "report.js"))
@@ -59,7 +59,7 @@ def parts(document: dict[str, Any], events: Iterable[dict[str, Any]]) -> Iterato
 
 
 def _ticked(text: str) -> Markup:
-    """A statement with what stands in backticks as code."""
+    """Show a statement with what is in backticks as code."""
     parts = visible(text).split("`")
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if number % 2 and number < len(parts) - 1 else escape(part)
@@ -75,7 +75,7 @@ def _policy(style: str, script: str) -> str:
 
 
 def _view(document: dict[str, Any]) -> dict[str, Any]:
-    """The document as the template needs it."""
+    """Prepare the document as the template needs it."""
     exchanges = _Exchanges(document["evidence"])
     seconds = {test["nodeid"]: test["seconds"] for test in document["tests"]}
     # Failures first: they are the first to get a share of what the page may hold.
@@ -125,12 +125,12 @@ LEVELS = (DOCUMENTED, IMPLIED)
 
 
 def shown(row: dict[str, Any]) -> str:
-    """The verdict as the page words it: an implied requirement that fails is a deviation."""
+    """Word a verdict as the page does: an implied requirement that fails is a deviation."""
     return "deviation" if row["verdict"] == "fail" and row["level"] == IMPLIED else str(row["verdict"])
 
 
 def _card(row: dict[str, Any], document: dict[str, Any], exchanges: _Exchanges) -> dict[str, Any]:
-    """A failed requirement with all that is needed to act on it."""
+    """Prepare a failed requirement with all that is needed to act on it."""
     first, _, rest = row["reason"].partition("\n")
     return {
         **row,
@@ -203,7 +203,7 @@ def _cut(text: str, most: int) -> tuple[str, bool]:
 
 
 def _grid(document: dict[str, Any]) -> dict[str, Any]:
-    """Operations by families: each cell the most serious verdict of its requirements, and how many they are."""
+    """Group operations by families: each cell the most serious verdict of its requirements, and how many they are."""
     cells: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     families: dict[str, None] = {}
     for row in document["requirements"]:
@@ -236,7 +236,7 @@ def _cell(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def _created(document: dict[str, Any]) -> Counter[str]:
-    """How many rows of each kind the run left on the target."""
+    """Count the rows of each kind that the run left on the target."""
     found: Counter[str] = Counter()
     for one in document["created"]:
         found[one["kind"]] += one["count"]
@@ -244,7 +244,7 @@ def _created(document: dict[str, Any]) -> Counter[str]:
 
 
 def _latency(document: dict[str, Any]) -> dict[str, Any]:
-    """The plot's rows with positions from 0 to 100 on a logarithmic scale of milliseconds, and its ticks."""
+    """Prepare the plot's rows, with positions from 0 to 100 on a logarithmic scale of milliseconds, and its ticks."""
     found = [
         {"operation": name, "count": one["count"], "statuses": one["statuses"], **one["milliseconds"]}
         for name, one in document["exchanges"]["by_operation"].items()
@@ -266,7 +266,7 @@ def _latency(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _made_up(document: dict[str, Any]) -> dict[str, Any]:
-    """What was generated: the calls to each operation, how many requests each of the other tests sent, all of them."""
+    """Sum up what was generated: calls to each operation, requests of each other test, and all of them."""
     calls = [one for one in document["generated"] if one["test"] == "calls"]
     others: Counter[str] = Counter()
     for one in document["generated"]:

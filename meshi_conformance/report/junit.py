@@ -1,6 +1,6 @@
 """junit.xml: one test case for each requirement, for whatever reads JUnit reports.
 
-A failed documented requirement is a failure. A deviation is none unless the run's gate says so: it stands in
+A failed documented requirement is a failure. A deviation is one only where the run's gate says so: it appears in
 the test case's output. A documented requirement that the target kept from being judged is an error unless the run
 allows it; whatever else was not judged is skipped, with its reason. Problems that make a run invalid are errors of a
 test case of their own, so that an invalid run never looks green.
@@ -20,7 +20,7 @@ SHOWN_EXCHANGES = 2
 
 
 def parts(document: dict[str, Any], events: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """The XML text, test suite by test suite."""
+    """Write the XML text, test suite by test suite."""
     seconds = _seconds(document)
     unsettled = undecided(document)
     yield '<?xml version="1.0" encoding="utf-8"?>\n'
@@ -53,7 +53,7 @@ def _run(document: dict[str, Any]) -> Iterator[str]:
 
 
 def _seconds(document: dict[str, Any]) -> dict[str, float]:
-    """How long each requirement took: a test's time in equal shares, so that the sum stays right."""
+    """Return the time of each requirement: a test's time in equal shares, so that the sum stays right."""
     found: dict[str, float] = {}
     for test in document["tests"]:
         for name in test["requirements"]:
@@ -99,7 +99,7 @@ def _case(document: dict[str, Any], row: dict[str, Any], seconds: float, unsettl
 
 
 def _account(document: dict[str, Any], row: dict[str, Any]) -> str:
-    """What a reader of the CI system needs: expectation, what came, where it is documented, how to repeat it."""
+    """Say what a reader of the CI system needs: expectation, what came, where it is documented, how to repeat it."""
     lines = [
         f"Expected: {row['statement']}",
         f"Got: {row['reason']}",

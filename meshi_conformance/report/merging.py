@@ -36,10 +36,10 @@ def merged(
     older: Document | None = None,
     allow_undecided: int = 0,
 ) -> Document:
-    """One document from named parts of a run, judged by the rule of a single run.
+    """Merge named parts of a run into one document, judged by the rule of a single run.
 
     A requirement that one part left out has the verdict of the parts that did not. The waivers of the parts
-    are applied anew, to all failures together. Raises UsageError where the parts are not of one run: another
+    are applied anew, to all failures together. Raise UsageError where the parts are not of one run: another
     suite version, another target, another catalogue.
     """
     _refuse_mismatch(parts)
@@ -126,7 +126,7 @@ def _catalogue(document: Document) -> list[tuple[str, str]]:
 
 
 def _renamed(document: Document, prefix: str) -> Document:
-    """The document with exchange IDs that no other part has."""
+    """Return the document with exchange IDs that no other part has."""
     return {
         **document,
         "evidence": {prefix + name: {**one, "id": prefix + name} for name, one in document["evidence"].items()},
@@ -169,7 +169,7 @@ def _requirement(row: Row) -> Requirement:
 
 
 def _judgements(documents: Iterable[Document]) -> Iterator[Judgement]:
-    """What each part says of each requirement; a failed one says so once for every failure."""
+    """Return what each part says of each requirement; a failed one says so once for every failure."""
     for document in documents:
         for row in document["requirements"]:
             if row["verdict"] in (Verdict.FAIL, Verdict.WAIVED):
@@ -189,7 +189,7 @@ def _judgements(documents: Iterable[Document]) -> Iterator[Judgement]:
 
 
 def _left_out(name: str, by_id: Sequence[dict[str, Row]]) -> str:
-    """Why no part judged a requirement; empty where it was asked for and no test spoke of it."""
+    """Say why no part judged a requirement; empty where it was asked for and no test spoke of it."""
     reasons = [rows[name]["reason"] for rows in by_id]
     return str(reasons[0]) if all(map(is_deselected, reasons)) else ""
 
@@ -199,7 +199,7 @@ def _fails(rows: dict[str, Row], verdict: RequirementVerdict) -> bool:
 
 
 def _failure(row: Row) -> str:
-    """Why a row fails, in the words of a run without waivers."""
+    """Say why a row fails, in the words of a run without waivers."""
     if row["violations"]:
         one = row["violations"][0]
         return violation_reason(one["exchange"], one["message"], row["violation_count"])
@@ -259,7 +259,7 @@ def _operation(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _latency(parts: Sequence[tuple[int, dict[str, float]]]) -> dict[str, float] | None:
-    """Percentiles of parts cannot be joined exactly: the mean by number of exchanges stands for them."""
+    """Take means weighted by the number of exchanges: percentiles of parts cannot be joined exactly."""
     if not parts:
         return None
     number = sum(count for count, _ in parts)
@@ -268,7 +268,7 @@ def _latency(parts: Sequence[tuple[int, dict[str, float]]]) -> dict[str, float] 
 
 
 def _tests(tests: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each test once: one that several parts ran keeps its worst verdict."""
+    """Keep each test once: one that several parts ran keeps its worst verdict."""
     found: dict[str, dict[str, Any]] = {}
     for test in tests:
         before = found.get(test["nodeid"])
@@ -287,7 +287,7 @@ def _drift(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _behaviours(documents: Sequence[Document]) -> list[dict[str, Any]]:
-    """Each question once: the choices that any part saw, with the exchange of the first part that saw each."""
+    """Keep each question once: the choices that any part saw, each with the exchange of the first part."""
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for row in (row for document in documents for row in document["behaviours"]):
         seen = found.setdefault(row["question"], {})

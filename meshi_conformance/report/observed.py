@@ -21,7 +21,7 @@ from ..vocabulary import Outcome
 from .results import SCHEMA_VERSION, counts, latency, moment, requirement_row
 
 AGAIN = "meshi-conformance explain"
-"""What stands where a run names the command that judges a requirement again: traffic cannot be repeated."""
+"""The words in place of the command that judges a requirement again: traffic cannot be repeated."""
 
 
 @dataclass
@@ -57,7 +57,7 @@ def build(
     verdicts: Sequence[RequirementVerdict],
     waived: Sequence[waivers.Waiver] = (),
 ) -> dict[str, Any]:
-    """The document of what was observed. Its outcome is at best `partial`: traffic shows what it happens to show."""
+    """Build the document of what was observed. Its outcome is at best `partial`: traffic shows what happens to pass."""
     day = datetime.fromtimestamp(observed.ended, UTC).date()
     applied = waivers.apply(verdicts, waived, observed.name, observed.base, day)
     result, reason = outcome(verdicts, [])

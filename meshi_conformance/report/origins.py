@@ -20,7 +20,7 @@ ADVICE = (
 
 
 def not_the_api(exchanges: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the answers that are no JSON objects: each kind once, with its count, the most frequent first."""
+    """Return the answers that are not JSON objects: each kind once, with its count, the most frequent first."""
     found: dict[str, dict[str, Any]] = {}
     for one in exchanges:
         if one.get("not_the_api"):
@@ -37,7 +37,7 @@ def not_the_api(exchanges: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def origin(verdict: RequirementVerdict, pages: Mapping[str, str]) -> str:
-    """Return what a failure has in common with others: the answer that is no JSON object, or how exchanges break it.
+    """Return what a failure has in common with others: the answer that is not a JSON object, or how exchanges break it.
 
     Empty for a failed assertion about an answer of the API: equal words there need not have one origin.
     """

@@ -15,7 +15,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def environment() -> Environment:
-    """Templates whose every text is made visible and escaped."""
+    """Build the templates, which make every text visible and escape it."""
     return Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -31,10 +31,10 @@ def _shown(value: Any) -> Any:
 
 
 def asset(name: str) -> str:
-    """A style or script that the page holds."""
+    """Return a style or script that the page holds."""
     return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
 def source(text: str) -> str:
-    """The name of a style or script in a content security policy."""
+    """Return the name of a style or script in a content security policy."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

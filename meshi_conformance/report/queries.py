@@ -35,7 +35,7 @@ CLASS_ADVICE = {
 
 
 def failed(document: dict[str, Any], level: str) -> list[dict[str, Any]]:
-    """The requirements of a level that failed, in the order of the catalogue."""
+    """Return the requirements of a level that failed, in the order of the catalogue."""
     return [row for row in document["requirements"] if row["level"] == level and row["verdict"] == "fail"]
 
 
@@ -54,7 +54,7 @@ ANY_SCENARIO = "SCENARIO"
 
 
 def rerun(document: dict[str, Any], requirement: str) -> str:
-    """The command that judges one requirement again on the same target; generated calls from the same seed."""
+    """Return the command that judges one requirement again on the same target; generated calls from the same seed."""
     if document["subject"] == CLIENT:
         row = next(row for row in document["requirements"] if row["id"] == requirement)
         scenario = next((one["test"].partition(" ")[2] for one in row["failures"]), "plain")
@@ -140,7 +140,7 @@ def troubles(document: dict[str, Any]) -> list[tuple[str, int]]:
 
 
 def gated(document: dict[str, Any], row: dict[str, Any]) -> bool:
-    """Whether the verdict of a requirement fails the gate that this run was given."""
+    """Tell whether the verdict of a requirement fails the gate that this run was given."""
     if row["verdict"] == "fail":
         return row["level"] == DOCUMENTED or gate.DEVIATIONS in document["gate"]["fail_on"]
     unjudged_documented = row["level"] == DOCUMENTED and row["verdict"] in ("inconclusive", "not_run")

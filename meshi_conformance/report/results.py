@@ -54,7 +54,7 @@ def build(
     targets_file: str | None = None,
     left_out: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The document of a run from what its tests and its exchanges said of the requirements that bind a subject.
+    """Build the document of a run from what its tests and exchanges said of the requirements that bind a subject.
 
     `left_out` says of requirements that options of pytest left out which ones did.
 
@@ -169,11 +169,11 @@ def _unseen(contract: Contract, shown: set[str], broken: set[str]) -> dict[str, 
 
 
 _SUMMARIZED = ("id", "operation", "status", "started", "elapsed", "violations", "drift", "not_the_api")
-"""What is kept of an exchange that is no evidence."""
+"""What is kept of an exchange that is not evidence."""
 
 
 def _rerun(target: Target, command: Sequence[str], targets_file: str | None) -> str:
-    """The command that judges one requirement again on the same target; its ID is to be appended.
+    """Return the command that judges one requirement again on the same target; its ID is to be appended.
 
     `command` is what the run was started with: where only the wheel is installed, pytest finds no tests.
     """
@@ -184,7 +184,7 @@ def _rerun(target: Target, command: Sequence[str], targets_file: str | None) -> 
 
 
 def _shell(target: Target, command: Sequence[str]) -> list[str]:
-    """The lines that define what the curl lines of a report use; keys are read from where the run read them."""
+    """Return the lines that define what the curl lines of a report use; keys come from where the run read them."""
     if target.name == REFERENCE:
         serve = "python -m meshi_reference" if command[0] == "pytest" else f"{command[0]} serve"
         return [f"{serve}  # in another terminal: it prints MESHI_BASE and the keys to export"]
@@ -196,7 +196,7 @@ def _shell(target: Target, command: Sequence[str]) -> list[str]:
 
 
 def _unanswered(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Requests that had no answer after all attempts: each kind once, with the tests that made it."""
+    """Return requests that had no answer after all attempts: each kind once, with the tests that made it."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for one in events:
         key = (one["operation"] or f"{one['method']} {one['path']}", one["cause"])
@@ -263,7 +263,7 @@ def requirement_row(
 
 
 def counts(verdicts: Sequence[RequirementVerdict]) -> dict[str, dict[str, int]]:
-    """How many requirements of each level have each verdict."""
+    """Count the requirements of each level by verdict."""
     found = Counter((one.requirement.level, one.verdict) for one in verdicts)
     return {level: {verdict: found[level, verdict] for verdict in Verdict} for level in Level}
 
@@ -304,7 +304,7 @@ def latency(values: Sequence[float]) -> dict[str, float] | None:
 
 
 def _drift(exchanges: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Members that no schema names, per operation, with the first exchange that showed each."""
+    """Return members that no schema names, per operation, with the first exchange that showed each."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for one in exchanges:
         for member in one["drift"]:
@@ -357,7 +357,7 @@ def without_evidence(document: dict[str, Any], why: str) -> dict[str, Any]:
 
 
 def _in_lines(document: dict[str, Any]) -> str:
-    """The document with a line for each member and each row of a list: quick to write, and fit for grep."""
+    """Write a line for each member and each row of a list: quick to write, and fit for grep."""
     members = []
     for name, value in document.items():
         text = json.dumps(value)
@@ -368,8 +368,8 @@ def _in_lines(document: dict[str, Any]) -> str:
 
 
 def invalid(contract: Contract, reason: str, started: float) -> dict[str, Any]:
-    """The document of a run that could not start: nothing judged, and why."""
-    nobody = Target("unknown", "", {})
-    document = build(contract, nobody, Preflight(None, ()), [], [], [], [reason], started=started)
+    """Build the document of a run that could not start: nothing judged, and why."""
+    unknown = Target("unknown", "", {})
+    document = build(contract, unknown, Preflight(None, ()), [], [], [], [reason], started=started)
     document["gate"] = gate.section(decision=gate.Decision(gate.EXIT_USAGE, (reason,)))
     return document

@@ -1,6 +1,6 @@
 """summary.md: the result for a pull request or a job summary.
 
-Everything a server sent stands in code spans: there Markdown has no markup, no mention and no link.
+Everything a server sent is in code spans: there Markdown has no markup, no mention and no link.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _sections(document: dict[str, Any]) -> Iterator[str]:
 
 
 def code(text: str, most: int = 300) -> str:
-    """A text as a Markdown code span that nothing in it can end; its first `most` characters."""
+    """Return a text as a Markdown code span that nothing in it can end; its first `most` characters."""
     line = one_line(text, most) or " "
     fence = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
     return f"{fence} {line} {fence}" if "`" in line else f"{fence}{line}{fence}"

@@ -91,7 +91,7 @@ def _rows(reporter: Any, document: dict[str, Any], level: str, word: str, color:
 
 
 def _unjudged(reporter: Any, document: dict[str, Any]) -> None:
-    """Why requirements were not run, each reason once."""
+    """Say why requirements were not run, each reason once."""
     reasons: dict[str, int] = {}
     for row in document["requirements"]:
         if row["verdict"] == "not_run":

@@ -10,7 +10,7 @@ from ..exchanges.strict_json import NotJson, parse_json
 
 
 def visible(text: str) -> str:
-    r"""Text with control, direction and other invisible characters in sight, as `\x1b` or `\u202e`.
+    r"""Show control, direction and other invisible characters in a text, as `\x1b` or `\u202e`.
 
     Line breaks and tabs stay. Half a surrogate pair is shown too: no file can hold one.
     """
@@ -29,13 +29,13 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def one_line(text: str, most: int = 300) -> str:
-    """The text on one line, visible and not longer than `most` characters."""
+    """Return the text on one line, visible and not longer than `most` characters."""
     line = visible(" ".join(text.split()))
     return line if len(line) <= most else line[: most - 1] + "\u2026"
 
 
 def pretty(body: str | None, most: int) -> str:
-    """A body for people: JSON indented, anything else as it came; its start where it is longer than `most`."""
+    """Return a body for people: JSON indented, anything else as it came; its start where it exceeds `most`."""
     if not body:
         return ""
     try:
@@ -55,5 +55,5 @@ _ENCODER = json.JSONEncoder(indent=2, ensure_ascii=False)
 
 
 def counted(number: int, what: str) -> str:
-    """`1 failure`, `2 failures`."""
+    """Write a count with its noun: `1 failure`, `2 failures`."""
     return f"{number:,} {what}" + ("" if number == 1 else "s")

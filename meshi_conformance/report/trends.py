@@ -25,9 +25,9 @@ COLUMN, GAP = 10, 2
 
 
 def collect(folder: Path) -> tuple[list[Document], list[str]]:
-    """Every results.json below a folder, the oldest run first, and what was refused with the reason.
+    """Collect every results.json below a folder, the oldest run first, and what was refused with the reason.
 
-    Raises UsageError where the folder holds none that can be read.
+    Raise UsageError where the folder holds none that can be read.
     """
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder. Give one that holds the reports of several runs.")
@@ -45,7 +45,7 @@ def collect(folder: Path) -> tuple[list[Document], list[str]]:
 
 
 def view(documents: Sequence[Document]) -> list[dict[str, Any]]:
-    """What page and text show, a target at a time: runs, charts and latency."""
+    """Prepare what page and text show, a target at a time: runs, charts and latency."""
     by_base: dict[str, list[Document]] = {}
     for document in documents:
         by_base.setdefault(history.target_of(document), []).append(document)
@@ -74,7 +74,7 @@ def _run(document: Document) -> dict[str, Any]:
 
 
 def _chart(documents: Sequence[Document], level: str) -> dict[str, Any]:
-    """A stacked column for each run of what does not pass; the tallest has the height 100.
+    """Prepare a column for each run of what does not pass, stacked; the tallest has the height 100.
 
     Passes are left out: hundreds of them would leave no height for the few failures that matter.
     """
@@ -107,7 +107,7 @@ def _chart(documents: Sequence[Document], level: str) -> dict[str, Any]:
 
 
 def _latency(documents: Sequence[Document]) -> list[dict[str, Any]]:
-    """A line for each operation that was called; runs that did not call it leave it out."""
+    """Prepare a line for each operation that was called; runs that did not call it leave it out."""
     rows = []
     for name in documents[-1]["exchanges"]["by_operation"]:
         values = [
@@ -131,7 +131,7 @@ def _latency(documents: Sequence[Document]) -> list[dict[str, Any]]:
 
 
 def page(targets: Sequence[dict[str, Any]], refused: Sequence[str]) -> str:
-    """The page as HTML text."""
+    """Write the page as HTML text."""
     style = asset("trend.css")
     return (
         environment()

@@ -101,7 +101,7 @@ class Matches(Rule):
         self._watched(seen, requirement, run)
 
     def _watched(self, seen: Observation, requirement: str, run: RunRow) -> None:
-        """Ask again when the next poll of the run comes: was it still on its way?"""
+        """Ask with the next poll of the run whether it was still under way."""
         if run.ended is None and len(run.read_by) < 20:
             run.read_by.append((requirement, seen.trace))
 

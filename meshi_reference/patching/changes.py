@@ -69,8 +69,10 @@ Query = tuple[str, list[Any]]
 
 
 def pages(patch: Patch, operation: str, make: Callable[[Fetch], Fetch]) -> None:
-    """Replace the function that fetches the pages of one operation: `(call, list_name, scope, select, where,
-    parameters, pin)`."""
+    """Replace the function that fetches the pages of one operation.
+
+    Its parameters are `(call, list_name, scope, select, where, parameters, pin)`.
+    """
 
     def wrap(inner: Fetch) -> Fetch:
         changed = make(inner)

@@ -92,7 +92,7 @@
   /* A link to a requirement opens it and brings it into view, whatever the filter hides. */
   const follow = () => {
     let id = location.hash.slice(1);
-    try { id = decodeURIComponent(id); } catch { /* taken as it stands */ }
+    try { id = decodeURIComponent(id); } catch { /* taken as it is */ }
     const target = id && byId(id);
     if (!target) return;
     if (target.hidden) { clear(); apply(); }
