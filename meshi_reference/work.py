@@ -43,7 +43,7 @@ class Work(Protocol):
         """Set the initial progress; the number of units to do."""
 
     def step(self, size: int) -> bool:
-        """Do up to `size` units and store the progress; True when nothing is left."""
+        """Do up to `size` units and store the progress; return True when nothing is left."""
 
     def finish(self) -> str:
         """Clean up; the terminal status."""
@@ -87,7 +87,7 @@ def work_of(services: Services, run: Row) -> Work:
 
 
 def step_size(total: int, chunk: int) -> int:
-    """Units in each step: few enough that progress is seen to grow, and never more than a chunk."""
+    """Return the units in each step: few enough that progress is seen to grow, and never more than a chunk."""
     return max(1, min(chunk, math.ceil(total / STEPS)))
 
 

@@ -85,7 +85,7 @@ def cursor_again(traffic: Traffic) -> Sightings:
 
 
 def limit_change(traffic: Traffic) -> Sightings:
-    """A cursor that was issued under a smaller limit and the same filter."""
+    """Look for a cursor that was issued under a smaller limit and the same filter."""
     continued = _continued(traffic)
     for one in traffic.pages:
         before = traffic.issued.get((one.path, one.asked("cursor")))
@@ -202,7 +202,7 @@ def _continued(traffic: Traffic) -> set[tuple[str, str | None]]:
 
 
 def full_pages(traffic: Traffic) -> Sightings:
-    """A page of a given size that more rows follow."""
+    """Look for a page of a given size that more rows follow."""
     continued = _continued(traffic)
     for one, more in _first_pages(traffic):
         limit = _number(one.asked("limit")) or 0

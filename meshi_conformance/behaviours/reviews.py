@@ -56,7 +56,7 @@ def opened(traffic: Traffic) -> Sightings:
 
 
 def subject(traffic: Traffic) -> Sightings:
-    """The attendee that an answered decision names, and its place among the two, where one review is for both."""
+    """Tell which of two attendees, by place, an answered decision names, where one review is for both."""
     places = {}
     queues = _longest_queues(traffic)
     for event_id, pairs in _look_alikes(traffic).items():
@@ -70,7 +70,7 @@ def subject(traffic: Traffic) -> Sightings:
 
 
 def _longest_queues(traffic: Traffic) -> dict[str, Observed]:
-    """The answer with the most reviews of each event with look-alikes whose queue came whole."""
+    """Return the answer with the most reviews of each event with look-alikes whose queue came whole."""
     pairs = _look_alikes(traffic)
     longest: dict[str, Observed] = {}
     for one in traffic.of("listEventReviews"):
@@ -83,7 +83,7 @@ def _longest_queues(traffic: Traffic) -> dict[str, Observed]:
 
 
 def number(traffic: Traffic) -> Sightings:
-    """The most reviews that the queue of an event shows at once, against its pairs of look-alikes."""
+    """Compare the most reviews that an event's queue shows at once with its pairs of look-alikes."""
     pairs = _look_alikes(traffic)
     for event_id, one in _longest_queues(traffic).items():
         if len(one.rows) == len(pairs[event_id]):
