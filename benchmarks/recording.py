@@ -37,7 +37,7 @@ class Recording:
 
     def attach(self) -> None:
         """Look over the shoulder of the client and of the world."""
-        once, build = Transport._once, World._build
+        once, build = Transport._send_once, World._build
 
         def send(transport: Transport, request: Any) -> Exchange:
             exchange = once(transport, request)
@@ -54,7 +54,7 @@ class Recording:
                 with self._lock:
                     self.parts.append({"name": name, "started": started, "ended": time.time()})
 
-        Transport._once = send  # type: ignore[method-assign, assignment]
+        Transport._send_once = send  # type: ignore[method-assign, assignment]
         World._build = make  # type: ignore[method-assign, assignment]
 
     @pytest.hookimpl(wrapper=True)

@@ -38,7 +38,7 @@ class AnswerLost(TransportTrouble):
     """A write that must not be sent again had no answer: whether it took effect is unknown."""
 
 
-class DeadlinePassed(Inconclusive):
+class PollTimeout(Inconclusive):
     """A condition that was waited for did not come true in time."""
 
     cause_class = CauseClass.DEADLINE
@@ -64,7 +64,7 @@ class KeyRefused(Inconclusive):
 
 BY_CLASS: dict[CauseClass, type[Inconclusive]] = {
     kind.cause_class: kind
-    for kind in (CouldNotArrange, TransportTrouble, DeadlinePassed, CeilingReached, NothingThere, KeyRefused)
+    for kind in (CouldNotArrange, TransportTrouble, PollTimeout, CeilingReached, NothingThere, KeyRefused)
     if kind.cause_class
 }
 """The exception of each cause class; the suite's own errors have none."""
@@ -76,11 +76,11 @@ class NotPermitted(Inconclusive):
     verdict = Verdict.NOT_RUN
 
 
-class EndedOtherwise(CouldNotArrange):
+class UnknownTerminalStatus(CouldNotArrange):
     """A run has a `terminal_at` but no terminal status."""
 
 
-class Unreadable(CouldNotArrange):
+class NotAJsonObject(CouldNotArrange):
     """The body is not a JSON object. checks.py reports this once; a test that reads the body is inconclusive."""
 
 

@@ -50,7 +50,7 @@ def test_a_session_is_known_as_soon_as_it_is_created(api: Api, given: Given) -> 
 @requirement("acknowledged.run")
 def test_a_run_is_known_as_soon_as_it_is_answered(api: Api, given: Given) -> None:
     event_id = given.event()
-    given.imported(event_id)
+    given.import_and_wait(event_id)
     writes = [
         Call("createRun", body=given.generic_run_request()),
         Call("importAttendees", path={"event_id": event_id}, body=given.import_request()),

@@ -10,7 +10,7 @@ from meshi_conformance.client.polling import look_until
 from meshi_conformance.errors import CouldNotArrange, NothingThere
 from meshi_conformance.exchanges.strict_json import JsonObject
 from meshi_conformance.testing.arrange import Given
-from meshi_conformance.testing.list_walk import walked
+from meshi_conformance.testing.list_walk import walk_list
 from meshi_conformance.testing.marks import Judge, requirement
 from meshi_conformance.testing.sample_texts import BEYOND_ASCII
 from meshi_conformance.testing.shared_data import World
@@ -23,7 +23,7 @@ def rows_of(given: Given, event_id: str, *showing: str) -> list[JsonObject]:
     """
     call = Call("listAttendees", path={"event_id": event_id})
     holds = lambda rows: set(showing) <= {row.get("attendee_id") for row in rows}  # noqa: E731
-    return look_until(given.api, call.operation, lambda: walked(given.api, call, 100).rows, holds)
+    return look_until(given.api, call.operation, lambda: walk_list(given.api, call, 100).rows, holds)
 
 
 def row_of(listed: list[JsonObject], attendee_id: str) -> JsonObject:
@@ -85,9 +85,9 @@ def test_attendees_who_share_all_but_the_id_are_listed_each(api: Api, given: Giv
     # Before anything enriches them: an enrichment may settle that they are one person.
     event_id = given.event()
     pair = given.look_alikes()
-    run = given.imported(event_id, pair)
+    run = given.import_and_wait(event_id, pair)
     call, ids = Call("listAttendees", path={"event_id": event_id}), [row["attendee_id"] for row in pair]
-    listed = {row.get("attendee_id") for row in given.listed_with(call, "attendee_id", ids)}
+    listed = {row.get("attendee_id") for row in given.list_until_shown(call, "attendee_id", ids)}
     if not listed & {row["attendee_id"] for row in pair}:
         raise CouldNotArrange("no attendee is listed after an import", "imported attendees are not listed")
     missing = {row["attendee_id"] for row in pair} - listed
@@ -100,7 +100,7 @@ def test_an_attendee_shows_the_values_of_its_last_import(api: Api, given: Given,
     written = {"name": f"Conny {BEYOND_ASCII}", "title": f"Head {BEYOND_ASCII}", "company": f"Firm {BEYOND_ASCII}"}
     text, bare = given.attendee(**written), given.attendee(title=None, company=None)
     again = given.attendee()
-    given.imported(event_id, [text, bare, again])
+    given.import_and_wait(event_id, [text, bare, again])
     listed = rows_of(given, event_id, *(row["attendee_id"] for row in (text, bare, again)))
     with judge("attendees.text"):
         row = row_of(listed, text["attendee_id"])
@@ -111,7 +111,7 @@ def test_an_attendee_shows_the_values_of_its_last_import(api: Api, given: Given,
         assert (row["title"], row["company"]) == (None, None), f"members that were left out are shown: {row}"
     row_of(listed, again["attendee_id"])
     later = {**again, "name": "Conny Later", "title": "Later Title", "company": "Later Company"}
-    given.imported(event_id, [later])
+    given.import_and_wait(event_id, [later])
     updated = lambda rows: any(row.get("display_name") == later["name"] for row in rows)  # noqa: E731
     listed = look_until(api, "listAttendees", lambda: rows_of(given, event_id), updated)
     with judge("attendees.reimport.updates"):
@@ -127,11 +127,11 @@ def test_an_attendee_shows_the_values_of_its_last_import(api: Api, given: Given,
 @requirement("attendees.id.case")
 def test_ids_that_differ_in_case_are_two_attendees(api: Api, given: Given) -> None:
     event_id, base = given.event(), given.name("attendee")
-    given.imported(event_id)
+    given.import_and_wait(event_id)
     ids = {f"{base}-abc", f"{base}-ABC"}
     answer = api.import_attendees(event_id, given.import_request([given.attendee(attendee_id=one) for one in ids]))
     assert answer.accepted, f"{answer.summary}: two attendee IDs differ in case"
-    given.ended(answer)
+    given.finished_run(answer)
     listed = {row.get("attendee_id") for row in rows_of(given, event_id, *ids)}
     assert ids <= listed, f"of {ids} the list shows {ids & listed}"
     for one in ids:

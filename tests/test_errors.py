@@ -138,7 +138,7 @@ SPOILS: dict[str, Spoil] = {
     "EVENT_NOT_FOUND": unknown("event_id"),
     "SESSION_NOT_FOUND": unknown("session_id"),
     "ATTENDEE_NOT_FOUND": unknown("attendee_id"),
-    "RUN_NOT_FOUND": lambda call, twin, given: [call.at(run_id=given.never_used(call.path["run_id"]))],
+    "RUN_NOT_FOUND": lambda call, twin, given: [call.at(run_id=given.unknown_id_like(call.path["run_id"]))],
     "PARTNER_ID_CONFLICT": used_id,
     "INVALID_TITLE": body("title", "", *NO_TEXT, missing=True),
     "INVALID_DESCRIPTION": too_long_or_no_text("description"),
@@ -249,7 +249,7 @@ def test_an_import_refused_for_one_row_imports_no_row(api: Api, given: Given) ->
         raise CouldNotArrange("no import was refused", "imports with malformed rows are accepted")
     # What a refused import left to be worked off would come before the rows of a later import.
     last = given.attendee()
-    given.imported(event_id, [last])
+    given.import_and_wait(event_id, [last])
     given.settle(Call("listAttendees", path={"event_id": event_id}), "attendee_id", [last["attendee_id"]])
     page = given.accepted(api.list_attendees(event_id, query={"limit": 100}))
     listed = [one for one in good if f'"{one}"'.encode() in page.body]

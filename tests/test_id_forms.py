@@ -62,20 +62,20 @@ def test_session_ids_are_no_numbers(api: Api, given: Given, world: World) -> Non
             assert not other.accepted, f"{other.summary}: {one!r} was created, and {number!r} is another ID"
         sent.append(one)
     call = Call("listSessions", path={"event_id": event_id})
-    listed = {row.get("session_id") for row in given.listed_with(call, "session_id", sent)}
+    listed = {row.get("session_id") for row in given.list_until_shown(call, "session_id", sent)}
     assert set(sent) <= listed, f"{sorted(set(sent) - listed)} are not listed by the IDs that were sent"
 
 
 @requirement("ids.number_like.attendees")
 def test_attendee_ids_are_no_numbers(api: Api, given: Given) -> None:
     event_id = given.event()
-    given.imported(event_id)
+    given.import_and_wait(event_id)
     sent = list(dict.fromkeys(itertools.chain(*spellings(a_number()))))
     answer = api.import_attendees(event_id, given.import_request([given.attendee(attendee_id=one) for one in sent]))
     assert answer.accepted, f"{answer.summary}: the IDs {sent} are all different"
-    given.ended(answer)
+    given.finished_run(answer)
     call = Call("listAttendees", path={"event_id": event_id})
-    listed = {row.get("attendee_id") for row in given.listed_with(call, "attendee_id", sent)}
+    listed = {row.get("attendee_id") for row in given.list_until_shown(call, "attendee_id", sent)}
     assert set(sent) <= listed, f"{sorted(set(sent) - listed)} are not listed by the IDs that were sent"
     for one in sent:
         given.accepted(api.list_attendee_identity(event_id, one))
@@ -135,11 +135,11 @@ def test_a_session_id_is_read_to_its_end(api: Api, given: Given, world: World) -
 @requirement("ids.suffix.attendees")
 def test_an_attendee_id_is_read_to_its_end(api: Api, given: Given) -> None:
     event_id = given.event()
-    given.imported(event_id)
+    given.import_and_wait(event_id)
     ids = [f"{given.name('attendee')}{suffix}" for suffix in SUFFIXES]
     answer = api.import_attendees(event_id, given.import_request([given.attendee(attendee_id=one) for one in ids]))
     assert answer.accepted, f"{answer.summary} to well-formed attendee IDs"
-    given.ended(answer)
+    given.finished_run(answer)
     for one in ids:
         history = api.list_attendee_identity(event_id, one)
         assert history.accepted, f"{history.summary}: {one!r} was imported"

@@ -22,7 +22,7 @@ def create_session(given: Given, world: World, session_id: str) -> None:
 
 def create_attendee(given: Given, world: World, attendee_id: str) -> None:
     # An event of its own: another import into a shared one could take the attendee away.
-    given.imported(given.event(), [given.attendee(attendee_id=attendee_id)])
+    given.import_and_wait(given.event(), [given.attendee(attendee_id=attendee_id)])
 
 
 KINDS: dict[str, Callable[[Given, World, str], None]] = {

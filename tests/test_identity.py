@@ -80,8 +80,8 @@ def test_an_open_review_stays_in_the_queue_of_its_event(given: Given, world: Wor
 def test_the_queue_of_the_org_lists_the_reviews_of_its_events(api: Api, given: Given, world: World) -> None:
     # The newest event beside one that others came after: a queue may lag behind.
     newest = given.event()
-    given.imported(newest, given.look_alikes())
-    given.enriched(newest)
+    given.import_and_wait(newest, given.look_alikes())
+    given.enrich_and_wait(newest)
     for review_id in (*world.queue.reviews, *given.open_reviews(newest)):
         page = look_until(api, "listReviews", partial(page_in_org_queue, api, given, review_id), bool)
         assert page, f"{review_id} is in its event's queue and not in the org's"
@@ -93,7 +93,7 @@ def test_the_queue_of_the_org_lists_the_reviews_of_its_events(api: Api, given: G
 def review_counts(given: Given, event_id: str) -> dict[str, tuple[bool, int]]:
     """What the attendee list says of each attendee: whether a review is needed, and how many are open."""
     found = {}
-    for row in given.listed(Call("listAttendees", path={"event_id": event_id})):
+    for row in given.list_all(Call("listAttendees", path={"event_id": event_id})):
         identity = row.get("identity")
         if isinstance(identity, JsonObject):
             required, count = identity.get("review_required"), identity.get("open_review_count")
@@ -204,7 +204,7 @@ def test_a_decision_resolves_a_review(api: Api, given: Given, world: World, judg
             assert answer.accepted, f"{answer.summary} to {decision!r} on an open review"
             assert answer["decision"] == decision, f"{decision!r} was sent, {answer['decision']!r} is named"
     with judge("error.resolveReview.REVIEW_NOT_FOUND"):
-        unknown = api.resolve_review(given.never_used(first), decided("distinct"))
+        unknown = api.resolve_review(given.unknown_id_like(first), decided("distinct"))
         assert unknown.refusal in NO_SUCH_REVIEW, f"{unknown.summary}; there is no such review"
     with judge("identity.counts.resolved"):
         for left in [one for one in event_queue(given, event_id) if one not in done][:MOST_LEFT]:
@@ -410,7 +410,7 @@ def test_a_merge_resolves_a_review(api: Api, given: Given, world: World, judge: 
     event_id, review_id = part.event_id, part.reviews[0]
     pair = reading_order(api, given, event_id, review_id, part.pairs[0])
     refused = refused_merges(api, given, review_id, pair, part.stranger)
-    nowhere = api.merge_review(given.never_used(review_id), merge_of(pair))
+    nowhere = api.merge_review(given.unknown_id_like(review_id), merge_of(pair))
     open_still = review_id in event_queue(given, event_id)
     with judge("identity.merge.refused"):
         assert open_still, f"{review_id} is no longer open after refused merges"
@@ -452,13 +452,13 @@ def test_a_merge_resolves_a_review(api: Api, given: Given, world: World, judge: 
         # Both ends are attendees of the event: the review alone is what is missing.
         given.accepted(answer)
         ends = (part.stranger, sent[-1]["target_partner_id"])
-        unknown = api.merge_review(given.never_used(review_id), merge_of(ends))
+        unknown = api.merge_review(given.unknown_id_like(review_id), merge_of(ends))
         assert unknown.refusal in NO_SUCH_REVIEW, f"{unknown.summary}; there is no such review"
     with judge("identity.merge.target_stays"):
         given.accepted(answer)
         target = sent[-1]["target_partner_id"]
         call = Call("listAttendees", path={"event_id": event_id})
-        listed = given.listed_with(call, "attendee_id", [target])
+        listed = given.list_until_shown(call, "attendee_id", [target])
         assert target in {row.get("attendee_id") for row in listed}, f"{target}, the target, is no longer listed"
 
 

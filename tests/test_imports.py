@@ -19,7 +19,7 @@ MANY_ROWS = 1200
 def listed(given: Given, event_id: str, showing: Iterable[str] = ()) -> set[Any]:
     """The IDs of an event's attendees, as its list shows them once these are among them, or may no longer lag."""
     call = Call("listAttendees", path={"event_id": event_id})
-    return {row.get("attendee_id") for row in given.listed_with(call, "attendee_id", showing)}
+    return {row.get("attendee_id") for row in given.list_until_shown(call, "attendee_id", showing)}
 
 
 def assert_listed(given: Given, event_id: str, attendee_id: str, ended: str) -> None:
@@ -38,14 +38,14 @@ def test_an_attendee_needs_only_an_id_and_a_name(api: Api, given: Given) -> None
     if not answer.accepted:
         given.accepted(api.import_attendees(event_id, given.import_request()))
     assert answer.accepted, f"{answer.summary} to a row of ID and name alone"
-    assert_listed(given, event_id, bare["attendee_id"], given.ended(answer)["status"])
+    assert_listed(given, event_id, bare["attendee_id"], given.finished_run(answer)["status"])
 
 
 @requirement("imports.every_row", "attendees.listed")
 def test_every_row_of_many_is_checked_and_imported(api: Api, given: Given, judge: Judge) -> None:
     event_id = given.event()
     rows = plain_rows(given.name("late"), MANY_ROWS)
-    ended = given.imported(event_id, rows)
+    ended = given.import_and_wait(event_id, rows)
     with judge("attendees.listed"):
         if ended["status"] != "succeeded":
             raise CouldNotArrange(f"the import ended {ended['status']}", "an import did not succeed as a whole")
@@ -81,11 +81,11 @@ def test_a_later_import_adds_attendees(given: Given, world: World) -> None:
 def test_a_replay_with_other_rows_imports_none_of_them(api: Api, given: Given) -> None:
     event_id = given.event()
     request, other = given.import_request(), given.attendee()
-    given.ended(api.import_attendees(event_id, request))
+    given.finished_run(api.import_attendees(event_id, request))
     given.accepted(api.import_attendees(event_id, {**request, "attendees": [other]}))
     # What the replay had left to be worked off would come before the rows of a later import.
     last = given.attendee()
-    given.imported(event_id, [last])
+    given.import_and_wait(event_id, [last])
     shown = listed(given, event_id, [last["attendee_id"]])
     assert other["attendee_id"] not in shown, "a row that only a replay carried was imported"
 

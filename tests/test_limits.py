@@ -301,7 +301,7 @@ def test_a_field_of_a_decision_is_accepted_up_to_its_bound_and_refused_past_it(
 ) -> None:
     call = calls.of(limit.operation)
     # On a review that does not exist a good value changes nothing, and is not what the call is refused for.
-    nowhere = call.at(review_id=given.never_used(call.path["review_id"]))
+    nowhere = call.at(review_id=given.unknown_id_like(call.path["review_id"]))
     values = sides(limit, given)
     for value in values.within:
         exchange = api.send(holding(nowhere, limit, value, given))
@@ -468,7 +468,7 @@ def test_the_longest_text_is_given_back_whole(api: Api, given: Given) -> None:
     event_id = given.event(**event)
     given.accepted(api.update_event_context(event_id, context))
     sent = given.attendee(**row)
-    given.imported(event_id, [sent])
+    given.import_and_wait(event_id, [sent])
     read = given.accepted(api.get_event(event_id)).json
     assert {name: read[name] for name in event} == event
     kept = given.accepted(api.get_event_context(event_id))["context"]

@@ -21,13 +21,13 @@ from meshi_conformance.exchanges.strict_json import JsonObject
 from meshi_conformance.exchanges.timestamps import instant
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.list_walk import (
-    Walked,
+    ListWalk,
     created,
     member,
     pair,
     score,
+    walk_list,
     walk_once_shown,
-    walked,
     whole,
 )
 from meshi_conformance.testing.marks import Judge, requirement
@@ -66,7 +66,7 @@ def attendees(api: Api, world: World) -> Listed:
     people = world.people
     call = Call("listAttendees", path={"event_id": people.event_id})
     # An import may end `partial`: who is listed at all is judged elsewhere.
-    ours = [row.get("attendee_id") for row in walked(api, call, 100).rows if row.get("attendee_id") in people.ids]
+    ours = [row.get("attendee_id") for row in walk_list(api, call, 100).rows if row.get("attendee_id") in people.ids]
     return Listed(
         call,
         ours=ours,
@@ -79,7 +79,7 @@ def attendees(api: Api, world: World) -> Listed:
 def event_matches(api: Api, world: World) -> Listed:
     matched = with_a_later_run(world)
     call = Call("listEventMatches", path={"event_id": matched.event_id}, query={"run_id": matched.run_id})
-    ours = [pair(row) for row in walked(api, call, 100).rows]
+    ours = [pair(row) for row in walk_list(api, call, 100).rows]
     # A few rows a page, and one on the last.
     limit = next((limit for limit in range(9, len(ours)) if len(ours) % limit == 1), 1)
     return Listed(call, ours, key=pair, rank=score, descending=True, limit=limit)
@@ -95,7 +95,7 @@ def attendee_matches(api: Api, world: World) -> Listed:
     matched = with_a_later_run(world)
     path = {"event_id": matched.event_id, "attendee_id": world.people.ids[0]}
     call = Call("listAttendeeMatches", path=path, query={"run_id": matched.run_id})
-    ours = [pair(row) for row in walked(api, call, 100).rows]
+    ours = [pair(row) for row in walk_list(api, call, 100).rows]
     return Listed(call, ours, key=pair, rank=score, descending=True)
 
 
@@ -108,7 +108,7 @@ def identity(api: Api, world: World) -> Listed:
     last = world.history.histories[-1]
     longest = max(last, key=lambda one: len(last[one]))
     call = Call("listAttendeeIdentity", path={"event_id": world.history.event_id, "attendee_id": longest})
-    return Listed(call, ours=[whole(row) for row in walked(api, call, 100).rows], key=whole)
+    return Listed(call, ours=[whole(row) for row in walk_list(api, call, 100).rows], key=whole)
 
 
 ARRANGED: dict[str, Callable[[Api, World], Listed]] = {
@@ -136,10 +136,10 @@ def test_small_pages_show_every_row_once_and_in_order(name: str, api: Api, world
         # Sessions and attendees were sent; reviews, decisions and matches appear at the server's discretion.
         kind = CouldNotArrange if name in ("sessions", "attendees") else NothingThere
         raise kind(f"{listed.call.operation} has no two rows", f"{listed.call.operation} has too few rows")
-    found = walked(api, listed.call, listed.limit)
+    found = walk_list(api, listed.call, listed.limit)
     # A last page of one row, of more, and as long as the others.
     most = min(len(listed.ours), 100)
-    for one in (found, *(walked(api, listed.call, limit) for limit in (most - 1, most // 2 + 1, most))):
+    for one in (found, *(walk_list(api, listed.call, limit) for limit in (most - 1, most // 2 + 1, most))):
         with judge(f"lists.{name}.complete"):
             one.check_once_each(listed.ours, listed.key)
         with judge(f"lists.{name}.end"):
@@ -148,7 +148,7 @@ def test_small_pages_show_every_row_once_and_in_order(name: str, api: Api, world
             one.check_page_size()
     if listed.rank:
         with judge(f"lists.{name}.order"):
-            for one in (found, walked(api, listed.call, 100)):
+            for one in (found, walk_list(api, listed.call, 100)):
                 one.check_order(listed.rank, listed.descending)
     if name.endswith("_matches"):
         with judge(f"lists.{name}.run_filter"):
@@ -162,7 +162,7 @@ def test_small_pages_show_every_row_once_and_in_order(name: str, api: Api, world
 @requirement("lists.attendees.complete")
 def test_large_pages_show_every_attendee_once(api: Api, world: World) -> None:
     call, key = Call("listAttendees", path={"event_id": world.crowd.event_id}), member("attendee_id")
-    walks = [walked(api, call, limit) for limit in (100, 60, 50)]
+    walks = [walk_list(api, call, limit) for limit in (100, 60, 50)]
     # Only consistency between page sizes is judged here; completeness is attendees.listed.
     shown = {key(row) for one in walks for row in one.rows}
     ours = [attendee_id for attendee_id in sorted(set(world.crowd.ids)) if attendee_id in shown]
@@ -178,7 +178,7 @@ def test_the_identity_history_is_newest_first(api: Api, world: World) -> None:
     last = history.histories[-1]
     longest = max(last, key=lambda one: len(last[one]))
     path = {"event_id": history.event_id, "attendee_id": longest}
-    found = walked(api, Call("listAttendeeIdentity", path=path), limit=1)
+    found = walk_list(api, Call("listAttendeeIdentity", path=path), limit=1)
     if len(found.rows) > 1 and all(created(row) is not None for row in found.rows):
         found.check_order(created, descending=True)
         return
@@ -255,7 +255,7 @@ def test_small_pages_of_the_whole_org_show_each_of_our_rows_once(
         return set(ours) <= {key(row) for row in rows}
 
     def top() -> list[Hashable]:
-        found = [key(row) for row in walked(api, call, 100, until=until, most_pages=20).rows]
+        found = [key(row) for row in walk_list(api, call, 100, until=until, most_pages=20).rows]
         return found[: max((place for place, one in enumerate(found, 1) if one in ours), default=len(found))]
 
     # Rows of others that appear or vanish meanwhile may move ours, which is not a fault of a walk. So a walk
@@ -264,7 +264,7 @@ def test_small_pages_of_the_whole_org_show_each_of_our_rows_once(
     for attempt in range(1, TRIES + 1):
         before = top()
         # A walk of fewer pages is sooner over, and so more likely to find the list at rest.
-        found = walked(api, call, max(1, math.ceil(len(before) * attempt / 40)), until=until)
+        found = walk_list(api, call, max(1, math.ceil(len(before) * attempt / 40)), until=until)
         with judge(f"lists.{name}.page_size"):
             found.check_page_size()
         try:
@@ -295,7 +295,7 @@ def test_a_list_of_the_whole_org_comes_to_an_end_and_is_newest_first(
 ) -> None:
     operation, named, arrange = ORG_WIDE[name]
     ours, call, key = set(arrange(given, world)), Call(operation), member(named)
-    found = walked(api, call, limit=100)
+    found = walk_list(api, call, limit=100)
     with judge(f"lists.{name}.end"):
         # Where reviews are kept with those that were resolved, many of these may lie between two open ones.
         found.check_end(**({"most_empty": None} if name == "reviews" else {}))
@@ -309,7 +309,7 @@ def test_a_list_of_the_whole_org_comes_to_an_end_and_is_newest_first(
 
 
 def assert_nothing_lost(
-    api: Api, call: Call, first: Walked, key: Callable[[JsonObject], Hashable], ours: set[Hashable] | None
+    api: Api, call: Call, first: ListWalk, key: Callable[[JsonObject], Hashable], ours: set[Hashable] | None
 ) -> None:
     """Assert that walks with pages of other sizes show what the first one has shown.
 
@@ -317,7 +317,7 @@ def assert_nothing_lost(
     while no other one goes, since a row that goes may move those behind it.
     """
     for _ in range(TRIES):
-        walks = [first, walked(api, call, limit_for_a_rest(len(first.rows))), walked(api, call, 100)]
+        walks = [first, walk_list(api, call, limit_for_a_rest(len(first.rows))), walk_list(api, call, 100)]
         for after in walks[1:]:
             if after.stopped:
                 raise after.stopped
@@ -343,7 +343,7 @@ def a_new_session(given: Given) -> tuple[Call, str]:
 
 def a_new_attendee(given: Given) -> tuple[Call, str]:
     event_id, row = given.event(), given.attendee()
-    if given.imported(event_id, [row])["status"] != "succeeded":
+    if given.import_and_wait(event_id, [row])["status"] != "succeeded":
         raise NothingThere("the import did not succeed as a whole", "an import did not succeed as a whole")
     return Call("listAttendees", path={"event_id": event_id}), row["attendee_id"]
 
@@ -370,4 +370,4 @@ def test_a_list_shows_a_row_from_its_acknowledgement_on(name: str, api: Api, giv
     def holds(rows: list[JsonObject]) -> bool:
         return ours in {row.get(named) for row in rows}
 
-    assert holds(given.listed(call, until=holds, most_pages=20)), f"{call.operation} does not show {ours} at once"
+    assert holds(given.list_all(call, until=holds, most_pages=20)), f"{call.operation} does not show {ours} at once"

@@ -77,7 +77,7 @@ def matches(given: Given, event_id: str, run_id: str, attendee_id: str | None = 
     """Every listed match of a run, or of one attendee in it, that names its pair. Raises where there is none."""
     operation = "listEventMatches" if attendee_id is None else "listAttendeeMatches"
     call = reading(operation, event_id, attendee_id or "", "", run_id)
-    read = lambda: [row for row in given.listed(call.but(query={"run_id": run_id})) if ends(row)]  # noqa: E731
+    read = lambda: [row for row in given.list_all(call.but(query={"run_id": run_id})) if ends(row)]  # noqa: E731
     found = look_until(given.api, operation, read, bool)
     if not found:
         raise NothingThere(f"run {run_id} left no listed match that names its pair", "matching left no matches")
@@ -127,7 +127,7 @@ def test_a_run_is_not_read_by_default_before_it_has_ended(operation: str, api: A
         f"run {shown} is read, and it is still {status!r}; the newest run is {newer}"
     )
     with suppress(Inconclusive):  # the next operation is asked of the same event, at rest: that judges nothing here
-        given.polled_run(newer, "createMatchRun")
+        given.wait_for(newer, "createMatchRun")
 
 
 @each(READS, "error.MATCH_RUN_NOT_FOUND", "matching.unknown_run")
@@ -137,7 +137,8 @@ def test_a_run_that_is_no_match_run_is_not_found(
     latest = world.rematched.run_id
     given.accepted(api.send(of_somebody(operation, world, latest)))
     unknown = [
-        api.send(of_somebody(operation, world, run_id)) for run_id in (world.people.run_id, given.never_used(latest))
+        api.send(of_somebody(operation, world, run_id))
+        for run_id in (world.people.run_id, given.unknown_id_like(latest))
     ]
     roster = world.roster
     never_matched = api.send(reading(operation, roster.event_id, *roster.ids))
@@ -249,7 +250,7 @@ def test_an_event_matches_its_own_attendees(given: Given, world: World) -> None:
     found = [(row, world.people.ids) for row in matches(given, event_id, world.matched.run_id)]
     found += [(row, world.people.ids) for row in matches(given, event_id, world.rematched.run_id)]
     # An event that was matched while another one had attendees already.
-    listed = given.listed(reading("listEventMatches", second.event_id, "", "", second.run_id))
+    listed = given.list_all(reading("listEventMatches", second.event_id, "", "", second.run_id))
     found += [(row, second.ids) for row in listed]
     for row, ours in found:
         assert {*(ends(row) or ())} <= set(ours), f"{ends(row)} is matched; the event's attendees are {sorted(ours)}"
@@ -289,13 +290,13 @@ def test_the_lists_of_event_and_attendees_hold_the_same_pairs(given: Given, worl
     event_id, run_id = world.rematched.event_id, world.matched.run_id
     calls = [reading("listAttendeeMatches", event_id, one, "", run_id) for one in world.people.ids]
     of_attendees = {
-        attendee_id: {pair for row in given.listed(call) if (pair := ends(row))}
+        attendee_id: {pair for row in given.list_all(call) if (pair := ends(row))}
         for attendee_id, call in zip(world.people.ids, calls, strict=True)
     }
     if not any(of_attendees.values()):
         raise NothingThere("no attendee's list names a pair", "matching left no matches")
     of_event = {
-        pair for row in given.listed(reading("listEventMatches", event_id, "", "", run_id)) if (pair := ends(row))
+        pair for row in given.list_all(reading("listEventMatches", event_id, "", "", run_id)) if (pair := ends(row))
     }
     with judge("matching.event.holds_attendees"):
         # Whether a run scores both orders of a pair is open, so either order will do.

@@ -110,7 +110,7 @@ def of_runs(call: Call, given: Given, world: World) -> Iterator[Call]:
 
 def of_decisions(call: Call, given: Given, world: World) -> Iterator[Call]:
     """Decisions on a review that does not exist, and invalid ones on an open review."""
-    nowhere = call.at(review_id=given.never_used(call.path["review_id"]))
+    nowhere = call.at(review_id=given.unknown_id_like(call.path["review_id"]))
     # The pages name no code for an odd reason.
     yield from (nowhere.with_body(**one).but(any_code="reason" in one) for one in odd(texts(call.operation)))
     for value in (7, "a\x00b"):

@@ -41,7 +41,7 @@ def send(
     for name, value in (path or {}).items():
         place = place.replace("{" + name + "}", quote(value, safe=":"))
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return api.request(said.method, place, content=content, headers=dict(headers), retriable=False)
+    return api.request(said.method, place, content=content, headers=dict(headers), idempotent=False)
 
 
 def read(api: Api, place: str) -> Exchange:
@@ -118,9 +118,9 @@ def attendees(api: Api, given: Given, world: World) -> list[Exchange]:
     first, second = given.event(title="Open Conformance Summit"), given.event(title="Open Conformance Summit")
     base = given.name("open")
     rows = [given.attendee(attendee_id=f"{base}-{letter}") for letter in ("a", "B")]
-    given.imported(first, rows)
+    given.import_and_wait(first, rows)
     shorter = [{name: value for name, value in rows[0].items() if name not in ("title", "company")}, rows[1]]
-    given.imported(first, shorter)
+    given.import_and_wait(first, shorter)
     api.list_attendees(first)
     again = send(
         api,
@@ -129,7 +129,7 @@ def attendees(api: Api, given: Given, world: World) -> list[Exchange]:
         {"event_id": second},
     )
     if again.accepted:
-        given.ended(again)
+        given.finished_run(again)
         api.list_attendees(first)
     return [again]
 
@@ -200,16 +200,16 @@ def matches(api: Api, given: Given, world: World) -> list[Exchange]:
 def match_runs(api: Api, given: Given, world: World) -> list[Exchange]:
     """A match list that is read while its run is under way, and one that is walked while a later run ends."""
     event_id = given.event(title="Open Conformance Summit")
-    given.imported(event_id, [given.attendee() for _ in range(3)])
+    given.import_and_wait(event_id, [given.attendee() for _ in range(3)])
     request = given.run_request()
     run = api.create_match_run(event_id, request)
     run_id = given.run_id(run)
     place = f"/events/{event_id}/matches"
     asked = [read(api, f"{place}?run_id={quote(run_id, safe='')}")]
-    given.ended(run)
+    given.finished_run(run)
     first = given.page(Call("listEventMatches", path={"event_id": event_id}, query={"limit": 1}))
     if first.next_cursor is not None:
-        given.matched(event_id)
+        given.match_and_wait(event_id)
         asked.append(read(api, f"{place}?limit=1&cursor={quote(str(first.next_cursor), safe='')}"))
     send(api, "createMatchRun", {**request, "top_n": 0}, {"event_id": event_id})
     return asked
@@ -222,7 +222,7 @@ def kinds(api: Api, given: Given, world: World) -> list[Exchange]:
 
 def decisions(api: Api, given: Given, world: World) -> list[Exchange]:
     """Reasons that are unusual, for a review that does not exist."""
-    path = {"review_id": given.never_used(world.refusals.reviews[0])}
+    path = {"review_id": given.unknown_id_like(world.refusals.reviews[0])}
     reasons: list[Any] = [{"conf": "no text"}, None, "x" * 5000]
     return [send(api, "resolveReview", {"decision": "distinct", "reason": one}, path) for one in reasons]
 
@@ -231,8 +231,8 @@ def look_alikes(api: Api, given: Given, world: World) -> list[Exchange]:
     """What becomes of look-alikes, of one whose review is accepted, and of one that is merged."""
     event_id = given.event(title="Open Conformance Summit")
     pairs = [given.look_alikes() for _ in range(2)]
-    given.imported(event_id, [row for pair in pairs for row in pair])
-    given.enriched(event_id)
+    given.import_and_wait(event_id, [row for pair in pairs for row in pair])
+    given.enrich_and_wait(event_id)
     try:
         reviews = given.open_reviews(event_id)
     except Inconclusive:

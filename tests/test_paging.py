@@ -17,7 +17,7 @@ from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.exchanges.strict_json import JsonObject
 from meshi_conformance.exchanges.timestamps import instant
 from meshi_conformance.testing.arrange import Given
-from meshi_conformance.testing.list_walk import Walked, created, member, walk_once_shown, walked
+from meshi_conformance.testing.list_walk import ListWalk, created, member, walk_list, walk_once_shown
 from meshi_conformance.testing.marks import Judge, requirement
 from meshi_conformance.testing.shared_data import World
 from meshi_conformance.testing.valid_calls import Calls
@@ -79,7 +79,7 @@ def many_sessions(api: Api, given: Given, world: World) -> Call:
 def top_up(api: Api, call: Call, add: Callable[[], Exchange], given: Given) -> None:
     """Adds rows until the list has one more than a default page."""
     enough = lambda rows: len(rows) > DEFAULT_SIZE  # noqa: E731
-    seen = walked(api, call, 100, until=enough).rows
+    seen = walk_list(api, call, 100, until=enough).rows
     for exchange in api.together([add] * (DEFAULT_SIZE + 1 - len(seen))):
         given.accepted(exchange)
     walk_once_shown(api, call, 100, enough, until=enough)
@@ -92,7 +92,7 @@ def many_attendees(api: Api, given: Given, world: World) -> Call:
 def many_matches(api: Api, given: Given, world: World) -> Call:
     matched = world.matched
     call = Call("listEventMatches", path={"event_id": matched.event_id}, query={"run_id": matched.run_id})
-    if len(given.listed(call)) <= DEFAULT_SIZE:
+    if len(given.list_all(call)) <= DEFAULT_SIZE:
         raise NothingThere("matching left no more than a page", "matching left too few matches for a second page")
     return call
 
@@ -170,7 +170,7 @@ def walk_while_adding(api: Api, call: Call, ours: list[Hashable], named: str, ad
     key = member(named)
     settle(api, call, ours, key)
     additions = iter([add] * INSERTED)
-    found = walked(
+    found = walk_list(
         api,
         call,
         1,
@@ -219,14 +219,14 @@ def test_attendees_with_lower_ids_do_not_disturb_a_walk(api: Api, given: Given) 
     base = given.name("walked")
     ours: list[Hashable] = [f"{base}-m{number}" for number in range(4)]
     rows = [given.attendee(attendee_id=one) for one in ours]
-    given.imported(event_id, rows)
+    given.import_and_wait(event_id, rows)
     lower = [given.attendee(attendee_id=f"{base}-a{number}") for number in range(INSERTED)]
     imported: list[object] = []
 
     def add() -> None:
         """All of them at once, so that one run is enough, and with those who are there: an import may replace them."""
         if not imported:
-            imported.append(given.imported(event_id, [*rows, *lower]))
+            imported.append(given.import_and_wait(event_id, [*rows, *lower]))
 
     walk_while_adding(api, Call("listAttendees", path={"event_id": event_id}), ours, "attendee_id", add)
 
@@ -240,7 +240,7 @@ def test_attendees_of_later_imports_stand_among_the_others(api: Api, given: Give
     for ids in ours:
         # Each import brings the earlier ones along: it may replace them.
         rows += [given.attendee(attendee_id=one) for one in ids]
-        given.imported(event_id, rows)
+        given.import_and_wait(event_id, rows)
     known = {one for ids in ours for one in ids}
     call = Call("listAttendees", path={"event_id": event_id})
     found = walk_once_shown(api, call, 100, lambda shown: known <= {row.get("attendee_id") for row in shown})
@@ -268,9 +268,9 @@ def test_later_reviews_come_first_and_do_not_disturb_a_walk(api: Api, given: Giv
         if enriched:
             return
         pairs = [row for _ in range(LATER_PAIRS) for row in given.look_alikes()]
-        given.imported(waves.event_id, [*waves.rows, *pairs])
+        given.import_and_wait(waves.event_id, [*waves.rows, *pairs])
         enriched.append(time.monotonic())
-        given.enriched(waves.event_id)
+        given.enrich_and_wait(waves.event_id)
         now = given.open_reviews(waves.event_id, at_least=len(older) + 1)
         if not set(older) <= set(now):
             raise NothingThere("earlier reviews were replaced", "an enrichment replaces open reviews")
@@ -279,11 +279,11 @@ def test_later_reviews_come_first_and_do_not_disturb_a_walk(api: Api, given: Giv
     def walk_org() -> None:
         """The walk through the queue of the org, during which the reviews are added."""
         if "reviews" not in walks:
-            walks["reviews"] = walked(api, of_org, max(1, depth // 40), until=until, between=add)
+            walks["reviews"] = walk_list(api, of_org, max(1, depth // 40), until=until, between=add)
 
-    depth = len(walked(api, of_org, 100, until=until).rows)
-    walks: dict[str, Walked] = {}
-    walks["event_reviews"] = walked(api, of_event, 1, until=until, between=walk_org)
+    depth = len(walk_list(api, of_org, 100, until=until).rows)
+    walks: dict[str, ListWalk] = {}
+    walks["event_reviews"] = walk_list(api, of_event, 1, until=until, between=walk_org)
     for name, found in walks.items():
         with judge(f"lists.{name}.stable"):
             if found.broken:
@@ -291,7 +291,7 @@ def test_later_reviews_come_first_and_do_not_disturb_a_walk(api: Api, given: Giv
             found.check_once_each(older, key)
     add()
     for name, call in (("event_reviews", of_event), ("reviews", of_org)):
-        queue = walked(api, call, 100, until=until)
+        queue = walk_list(api, call, 100, until=until)
         with judge(f"lists.{name}.order"):
             if all(created(row) is not None for row in queue.rows):
                 queue.check_order(created, True, key)
@@ -316,7 +316,7 @@ def test_the_run_list_can_be_narrowed_to_one_kind(api: Api, given: Given) -> Non
         call = Call("listRuns", query={"kind": kind})
         until = lambda rows, ours=ours: set(ours) <= {key(row) for row in rows}  # noqa: E731
         large = walk_once_shown(api, call, 100, until, until=until)
-        small = walked(api, call, 1, until=until, most_pages=12)
+        small = walk_list(api, call, 1, until=until, most_pages=12)
         shown = {key(row) for row in [*small.rows, *large.rows]}
         others = shown & {run_id for one, run_id in runs if one != kind}
         assert not others, f"kind={kind} shows our runs of another kind: {others}"
@@ -353,7 +353,7 @@ def test_an_event_lists_no_session_of_another(given: Given, world: World) -> Non
     begins_alike = given.event(event_id=f"{event_id}-alike")
     ours = given.session(begins_alike)
     call = Call("listSessions", path={"event_id": event_id})
-    listed = {row.get("session_id") for row in given.listed_with(call, "session_id", later)}
+    listed = {row.get("session_id") for row in given.list_until_shown(call, "session_id", later)}
     assert ours not in listed, f"event {event_id} lists a session of event {begins_alike}"
     assert_own(
         given, world, "listSessions", {world.sessions.event_id: world.sessions.ids, event_id: later}, "session_id"
@@ -378,7 +378,7 @@ def test_an_event_lists_no_review_of_another(given: Given, world: World) -> None
 def test_an_event_lists_no_match_of_another(given: Given, world: World) -> None:
     sides = ("principal_attendee_id", "target_attendee_id")
     for event_id, ours in ((world.rematched.event_id, world.people.ids), (world.second.event_id, world.second.ids)):
-        rows = given.listed(Call("listEventMatches", path={"event_id": event_id}))
+        rows = given.list_all(Call("listEventMatches", path={"event_id": event_id}))
         if not rows and event_id == world.rematched.event_id:
             raise NothingThere("the event has no matches", "matching left no matches")
         strangers = {str(row[side]) for row in rows for side in sides if side in row} - set(ours)
@@ -391,7 +391,7 @@ def assert_own(given: Given, world: World, operation: str, ours: dict[str, list[
         call = Call(operation, path={"event_id": event_id})
         given.settle(call, named, ours.get(event_id, []))
         others = {one for other, ids in ours.items() if other != event_id for one in ids}
-        shown = {row.get(named) for limit in (1, 100) for row in walked(given.api, call, limit, most_pages=40).rows}
+        shown = {row.get(named) for limit in (1, 100) for row in walk_list(given.api, call, limit, most_pages=40).rows}
         strangers = sorted(map(str, shown & others))
         assert not strangers, f"{operation} of event {event_id} shows rows of another event: {strangers}"
         if event_id in ours and not shown & set(ours[event_id]):

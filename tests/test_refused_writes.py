@@ -87,7 +87,7 @@ def test_an_import_whose_key_conflicts_imports_nothing(api: Api, calls: Calls, g
     refused([api.send(call)], "importAttendees")
     # What was left to be worked off would come before the rows of a later import.
     later = calls.of("importAttendees")
-    given.ended(api.send(later))
+    given.finished_run(api.send(later))
     mapped = [api.get_id_mapping("attendee", one.body["attendees"][0]["attendee_id"]) for one in (call, later)]
     given.accepted(mapped[1])
     assert not mapped[0].accepted, f"{mapped[0].summary}: the import of this row was refused"

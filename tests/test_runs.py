@@ -16,7 +16,7 @@ from meshi_conformance.client.api import Api
 from meshi_conformance.client.call import Call
 from meshi_conformance.client.pagination import rows, walk
 from meshi_conformance.client.polling import TERMINAL, look_until, poll_to_end
-from meshi_conformance.errors import CouldNotArrange, EndedOtherwise, NothingThere
+from meshi_conformance.errors import CouldNotArrange, NothingThere, UnknownTerminalStatus
 from meshi_conformance.exchanges.strict_json import JsonObject
 from meshi_conformance.exchanges.timestamps import after, instant
 from meshi_conformance.testing.arrange import Given
@@ -103,7 +103,7 @@ def test_a_run_ends_in_one_of_three_statuses(api: Api, given: Given) -> None:
     started = api.import_attendees(given.event(), given.import_request())
     try:
         end = poll_to_end(api, given.run_id(started))[-1]
-    except EndedOtherwise as problem:
+    except UnknownTerminalStatus as problem:
         raise AssertionError(str(problem)) from None
     assert end["status"] in TERMINAL
 

@@ -60,7 +60,7 @@ def test_text_outside_ascii_is_read_as_it_was_written(api: Api, given: Given, wo
 def test_the_list_shows_a_session_as_its_own_read_does(api: Api, given: Given, world: World) -> None:
     sessions = world.sessions
     call = Call("listSessions", path={"event_id": sessions.event_id})
-    listed = given.listed_with(call, "session_id", sessions.ids[:1])
+    listed = given.list_until_shown(call, "session_id", sessions.ids[:1])
     row = next((row for row in listed if row.get("session_id") == sessions.ids[0]), None)
     if row is None:
         raise CouldNotArrange("the list does not show a session", "listSessions does not show a session")
@@ -134,6 +134,6 @@ def test_sessions_of_a_past_day_are_listed(api: Api, given: Given) -> None:
         if not answer.accepted:
             raise NothingThere(f"{answer.summary} of a past day", "sessions of past days are refused")
     call = Call("listSessions", path={"event_id": event["event_id"]})
-    rows = given.listed_with(call, "session_id", [request["session_id"]])
+    rows = given.list_until_shown(call, "session_id", [request["session_id"]])
     listed = [row.get("session_id") for row in rows]
     assert listed == [request["session_id"]], f"the event has the session {request['session_id']}, listed is {listed}"

@@ -66,8 +66,8 @@ def in_attendee(api: Api, given: Given, world: World, sent: list[Members]) -> It
     request = [given.attendee(attendee_id=one, **members) for one, members in rows.items()]
     imported = api.import_attendees(event_id, given.import_request(request))
     if imported.accepted:
-        given.ended(imported)
-        for row in given.listed_with(Call("listAttendees", path={"event_id": event_id}), "attendee_id", rows):
+        given.finished_run(imported)
+        for row in given.list_until_shown(Call("listAttendees", path={"event_id": event_id}), "attendee_id", rows):
             if row.get("attendee_id") in rows:
                 yield rows[row["attendee_id"]], JsonObject({**row, "name": row.get("display_name")})
 
@@ -89,7 +89,7 @@ def spread(texts: tuple[str, ...], fields: tuple[str, ...], step: int) -> list[M
     ]
 
 
-def charged(place: str, kind: str, field: str) -> str:
+def requirement_of(place: str, kind: str, field: str) -> str:
     """The requirement of one field: that `display_name` is the name is only implied."""
     return f"texts.{kind}.{'name' if field == 'name' else place}"
 
@@ -100,7 +100,7 @@ def charged(place: str, kind: str, field: str) -> str:
         pytest.param(
             place,
             kind,
-            marks=requirement(*dict.fromkeys(charged(place, kind, field) for field in PLACES[place][0])),
+            marks=requirement(*dict.fromkeys(requirement_of(place, kind, field) for field in PLACES[place][0])),
             id=f"{place}-{kind}",
         )
         for place in PLACES
@@ -114,7 +114,7 @@ def test_text_comes_back_as_it_was_sent(
     step = 1 if place == "attendee" else len(fields)  # all rows come with one import
     shown = list(send(api, given, world, spread(TEXTS[kind], fields, step)))
     for field in fields:
-        with judge(charged(place, kind, field)):
+        with judge(requirement_of(place, kind, field)):
             if not shown:
                 raise NothingThere(f"no text with {kind} was accepted", f"text with {kind} is refused in {place}s")
             # That a row shows a text by the name under which it was sent is for its schema to say.

@@ -76,7 +76,7 @@ class Acknowledgements:
             found = {code: self._rows.get((org, str(kind), str(id))) for code, (kind, id) in named.items()}
         return {code: one for code, one in found.items() if one is not None}
 
-    def charge(self, row: Acknowledged, operation: str) -> bool:
+    def blame(self, row: Acknowledged, operation: str) -> bool:
         """Return whether this is the first time that an operation is seen not to know the row."""
         with self._lock:
             before = len(self._charged)

@@ -31,7 +31,9 @@ class Api:
 
     def together(self, calls: Iterable[Call | Callable[[], Exchange]]) -> list[Exchange]:
         """Send independent calls at once; the exchanges come in the order of the calls."""
-        return self.transport.together(partial(self.send, one) if isinstance(one, Call) else one for one in calls)
+        return self.transport.send_concurrently(
+            partial(self.send, one) if isinstance(one, Call) else one for one in calls
+        )
 
     def request(self, method: str, path: str, **how: Any) -> Exchange:
         """Send a request outside the 25 operations; `path` is relative to the base URL."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ..errors import CouldNotArrange, DeadlinePassed, EndedOtherwise
+from ..errors import CouldNotArrange, PollTimeout, UnknownTerminalStatus
 from ..exchanges.exchange import Exchange
 from .api import Api
 
@@ -61,13 +61,13 @@ def poll_to_end(api: Api, run_id: str) -> list[Exchange]:
     """Poll a run until its status is terminal and return every poll, the last one being terminal.
 
     The pause doubles from the target's first to its longest one, as canonical-flow advises. Raises
-    DeadlinePassed with the states seen, EndedOtherwise when the run has ended in no documented status, and
+    PollTimeout with the states seen, UnknownTerminalStatus when the run has ended in no documented status, and
     CouldNotArrange when a poll is not answered with a run.
     """
     transport = api.transport
     target = transport.target
     started = time.monotonic()
-    held = transport.held
+    held = transport.rate_limited_seconds
     pause = target.poll_first
     polls: list[Exchange] = []
     seen: list[str] = []
@@ -96,16 +96,16 @@ def poll_to_end(api: Api, run_id: str) -> list[Exchange]:
             return polls
         ended = [*ended, waited] if poll.json.get("terminal_at") else []
         if len(ended) >= SURELY_ENDED and waited - ended[0] >= SURELY_ENDED_SECONDS:
-            raise EndedOtherwise(
+            raise UnknownTerminalStatus(
                 f"run {run_id[:80]} ended at {poll['terminal_at']} and its status is {status!r}"[:300],
                 "runs end in a status that is not documented",
             )
         # What the target's rate limit held back is not the run's time.
-        deadline = _deadline(api, kind) + transport.held - held
+        deadline = _deadline(api, kind) + transport.rate_limited_seconds - held
         if waited + pause > deadline:
             transport.late_runs[kind] += 1
             transport.recorder.waited(what, waited, _brief(seen))
-            raise DeadlinePassed(
+            raise PollTimeout(
                 f"run {run_id[:80]} did not end within {deadline:.0f} s; seen: {', '.join(_brief(seen))}, "
                 f"and {status[:80]} still at {waited:.1f} s; {_others(transport.ended_runs[kind], kind)}",
                 f"{_article(kind)} {kind} run did not end in time",

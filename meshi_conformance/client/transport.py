@@ -111,7 +111,7 @@ class Transport:
         self._pool: ThreadPoolExecutor | None = None
 
     @property
-    def held(self) -> float:
+    def rate_limited_seconds(self) -> float:
         """The seconds that this thread has waited in all until the target took more requests."""
         return getattr(self._held, "seconds", 0.0)
 
@@ -156,7 +156,7 @@ class Transport:
         found = exchange.status != 404 or exchange.code != missed.code
         if patience and not found:
             self._acknowledged.waited_in_vain(row)
-        if self._acknowledged.charge(row, call.operation):
+        if self._acknowledged.blame(row, call.operation):
             seconds = time.monotonic() - started
             waited = f"known after {seconds:.1f} s" if found else f"still unknown after {seconds:.1f} s"
             self.recorder.violated(
@@ -180,7 +180,7 @@ class Transport:
             content = json.dumps(call.body, ensure_ascii=False).encode("utf-8", "surrogatepass")
         if content is not None:
             headers.setdefault("Content-Type", "application/json")
-        retriable = isinstance(call.body, Mapping) and isinstance(call.body.get("idempotency_key"), str)
+        idempotent = isinstance(call.body, Mapping) and isinstance(call.body.get("idempotency_key"), str)
         return self.request(
             operation.method,
             path,
@@ -190,7 +190,7 @@ class Transport:
             headers=headers,
             content=content,
             value=known,
-            retriable=retriable,
+            idempotent=idempotent,
             patient=patient,
             base=call.base,
             scheme=call.scheme,
@@ -208,7 +208,7 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         content: bytes | Padded | None = None,
         value: Any = None,
-        retriable: bool = False,
+        idempotent: bool = False,
         patient: bool = True,
         base: str | None = None,
         scheme: str = BEARER,
@@ -216,7 +216,7 @@ class Transport:
     ) -> Exchange:
         """Send any request below the base URL. `value` is what `content` says as JSON, where that is at hand.
 
-        A safe request is repeated after a transport failure; so is a write that is `retriable`, because it
+        A safe request is repeated after a transport failure; so is a write that is `idempotent`, because it
         carries an idempotency key, or that was surely not sent. Raise TransportTrouble when no answer of the
         API comes, NotPermitted for a write where the run may only read, CeilingReached past the run's ceilings, and
         ConnectionBroken where this request makes the target break connections while another is answered.
@@ -237,14 +237,19 @@ class Transport:
             sent,
             content,
             safe=method in SAFE_METHODS,
-            retriable=retriable or method in SAFE_METHODS,
+            idempotent=idempotent or method in SAFE_METHODS,
             rows=tuple(planned(method, path, _unpadded(content), value)) if method not in SAFE_METHODS else (),
             other_base=base,
             scheme=scheme,
             any_code=any_code,
         )
-        exchange = self._to_the_end(request, patient)
-        if request.maybe_done and not request.safe and exchange.status == 200 and not self.recorder.is_aside:
+        exchange = self._send_with_retries(request, patient)
+        if (
+            request.may_have_been_applied
+            and not request.safe
+            and exchange.status == 200
+            and not self.recorder.is_outside_test
+        ):
             raise TransportTrouble(
                 f"{exchange.summary}, but an earlier attempt had no answer: this one may be its replay",
                 "transport: a write had to be repeated",
@@ -260,7 +265,7 @@ class Transport:
             # Only rows of this run are known to be in one org alone; partner IDs of others may repeat.
             raise NotPermitted(self.target.read_only_reason)
 
-    def _to_the_end(self, request: _Request, patient: bool) -> Exchange:
+    def _send_with_retries(self, request: _Request, patient: bool) -> Exchange:
         """Send a request again until there is an answer to give back."""
         started = time.monotonic()
         refused_since: float | None = None
@@ -271,13 +276,13 @@ class Transport:
         attempt = 0
         while True:
             attempt += 1
-            self._take_turn(reserved if attempt == 1 else 0)
+            self._wait_for_slot(reserved if attempt == 1 else 0)
             try:
-                exchange = self._once(request)
+                exchange = self._send_once(request)
             except _NoAnswer as problem:
-                self.recorder.trouble(f"{request.name}: {problem.reason}")
-                request.maybe_done = request.maybe_done or problem.maybe_done
-                if self._try_again(request, problem, attempt, started):
+                self.recorder.transport_error(f"{request.name}: {problem.reason}")
+                request.may_have_been_applied = request.may_have_been_applied or problem.may_have_been_applied
+                if self._should_retry(request, problem, attempt, started):
                     continue
                 if problem.broke and self._breaks_on(request):
                     raise ConnectionBroken(f"{request.name} breaks the connection: {problem.reason}") from None
@@ -286,10 +291,10 @@ class Transport:
                 cause = f"transport: {reason}"
                 lost = self._exchange(request, self.recorder.next_id(), request.sent)
                 self.recorder.unanswered(lost, cause, attempt)
-                kind = AnswerLost if request.maybe_done and not request.retriable else TransportTrouble
+                kind = AnswerLost if request.may_have_been_applied and not request.idempotent else TransportTrouble
                 raise kind(f"no answer of the API to {reason}", cause) from None
             except Exceeded as problem:
-                self.recorder.trouble(f"{request.name}: {problem}")
+                self.recorder.transport_error(f"{request.name}: {problem}")
                 raise Exceeded(f"{request.name}: {problem}", f"transport: {request.name}: {problem.cause}") from None
             self._last_answer = time.monotonic()
             self._breaker.answered(request.name)
@@ -360,32 +365,32 @@ class Transport:
                 {},
                 None,
                 safe=True,
-                retriable=True,
+                idempotent=True,
                 rows=(),
                 other_base=None,
                 scheme=BEARER,
                 any_code=False,
             )
             try:
-                with self.recorder.aside():
-                    if self._once(probe).status != 401:
+                with self.recorder.outside_test():
+                    if self._send_once(probe).status != 401:
                         return True
             except (_NoAnswer, Exceeded):
                 return True  # no answer proves nothing about the key
         return False
 
-    def _take_turn(self, rows: int) -> None:
+    def _wait_for_slot(self, rows: int) -> None:
         """Wait until one more request may be sent, as the rate and every worker's 429 say."""
         wait = self._limiter.admit(rows)
         if wait > 0:
             # Not all at the same moment: the first ones would use up the window.
             wait += random.uniform(0, 0.05)
-            self._held.seconds = self.held + wait
+            self._held.seconds = self.rate_limited_seconds + wait
             self.sleep(wait)
 
-    def _try_again(self, request: _Request, problem: _NoAnswer, attempt: int, started: float) -> bool:
+    def _should_retry(self, request: _Request, problem: _NoAnswer, attempt: int, started: float) -> bool:
         """Tell whether to repeat a request that had no answer, after a pause."""
-        if not (request.retriable or not request.maybe_done) or self._breaker.is_silent(request.name):
+        if not (request.idempotent or not request.may_have_been_applied) or self._breaker.is_silent(request.name):
             return False
         if problem.final:
             return False
@@ -396,7 +401,7 @@ class Transport:
             gone = self._last_answer < started and time.monotonic() - started < (
                 OUTAGE_SECONDS if not self.target.is_loopback else LOOPBACK_OUTAGE_SECONDS
             )
-            again = attempt < TRIES or (gone and not problem.maybe_done)
+            again = attempt < TRIES or (gone and not problem.may_have_been_applied)
         if again:
             # The first repeat is quick: most often an idle connection was closed at the wrong moment.
             self.sleep(0.02 if attempt == 1 else min(0.1 * 2**attempt, 2.0))
@@ -414,8 +419,8 @@ class Transport:
         if self._break_of(request) is None:
             return False
         try:
-            with self.recorder.aside():
-                answered = self._once(twin, fresh=True)
+            with self.recorder.outside_test():
+                answered = self._send_once(twin, fresh=True)
         except (_NoAnswer, Exceeded):
             return False
         again = self._break_of(request)
@@ -429,15 +434,15 @@ class Transport:
     def _break_of(self, request: _Request) -> str | None:
         """Send a request on a fresh connection; return how the target broke it, None where it did not."""
         try:
-            self._take_turn(0)
-            self._once(request, fresh=True)
+            self._wait_for_slot(0)
+            self._send_once(request, fresh=True)
         except _NoAnswer as problem:
             return problem.reason if problem.broke else None
         except Exceeded:
             return None
         return None
 
-    def _once(self, request: _Request, fresh: bool = False) -> Exchange:
+    def _send_once(self, request: _Request, fresh: bool = False) -> Exchange:
         """Make one attempt, on a connection of its own where it is to be `fresh`. Raise _NoAnswer, or Exceeded."""
         number = self.recorder.next_id()
         sent = request.sent
@@ -456,7 +461,7 @@ class Transport:
         patience.begin(self.target.answer_seconds)
         with ExitStack() as stack:
             try:
-                http = self._http if request.retriable or self._single is None else self._single
+                http = self._http if request.idempotent or self._single is None else self._single
                 if fresh:
                     http = self._fresh = self._fresh or Connections(
                         self.target.base, self.target.access, self._wire, 0, self.target.answer_seconds
@@ -481,7 +486,7 @@ class Transport:
             except Exceeded:
                 raise
             except TransportTrouble as problem:  # a body that does not decode
-                raise _NoAnswer(str(problem), maybe_done=True) from None
+                raise _NoAnswer(str(problem), may_have_been_applied=True) from None
             except (httpx.RequestError, httpx.InvalidURL, httpx.StreamError) as problem:
                 raise self._without_answer(problem) from None
             exchange = self._exchange(
@@ -502,7 +507,7 @@ class Transport:
                     self.recorder.created(row)
         if exchange.is_gateway_page and exchange.status != 429:
             reason = f"a gateway's {exchange.answered_by} came in the API's place"
-            raise _NoAnswer(reason, maybe_done=True, broke=exchange.status in BROKEN_BEHIND)
+            raise _NoAnswer(reason, may_have_been_applied=True, broke=exchange.status in BROKEN_BEHIND)
         return exchange
 
     def _exchange(self, request: _Request, number: str, sent: Mapping[str, str], **answer: Any) -> Exchange:
@@ -543,17 +548,17 @@ class Transport:
             who = f"{self.target.access.proxy_name}: "
         return _NoAnswer(
             who + f"{type(problem).__name__} {problem}"[:300].strip(" .") + how,
-            maybe_done=not unsent,
+            may_have_been_applied=not unsent,
             slow=slow,
             broke=isinstance(problem, httpx.ReadError | httpx.RemoteProtocolError),
             final=unsent and REFUSED_FOR_GOOD.search(str(problem)) is not None,
         )
 
-    def together(self, calls: Iterable[Callable[[], Exchange]]) -> list[Exchange]:
+    def send_concurrently(self, calls: Iterable[Callable[[], Exchange]]) -> list[Exchange]:
         """Make independent calls at once and return their exchanges in the order given."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(THREADS, "calls")
-        beside = self.recorder.aside if self.recorder.is_aside else nullcontext
+        beside = self.recorder.outside_test if self.recorder.is_outside_test else nullcontext
 
         def make(one: Callable[[], Exchange]) -> Exchange:
             with beside():
@@ -564,7 +569,7 @@ class Transport:
 
 @dataclass
 class _Request:
-    """One request as it goes over the wire; `maybe_done` says whether an attempt without answer may count."""
+    """One request as it goes over the wire; `may_have_been_applied`: an attempt without answer may count."""
 
     method: str
     url: str
@@ -576,12 +581,12 @@ class _Request:
     sent: dict[str, str]
     content: bytes | Padded | None
     safe: bool
-    retriable: bool
+    idempotent: bool
     rows: tuple[Row, ...]
     other_base: str | None
     scheme: str
     any_code: bool
-    maybe_done: bool = False
+    may_have_been_applied: bool = False
 
     @property
     def is_small(self) -> bool:
@@ -603,12 +608,12 @@ class _NoAnswer(Exception):
     """
 
     def __init__(
-        self, reason: str, maybe_done: bool, slow: bool = False, final: bool = False, broke: bool = False
+        self, reason: str, may_have_been_applied: bool, slow: bool = False, final: bool = False, broke: bool = False
     ) -> None:
         super().__init__(reason)
         self.broke = broke
         self.reason = reason
-        self.maybe_done = maybe_done
+        self.may_have_been_applied = may_have_been_applied
         self.slow = slow
         self.final = final
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ..errors import MissingMember, Unreadable
+from ..errors import MissingMember, NotAJsonObject
 from ..target.keys import BEARER, KEY_VARIABLES
 from .redaction import Redaction
 from .strict_json import JsonObject, NotJson, parse_json
@@ -80,7 +80,7 @@ class Exchange:
 
     @property
     def json(self) -> JsonObject:
-        """The body as a JSON object. Raise Unreadable for any other body, which the checks have reported."""
+        """The body as a JSON object. Raise NotAJsonObject for any other body, which the checks have reported."""
         try:
             value = self.parsed
         except NotJson as problem:
@@ -94,7 +94,7 @@ class Exchange:
         message = f"{self.summary} has a body that {how}"
         if self.operation is None:
             return MissingMember(message)
-        return Unreadable(message, f"{self.operation} answers with bodies that are not JSON objects")
+        return NotAJsonObject(message, f"{self.operation} answers with bodies that are not JSON objects")
 
     def __getitem__(self, name: str) -> Any:
         return self.json[name]

@@ -47,7 +47,7 @@ class Recorder:
         self._test = OUTSIDE_TESTS
         self._shown: set[str] = set()
         self.of_test: list[Exchange] = []
-        self.quoted: list[str] = []
+        self.evidence: list[str] = []
         self.unspooled: list[dict[str, Any]] = []
 
     @property
@@ -58,10 +58,10 @@ class Recorder:
     @property
     def test(self) -> str:
         """Whose exchange one is that this thread makes now."""
-        return OUTSIDE_TESTS if self.is_aside else self._test
+        return OUTSIDE_TESTS if self.is_outside_test else self._test
 
     @property
-    def is_aside(self) -> bool:
+    def is_outside_test(self) -> bool:
         """Whether this thread prepares the world."""
         return getattr(self._aside, "on", False)
 
@@ -69,16 +69,16 @@ class Recorder:
         """Assign the exchanges from here on to this test."""
         self._test = name
         self.of_test = []
-        self.quoted = []
+        self.evidence = []
 
-    def quote(self, exchanges: Iterable[str]) -> None:
+    def add_evidence(self, exchanges: Iterable[str]) -> None:
         """Add exchanges of the shared setup, given by ID, to the running test's evidence."""
-        self.quoted += exchanges
+        self.evidence += exchanges
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
+    def outside_test(self) -> Iterator[None]:
         """Keep what this thread does inside apart from every test: it prepares the shared data."""
-        before = self.is_aside
+        before = self.is_outside_test
         self._aside.on = True
         try:
             yield
@@ -159,7 +159,7 @@ class Recorder:
         """Note what a generated test did, for the report."""
         self._write("generated", data)
 
-    def trouble(self, what: str) -> None:
+    def transport_error(self, what: str) -> None:
         """Note a transport failure that was retried or given up."""
         self._write("trouble", {"what": what, "test": self.test})
 

@@ -399,8 +399,8 @@ class Histories:
         """Decide one review from several clients at once: one decision must be taken."""
         event_id = self._event()
         rows = self._given.look_alikes()
-        self._given.imported(event_id, rows)
-        self._given.enriched(event_id)
+        self._given.import_and_wait(event_id, rows)
+        self._given.enrich_and_wait(event_id)
         self._meter.count(8)
         review = self._given.open_reviews(event_id)[0]
         calls = [

@@ -37,11 +37,11 @@ class Disagreement(Exception):
         self.message = message
 
 
-class Over(Exception):
+class KnownDisagreement(Exception):
     """A known disagreement came up again: from here on the model no longer knows what is right."""
 
 
-class Enough(BaseException):
+class BudgetExhausted(BaseException):
     """The budget is spent, or nothing can be judged any more: Hypothesis must not take it for a finding."""
 
 
@@ -111,7 +111,7 @@ class Model:
     def send(self, call: Call, expected: str) -> Exchange:
         """Make one call and keep it as a step; ends the walk once the budget is spent."""
         if self.meter.spent:
-            raise Enough
+            raise BudgetExhausted
         self.meter.count()
         exchange = self.api.send(call)
         self.steps.append(Step(call, exchange, expected))
@@ -123,7 +123,7 @@ class Model:
         if requirement not in self.contract.requirements:
             raise LookupError(f"the model names {requirement}, which is not a requirement")
         if not holds:
-            raise Over if requirement in self.muted else Disagreement(requirement, message())
+            raise KnownDisagreement if requirement in self.muted else Disagreement(requirement, message())
 
     def accepted(self, call: Call, family: str) -> Exchange:
         """Make a call that must be accepted."""
@@ -510,7 +510,7 @@ class Model:
         self.refused(call, answers, "error.resolveReview.INVALID_REVIEW_DECISION", "reviews")
 
 
-def tour(model: Model) -> None:
+def smoke_walk(model: Model) -> None:
     """Walk to every part of the model."""
     given = model.given
     members = {"title": "Conformance Summit", "start_date": "2031-06-01", "end_date": "2031-07-01"}
@@ -544,10 +544,10 @@ def tour(model: Model) -> None:
         model.find_reviews(event)
     model.create_event_again(event, members)
     model.create_bad_event(dict(members), "title", "", "INVALID_TITLE")
-    audit(model)
+    read_everything(model)
 
 
-def audit(model: Model) -> None:
+def read_everything(model: Model) -> None:
     """Read everything that the model holds."""
     for event in model.events.values():
         model.read_event(event)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..client.call import NOTHING
 from ..contract.contract import Contract
-from ..errors import MissingMember, Unreadable
+from ..errors import MissingMember, NotAJsonObject
 from .state_machine import Found
 
 
@@ -52,7 +52,7 @@ def script(found: Found, run: str, contract: Contract, clean: Callable[[str], st
             lines.append(f"call({operation.method!r}, {_literal(path, run, known)}{body})  # expected: {step.expected}")
         try:
             answer = step.exchange.json
-        except (MissingMember, Unreadable):
+        except (MissingMember, NotAJsonObject):
             continue
         for name in ("run_id", "review_id"):
             if isinstance(answer.get(name), str):

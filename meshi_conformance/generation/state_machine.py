@@ -15,7 +15,7 @@ from ..errors import CouldNotArrange, Inconclusive, ServersFault
 from ..testing.arrange import Given
 from ..testing.valid_calls import Calls
 from .budget import Meter, Plan
-from .model import Disagreement, Enough, Model, Over, Run, Step, audit, tour
+from .model import BudgetExhausted, Disagreement, KnownDisagreement, Model, Run, Step, read_everything, smoke_walk
 from .strategies import members_of_event, members_of_session, text
 
 STEPS = 60
@@ -76,14 +76,14 @@ def _first_walk(model: Model, outcome: Outcome) -> Found | None:
     """Walk once through every part of the model, so that each was asked however small the budget is."""
     outcome.walks += 1
     try:
-        tour(model)
+        smoke_walk(model)
     except Disagreement as problem:
         return Found(problem.requirement, problem.message, model.steps)
     except ServersFault as problem:
         outcome.trouble = CouldNotArrange(str(problem), "answers of another shape than documented")
     except Inconclusive as problem:
         outcome.trouble = problem
-    except (Enough, Over):
+    except (BudgetExhausted, KnownDisagreement):
         pass
     finally:
         outcome.checked |= model.checked
@@ -132,7 +132,7 @@ def _search(
                     suppress_health_check=list(HealthCheck),
                 ),
             )
-    except Enough as end:
+    except BudgetExhausted as end:
         if isinstance(end.__cause__, Inconclusive):
             outcome.trouble = end.__cause__
     except (Disagreement, hypothesis.errors.Flaky):
@@ -162,7 +162,7 @@ def _shortened(machine: Any, failures: list[tuple[Found, Trace]], meter: Meter) 
                 else:
                     start += size
             size //= 2
-    except Enough:
+    except BudgetExhausted:
         pass
     meter.left = left
     return best
@@ -256,19 +256,19 @@ def _machine(make: Callable[[], Model], failed: Callable[[str, str, Model, Trace
                 return None
             try:
                 return action(*arguments)
-            except Over:
+            except KnownDisagreement:
                 self.over = True
             except Disagreement as problem:
                 failed(problem.requirement, problem.message, model, self.trace)
                 raise
             except (ServersFault, TypeError, AttributeError, KeyError) as problem:
                 if model.steps and model.steps[-1].exchange.violations:
-                    raise Enough from CouldNotArrange(str(problem), "answers of another shape than documented")
+                    raise BudgetExhausted from CouldNotArrange(str(problem), "answers of another shape than documented")
                 if isinstance(problem, ServersFault):
-                    raise Enough from CouldNotArrange(str(problem), "answers of another shape than documented")
+                    raise BudgetExhausted from CouldNotArrange(str(problem), "answers of another shape than documented")
                 raise
             except Inconclusive as problem:
-                raise Enough from problem
+                raise BudgetExhausted from problem
             finally:
                 outcome.checked |= model.checked
                 outcome.longest = max(outcome.longest, len(model.steps))
@@ -281,7 +281,7 @@ def _machine(make: Callable[[], Model], failed: Callable[[str, str, Model, Trace
         def teardown(self) -> None:
             """Read everything once more at the end of a walk, also what no rule came back to."""
             if sys.exc_info()[1] is None and not self.over:
-                self.do(audit, self.model)
+                self.do(read_everything, self.model)
 
         @initialize(members=members_of_event())
         @kept()

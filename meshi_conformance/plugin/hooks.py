@@ -224,8 +224,8 @@ class Suite:
                 )
         recorder = self.session.recorder
         shown = [self.session.show(one) for one in recorder.of_test[-SHOWN_EXCHANGES:]]
-        if recorder.quoted:
-            shown.append(f"of the prepared data, in the report: {', '.join(recorder.quoted[-SHOWN_EXCHANGES:])}")
+        if recorder.evidence:
+            shown.append(f"of the prepared data, in the report: {', '.join(recorder.evidence[-SHOWN_EXCHANGES:])}")
         report.sections.append(("exchanges", "\n\n".join(shown)))
 
     def pytest_report_teststatus(

@@ -79,7 +79,7 @@ def judgements_of(
             rest, error = _of_the_suite(f"the test itself erred: {what}"), what
     if problem is not None:
         found = {name: _cut_short(said, rest) for name, said in found.items()}
-    ids = [*recorder.quoted, *(one.id for one in recorder.of_test)]
+    ids = [*recorder.evidence, *(one.id for one in recorder.of_test)]
     return {
         "judgements": [asdict(_judgement(name, found.get(name, rest), item, ids[-50:], clean)) for name in cited],
         "when": call.when,

@@ -11,7 +11,7 @@ from ..client.api import Api
 from ..client.call import Call
 from ..client.transport import Transport
 from ..contract.contract import Contract
-from ..errors import MissingMember, TransportTrouble, Unreadable, UsageError
+from ..errors import MissingMember, NotAJsonObject, TransportTrouble, UsageError
 from ..exchanges.exchange import Exchange
 from ..exchanges.recorder import Recorder
 from ..exchanges.redaction import Redaction
@@ -124,5 +124,5 @@ def announcement(target: Target, preflight: Preflight, contract: Contract, selec
 def _said(auth: Exchange) -> dict[str, Any]:
     try:
         return auth.json if auth.accepted else {}
-    except (MissingMember, Unreadable):
+    except (MissingMember, NotAJsonObject):
         return {}

@@ -56,7 +56,7 @@ class Given:
         """Return a key for one logical write, no longer than a UUID: the maximum is not documented."""
         return f"{self._prefix}-{secrets.token_hex(7)}"
 
-    def never_used(self, issued: str) -> str:
+    def unknown_id_like(self, issued: str) -> str:
         """Return an ID of the same form as one that the target made up, which it has not issued.
 
         The last characters are turned around, which keeps the alphabet and the length of any random ID; a short
@@ -192,15 +192,15 @@ class Given:
             raise CouldNotArrange(f"{exchange.summary} without a run_id", f"{exchange.operation} names no run")
         return run_id
 
-    def ended(self, exchange: Exchange) -> JsonObject:
+    def finished_run(self, exchange: Exchange) -> JsonObject:
         """Return the run that an accepted write started, after it ended as it should: succeeded or partial."""
-        return self.polled(exchange)[-1].json
+        return self.wait_for_run(exchange)[-1].json
 
-    def polled(self, exchange: Exchange) -> list[Exchange]:
+    def wait_for_run(self, exchange: Exchange) -> list[Exchange]:
         """Return every poll of the run that an accepted write started, until it succeeded, wholly or in part."""
-        return self.polled_run(self.run_id(exchange), exchange.operation)
+        return self.wait_for(self.run_id(exchange), exchange.operation)
 
-    def polled_run(self, run_id: str, operation: str | None) -> list[Exchange]:
+    def wait_for(self, run_id: str, operation: str | None) -> list[Exchange]:
         """Return every poll of a run that this operation started, until it succeeded, wholly or in part."""
         try:
             polls = poll_to_end(self.api, run_id)
@@ -214,17 +214,17 @@ class Given:
             raise CouldNotArrange(str(problem), "getRun answers without the members of a run") from None
         return polls
 
-    def imported(self, event_id: str, rows: list[dict[str, Any]] | None = None) -> JsonObject:
+    def import_and_wait(self, event_id: str, rows: list[dict[str, Any]] | None = None) -> JsonObject:
         """Import into an event and return the ended run."""
-        return self.ended(self.api.import_attendees(event_id, self.import_request(rows)))
+        return self.finished_run(self.api.import_attendees(event_id, self.import_request(rows)))
 
-    def enriched(self, event_id: str) -> JsonObject:
+    def enrich_and_wait(self, event_id: str) -> JsonObject:
         """Enrich an event and return the ended run."""
-        return self.ended(self.api.create_enrichment_run(event_id, self.run_request()))
+        return self.finished_run(self.api.create_enrichment_run(event_id, self.run_request()))
 
-    def matched(self, event_id: str, **members: Any) -> JsonObject:
+    def match_and_wait(self, event_id: str, **members: Any) -> JsonObject:
         """Match an event and return the ended run."""
-        return self.ended(self.api.create_match_run(event_id, self.run_request(**members)))
+        return self.finished_run(self.api.create_match_run(event_id, self.run_request(**members)))
 
     def page(self, call: Call) -> Exchange:
         """Read a page of a list, with rows and a cursor that can be read."""
@@ -235,7 +235,7 @@ class Given:
             raise CouldNotArrange(str(problem), f"{call.operation} answers with no page") from None
         return page
 
-    def listed(
+    def list_all(
         self, call: Call, until: Callable[[list[JsonObject]], bool] | None = None, **bounds: int
     ) -> list[JsonObject]:
         """Return every row of a list, from pages of the largest size, up to the page that is enough for `until`."""
@@ -245,14 +245,14 @@ class Given:
         except AssertionError as problem:
             raise CouldNotArrange(str(problem), f"{call.operation} cannot be walked") from None
 
-    def listed_with(self, call: Call, named: str, ids: Iterable[Any]) -> list[JsonObject]:
+    def list_until_shown(self, call: Call, named: str, ids: Iterable[Any]) -> list[JsonObject]:
         """Read the rows of a list again until rows with these IDs are among them, as long as a list may lag.
 
         That they are there is for the caller to judge.
         """
         wanted = set(ids)
         holds = lambda seen: wanted <= {row.get(named) for row in seen}  # noqa: E731
-        return look_until(self.api, call.operation, lambda: self.listed(call), holds)
+        return look_until(self.api, call.operation, lambda: self.list_all(call), holds)
 
     def settle(self, call: Call, named: str, ids: Iterable[Any]) -> None:
         """Wait until a list shows rows of ours, so that what is asked of it next is not answered too early.
@@ -263,7 +263,7 @@ class Given:
         holds = lambda seen: wanted <= {row.get(named) for row in seen}  # noqa: E731
         with suppress(Inconclusive, AssertionError):
             look_until(
-                self.api, call.operation, lambda: self.listed(call, until=holds, most_pages=PAGES_LOOKED_AT), holds
+                self.api, call.operation, lambda: self.list_all(call, until=holds, most_pages=PAGES_LOOKED_AT), holds
             )
 
     def settle_matches(self, event_id: str, run_id: str) -> None:

@@ -31,7 +31,7 @@ class Found:
         builder = _PATHS.get(operation)
         if builder is None:
             raise NotPermitted(self._api.transport.target.read_only_reason)
-        with self._lock, self._api.transport.recorder.aside():
+        with self._lock, self._api.transport.recorder.outside_test():
             return Call(operation, path=builder(self))
 
     @cached_property

@@ -21,7 +21,7 @@ def largest_import(given: Given) -> dict[str, Any]:
     of the second, None where it was refused.
     """
     event_id = given.event(title="Very Large Conformance Summit")
-    given.imported(event_id)
+    given.import_and_wait(event_id)
     base = given.name("row")
     # Of the shortest rows: their number is what counts, not their bytes.
     rows = plain_rows(base, MOST_ROWS + 1)
@@ -44,7 +44,7 @@ def largest_list(given: Given, largest: Any) -> dict[str, Any]:
     `listed` is the number of its rows that are listed at least once, `twice` of those that come again, `leaked` says
     that the row too many is among them, `stopped` why the walk came to no end, if it did not.
     """
-    run = given.polled_run(largest.run_id, "importAttendees")[-1]
+    run = given.wait_for(largest.run_id, "importAttendees")[-1]
     given.accepted(given.api.list_attendees(largest.event_id, query={"limit": 1}))
     *ours, surplus = (row["attendee_id"] for row in plain_rows(largest.base, MOST_ROWS + 1))
     times: Counter[Any] = Counter()  # the IDs alone: hundreds of pages are too many to hold

@@ -24,7 +24,7 @@ MOST_EMPTY = 100
 
 
 @dataclass
-class Walked:
+class ListWalk:
     """What a walk showed, and why it stopped before the end: `broken` by the server, or `stopped` by us."""
 
     limit: int
@@ -92,7 +92,7 @@ class Walked:
                 raise CheckFailed(f"page {number} has {len(page.items)} rows for limit={self.limit}")
 
 
-def walked(
+def walk_list(
     api: Api,
     call: Call,
     limit: int,
@@ -100,12 +100,12 @@ def walked(
     until: Callable[[list[JsonObject]], bool] = lambda rows: False,
     between: Callable[[], Any] = lambda: None,
     most_pages: int = 200,
-) -> Walked:
+) -> ListWalk:
     """Walk a list to its end, or until the rows so far are enough; `between` is done before each next page.
 
     Raise CouldNotArrange where not even the first page comes: that is not a question of paging.
     """
-    found = Walked(limit)
+    found = ListWalk(limit)
     try:
         for page in steps(lambda query: api.send(call.but(query={**call.query, **query})), {"limit": limit}):
             found.rows += page.items
@@ -127,13 +127,15 @@ def walked(
     return found
 
 
-def walk_once_shown(api: Api, call: Call, limit: int, shown: Callable[[list[JsonObject]], bool], **how: Any) -> Walked:
-    """Walk a list, anew until it shows what was written, as long as it may lag behind; `how` as of `walked`."""
+def walk_once_shown(
+    api: Api, call: Call, limit: int, shown: Callable[[list[JsonObject]], bool], **how: Any
+) -> ListWalk:
+    """Walk a list, anew until it shows what was written, as long as it may lag behind; `how` as of `walk_list`."""
 
-    def holds(found: Walked) -> bool:
+    def holds(found: ListWalk) -> bool:
         return bool(found.broken or found.stopped) or shown(found.rows)
 
-    return look_until(api, call.operation, lambda: walked(api, call, limit, **how), holds)
+    return look_until(api, call.operation, lambda: walk_list(api, call, limit, **how), holds)
 
 
 def member(name: str) -> Callable[[JsonObject], Hashable]:

@@ -49,7 +49,7 @@ class World:
             if part["cause_class"] is None:
                 raise NotPermitted(part["problem"], part["cause"])
             raise BY_CLASS[CauseClass(part["cause_class"])](part["problem"], part["cause"])
-        self._given.api.transport.recorder.quote(part.get("exchanges", ()))
+        self._given.api.transport.recorder.add_evidence(part.get("exchanges", ()))
         return SimpleNamespace(**part)
 
     def prefetch(self, names: Iterable[str]) -> None:
@@ -95,7 +95,7 @@ class World:
             return part
 
     def _build(self, name: str) -> dict[str, Any]:
-        with self._given.api.transport.recorder.aside():
+        with self._given.api.transport.recorder.outside_test():
             try:
                 # Whether a write without an answer was done is unknown: every name that is made up anew is free.
                 with suppress(AnswerLost):

@@ -120,7 +120,7 @@ def _second(given: Given, world: World) -> dict[str, Any]:
     """Create another event of the org with attendees and a match run of its own."""
     event_id = given.event(title="Second Conformance Summit")
     rows = [given.attendee() for _ in range(3)]
-    given.imported(event_id, rows)
+    given.import_and_wait(event_id, rows)
     return {
         "event_id": event_id,
         "ids": [row["attendee_id"] for row in rows],
@@ -132,7 +132,7 @@ def _theirs(given: Given, world: World) -> dict[str, Any]:
     """Create an event of the other org, with attendees of the IDs that our org has matched."""
     theirs = given.as_key("other")
     event_id = theirs.event(title="Conformance Summit of Another Org")
-    theirs.imported(event_id, [theirs.attendee(attendee_id=one) for one in world.people.ids])
+    theirs.import_and_wait(event_id, [theirs.attendee(attendee_id=one) for one in world.people.ids])
     return {"event_id": event_id}
 
 
@@ -172,7 +172,7 @@ def _long_people(given: Given, world: World) -> dict[str, Any]:
     """Import two attendees of that event whose IDs are as long as allowed."""
     event_id = world.long_event.event_id
     rows = [given.attendee(attendee_id=longest_id(given, "attendee")) for _ in range(2)]
-    given.imported(event_id, rows)
+    given.import_and_wait(event_id, rows)
     return {"event_id": event_id, "ids": [row["attendee_id"] for row in rows]}
 
 
@@ -224,7 +224,7 @@ def _crowd(given: Given, world: World) -> dict[str, Any]:
     base = given.name("crowd")
     rows = [given.attendee(attendee_id=f"{base}{number:03d}") for number in range(CROWD)]
     ids = [row["attendee_id"] for row in rows]
-    run = given.imported(event_id, [*rows[50:], *rows[:50]])
+    run = given.import_and_wait(event_id, [*rows[50:], *rows[:50]])
     given.settle(Call("listAttendees", path={"event_id": event_id}), "attendee_id", ids)
     return {"event_id": event_id, "ids": ids, "run": run}
 
@@ -239,8 +239,8 @@ def _history(given: Given, world: World) -> dict[str, Any]:
     people = [one, *({**one, "attendee_id": given.name("attendee")} for _ in range(2))]
     ids = [row["attendee_id"] for row in people]
     stranger = given.attendee()
-    given.imported(event_id, [*people, stranger])
-    given.enriched(event_id)
+    given.import_and_wait(event_id, [*people, stranger])
+    given.enrich_and_wait(event_id)
 
     def history_of(attendee_id: str) -> list[Any]:
         return given.accepted(given.api.list_attendee_identity(event_id, attendee_id, query={"limit": 100})).items
@@ -282,13 +282,13 @@ def _ranked(given: Given, world: World) -> dict[str, Any]:
     """Match an event twice, with `top_n` left out and spelt out; one more attendee joins it afterwards."""
     event_id = given.event(title="Ranked Conformance Summit")
     rows = [given.attendee() for _ in range(RANKED)]
-    given.imported(event_id, rows)
-    left_out = given.matched(event_id)["run_id"]
-    spelt_out = given.matched(event_id, top_n=DEFAULT_TOP_N)["run_id"]
+    given.import_and_wait(event_id, rows)
+    left_out = given.match_and_wait(event_id)["run_id"]
+    spelt_out = given.match_and_wait(event_id, top_n=DEFAULT_TOP_N)["run_id"]
     given.settle_matches(event_id, spelt_out)
     late = given.attendee()
     # Sent along with everybody else: whether an import could also take people away is not documented.
-    given.imported(event_id, [*rows, late])
+    given.import_and_wait(event_id, [*rows, late])
     return {
         "event_id": event_id,
         "ids": [row["attendee_id"] for row in rows],
@@ -303,7 +303,7 @@ def _roster(given: Given, world: World) -> dict[str, Any]:
     event_id = given.event(title="Roster Conformance Summit")
     one, other, added = (given.attendee() for _ in range(3))
     # Everybody is sent again: whether an import could also take people away is not documented.
-    runs = [given.imported(event_id, rows) for rows in ([one, other], [one, other, added])]
+    runs = [given.import_and_wait(event_id, rows) for rows in ([one, other], [one, other, added])]
     given.settle(Call("listAttendees", path={"event_id": event_id}), "attendee_id", [added["attendee_id"]])
     return {
         "event_id": event_id,
@@ -360,7 +360,7 @@ def _reviews(given: Given, pairs: int) -> dict[str, Any]:
     look_alikes = [given.look_alikes() for _ in range(pairs)]
     stranger = given.attendee()
     rows = [stranger, *(row for pair in look_alikes for row in pair)]
-    given.imported(event_id, rows)
+    given.import_and_wait(event_id, rows)
     request = given.run_request()
     run = _run(given, request, given.api.create_enrichment_run(event_id, request))
     ids = [[row["attendee_id"] for row in pair] for pair in look_alikes]
@@ -409,7 +409,7 @@ def _matched_run(given: Given, event_id: str, request: dict[str, Any]) -> dict[s
 
 def _run(given: Given, request: dict[str, Any], answer: Exchange) -> dict[str, Any]:
     """Wait for a run and keep its request, the first answer and every poll until its end."""
-    polls = given.polled(answer)
+    polls = given.wait_for_run(answer)
     return {
         "request": request,
         "answer": answer.json,

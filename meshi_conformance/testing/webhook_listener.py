@@ -68,6 +68,6 @@ def watched_webhook(given: Given) -> dict[str, Any]:
         )
         for start in starts:
             answers.append(start())
-            given.polled(answers[-1])
+            given.wait_for_run(answers[-1])
         listener.called.wait(AFTERWARDS)
         return {"requests": listener.requests, "exchanges": [answer.id for answer in answers]}

@@ -122,7 +122,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         recorder.waiting(f"waiting {echo}", 1.0, echo)
         recorder.waited(f"wait {echo}", 1.5, [f"{echo} at 0.1 s"])
-        recorder.trouble(f"trouble {echo}")
+        recorder.transport_error(f"trouble {echo}")
         recorder.problem(f"problem {echo}")
         recorder.violated(contract.operations[operations[0]].id, "main-1", f"violation {echo}")
         recorder.generated({"test": "histories", "note": echo, "requests": 1})

@@ -74,7 +74,7 @@ def test_a_replay_after_a_lost_answer_is_not_judged(connect: Connect) -> None:
         connect(server.base).create_match_run("e", RUN)
     with serving(first_fails(resets, replay)) as server:
         api = connect(server.base)
-        with api.transport.recorder.aside():
+        with api.transport.recorder.outside_test():
             assert api.create_match_run("e", RUN).accepted, "to prepare the world a replay is good enough"
 
 

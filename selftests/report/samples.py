@@ -96,7 +96,7 @@ def hostile_run(folder: Path, problems: tuple[str, ...] = ()) -> dict[str, Any]:
         judgements.append(Judgement(name, test, verdict, told, cause, kind, (f"main-{number}",)))
         tests.append({"nodeid": test, "verdict": verdict, "seconds": 0.01, "requirements": [name]})
     recorder.waited(f"run {HOSTILE} {KEY} to end", 1.5, [f"{HOSTILE} {KEY} at 0.1 s"])
-    recorder.trouble(f"listEvents: ReadError {HOSTILE} {KEY}")
+    recorder.transport_error(f"listEvents: ReadError {HOSTILE} {KEY}")
     recorder.close()
     document = results.build(
         contract,

@@ -73,10 +73,10 @@ class Scripted(Api):
         quick = SimpleNamespace(poll_first=0.001, poll_most=0.002, deadline=lambda kind: 5.0)
         quick.read_only, quick.read_only_reason = False, "the run is read only"
         recorder = SimpleNamespace(
-            quote=lambda exchanges: None,
+            add_evidence=lambda exchanges: None,
             waited=lambda *said: None,
             waiting=lambda *said: None,
-            aside=nullcontext,
+            outside_test=nullcontext,
             clean=str,
             problem=self.problems.append,
         )
@@ -86,7 +86,7 @@ class Scripted(Api):
             late_runs=Counter(),
             late_lists=Counter(),
             ended_runs=defaultdict(list),
-            held=0.0,
+            rate_limited_seconds=0.0,
             sleep=lambda seconds: None,
             call=self._sent,
         )

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from meshi_conformance.errors import MissingMember, Unreadable
+from meshi_conformance.errors import MissingMember, NotAJsonObject
 from meshi_conformance.exchanges.exchange import STORED_BODY_BYTES
 from meshi_conformance.exchanges.redaction import Redaction
 
@@ -29,7 +29,7 @@ def test_a_missing_member_fails_the_check_that_reads_it() -> None:
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"oops", b"\xff"])
 def test_a_body_that_is_no_object_is_charged_once(raw: bytes) -> None:
-    with pytest.raises(Unreadable):
+    with pytest.raises(NotAJsonObject):
         _ = exchange("getEvent", 200, raw=raw).json
     # Only the check that reads it reports the answer to a request outside the operations.
     with pytest.raises(MissingMember):

@@ -62,27 +62,27 @@ def test_a_refusal_without_a_code_is_a_cause_too() -> None:
 def test_a_write_that_names_no_run_arranges_none(body: Any) -> None:
     answer = exchange("importAttendees", 202, body)
     with pytest.raises(CouldNotArrange) as raised:
-        given(answer).ended(answer)
+        given(answer).finished_run(answer)
     assert raised.value.cause == "importAttendees names no run"
 
 
 @pytest.mark.parametrize("status", ["succeeded", "partial"])
 def test_a_run_that_succeeds_wholly_or_in_part_is_arranged(status: str) -> None:
     one = given(importAttendees=STARTED, getRun=[run("queued"), run("running"), run(status)])
-    polls = one.polled(STARTED)
+    polls = one.wait_for_run(STARTED)
     assert [poll["status"] for poll in polls] == ["queued", "running", status]
-    assert one.imported("e")["status"] == status
+    assert one.import_and_wait("e")["status"] == status
 
 
 def test_a_run_that_fails_is_a_cause_with_its_error() -> None:
     with pytest.raises(CouldNotArrange, match="the run of importAttendees failed: no disk") as raised:
-        given(importAttendees=STARTED, getRun=run("failed", error="no disk")).imported("e")
+        given(importAttendees=STARTED, getRun=run("failed", error="no disk")).import_and_wait("e")
     assert raised.value.cause == "runs of importAttendees fail"
 
 
 def test_a_failed_run_may_say_as_much_as_it_likes() -> None:
     with pytest.raises(CouldNotArrange) as raised:
-        given(getRun=run("failed", error={"why": "x" * 9_000})).polled(STARTED)
+        given(getRun=run("failed", error={"why": "x" * 9_000})).wait_for_run(STARTED)
     assert len(str(raised.value)) < 300
 
 
@@ -96,7 +96,7 @@ def test_a_failed_run_may_say_as_much_as_it_likes() -> None:
 )
 def test_a_run_that_cannot_be_followed_is_a_cause(answer: Exchange, cause: str) -> None:
     with pytest.raises(CouldNotArrange) as raised:
-        given(getRun=answer).polled(STARTED)
+        given(getRun=answer).wait_for_run(STARTED)
     assert raised.value.cause == cause
 
 
@@ -105,9 +105,9 @@ def test_a_run_that_cannot_be_followed_is_a_cause(answer: Exchange, cause: str) 
     [
         (lambda one: one.event(), "createEvent"),
         (lambda one: one.session("e"), "createSession"),
-        (lambda one: one.imported("e"), "importAttendees"),
-        (lambda one: one.enriched("e"), "createEnrichmentRun"),
-        (lambda one: one.matched("e"), "createMatchRun"),
+        (lambda one: one.import_and_wait("e"), "importAttendees"),
+        (lambda one: one.enrich_and_wait("e"), "createEnrichmentRun"),
+        (lambda one: one.match_and_wait("e"), "createMatchRun"),
         (lambda one: one.page(Call("listEvents")), "listEvents"),
         (lambda one: one.open_reviews("e"), "listEventReviews"),
     ],
@@ -130,7 +130,7 @@ def test_what_is_no_page_is_a_cause(body: Any) -> None:
 def test_a_list_is_read_to_its_end_in_the_largest_pages() -> None:
     pages = [exchange("listEvents", 200, {"items": [{"n": n}], "next_cursor": c}) for n, c in ((0, "a"), (1, None))]
     one = given(*pages)
-    assert [row["n"] for row in one.listed(Call("listEvents", query={"kind": "x"}))] == [0, 1]
+    assert [row["n"] for row in one.list_all(Call("listEvents", query={"kind": "x"}))] == [0, 1]
     assert [dict(call.query) for call in one.api.calls] == [  # type: ignore[attr-defined]
         {"kind": "x", "limit": 100},
         {"kind": "x", "limit": 100, "cursor": "a"},
@@ -139,7 +139,7 @@ def test_a_list_is_read_to_its_end_in_the_largest_pages() -> None:
 
 def test_a_list_that_runs_in_a_circle_is_a_cause() -> None:
     with pytest.raises(CouldNotArrange) as raised:
-        given(exchange("listEvents", 200, {"items": [{"n": 1}], "next_cursor": "a"})).listed(Call("listEvents"))
+        given(exchange("listEvents", 200, {"items": [{"n": 1}], "next_cursor": "a"})).list_all(Call("listEvents"))
     assert raised.value.cause == "listEvents cannot be walked"
 
 
@@ -212,7 +212,7 @@ def test_none_leaves_a_member_out_of_a_request() -> None:
     ],
 )
 def test_an_id_that_was_never_issued_is_another_of_its_form(issued: str) -> None:
-    made = given(STARTED).never_used(issued)
+    made = given(STARTED).unknown_id_like(issued)
     assert made != issued
     assert made
     if len(issued) > 10:
@@ -222,4 +222,4 @@ def test_an_id_that_was_never_issued_is_another_of_its_form(issued: str) -> None
 
 def test_an_id_is_made_of_no_empty_one() -> None:
     with pytest.raises(Inconclusive):
-        given(STARTED).never_used("")
+        given(STARTED).unknown_id_like("")

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from meshi_conformance.errors import CouldNotArrange, DeadlinePassed, MissingMember, NotPermitted
+from meshi_conformance.errors import CouldNotArrange, MissingMember, NotPermitted, PollTimeout
 from meshi_conformance.testing.marks import Judge
 
 ENDS = {
     "pass": None,
     "not_run": NotPermitted("it needs writes", "read only"),
-    "inconclusive": DeadlinePassed("run r did not end", "a run did not end in time"),
+    "inconclusive": PollTimeout("run r did not end", "a run did not end in time"),
     "fail": AssertionError("3 is not 4"),
 }
 

@@ -10,7 +10,7 @@ import pytest
 
 from meshi_conformance.client import pagination as paging
 from meshi_conformance.client.pagination import MOST_PAGES, REPEATED_PAGES, rows, steps, walk
-from meshi_conformance.errors import Inconclusive, MissingMember, Unreadable
+from meshi_conformance.errors import Inconclusive, MissingMember, NotAJsonObject
 from meshi_conformance.exchanges.exchange import Exchange
 
 from .answers import exchange, refusal
@@ -94,7 +94,7 @@ def test_the_largest_import_can_be_walked() -> None:
 def test_a_page_without_a_readable_cursor_fails_the_walk_after_its_rows_were_seen(body: Any) -> None:
     seen = steps(lambda query: exchange("listEvents", 200, body))
     assert next(seen).status == 200
-    with pytest.raises(Unreadable if isinstance(body, list) else MissingMember):
+    with pytest.raises(NotAJsonObject if isinstance(body, list) else MissingMember):
         next(seen)
 
 

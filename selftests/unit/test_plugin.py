@@ -22,7 +22,7 @@ pytest_plugins = ["pytester"]
 BASE_PATH = "/api/v0/partner"
 HEAD = """
 import pytest
-from meshi_conformance.errors import CouldNotArrange, DeadlinePassed
+from meshi_conformance.errors import CouldNotArrange, PollTimeout
 from meshi_conformance.testing.marks import requirement
 
 """
@@ -120,7 +120,7 @@ def test_fails(api):
 
 @requirement("auth.getEvent")
 def test_is_inconclusive():
-    raise DeadlinePassed("no event came within 3 s", "no event in time")
+    raise PollTimeout("no event came within 3 s", "no event in time")
 
 
 @requirement("auth.getSession")

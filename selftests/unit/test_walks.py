@@ -11,7 +11,7 @@ from meshi_conformance.client.call import Call
 from meshi_conformance.errors import CouldNotArrange, Inconclusive, TransportTrouble
 from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.exchanges.strict_json import JsonObject
-from meshi_conformance.testing.list_walk import Walked, created, member, pair, score, walked, whole
+from meshi_conformance.testing.list_walk import ListWalk, created, member, pair, score, walk_list, whole
 
 from .answers import Scripted, exchange, refusal
 
@@ -35,13 +35,13 @@ def listing(*sizes: int) -> Callable[[Call], Exchange]:
     return answer
 
 
-def names(found: Walked) -> list[str]:
+def names(found: ListWalk) -> list[str]:
     return [one["event_id"] for one in found.rows]
 
 
 def test_a_walk_keeps_pages_and_rows_and_sends_its_limit_with_every_cursor() -> None:
     api = Scripted(listing(2, 2, 1))
-    found = walked(api, Call("listEvents", query={"kind": "x"}), 2)
+    found = walk_list(api, Call("listEvents", query={"kind": "x"}), 2)
     assert names(found) == ["e0", "e1", "e2", "e3", "e4"]
     assert [dict(call.query) for call in api.calls] == [
         {"kind": "x", "limit": 2},
@@ -53,14 +53,14 @@ def test_a_walk_keeps_pages_and_rows_and_sends_its_limit_with_every_cursor() -> 
 
 
 def test_a_walk_ends_once_enough_was_seen() -> None:
-    found = walked(Scripted(listing(2, 2, 1)), Call("listEvents"), 2, until=lambda rows: len(rows) >= 3)
+    found = walk_list(Scripted(listing(2, 2, 1)), Call("listEvents"), 2, until=lambda rows: len(rows) >= 3)
     assert len(found.pages) == 2
     assert (found.broken, found.stopped) == (None, None)
 
 
 def test_something_can_be_done_between_two_pages_and_not_after_the_last() -> None:
     done: list[int] = []
-    found = walked(Scripted(listing(1, 1)), Call("listEvents"), 1, between=lambda: done.append(1))
+    found = walk_list(Scripted(listing(1, 1)), Call("listEvents"), 1, between=lambda: done.append(1))
     assert len(found.pages) == 2
     # It is done after each page that was read; the walk learns only then that the list has ended.
     assert len(done) <= 2
@@ -80,7 +80,7 @@ def broken_at(page: int, end: Exchange | Inconclusive) -> Callable[[Call], Excha
 
 
 def test_a_walk_that_the_server_breaks_off_keeps_what_it_saw_and_fails_the_end() -> None:
-    found = walked(Scripted(broken_at(2, refusal("listEvents", 400, "INVALID_CURSOR"))), Call("listEvents"), 1)
+    found = walk_list(Scripted(broken_at(2, refusal("listEvents", 400, "INVALID_CURSOR"))), Call("listEvents"), 1)
     assert names(found) == ["e0", "e1"]
     assert found.broken is not None
     with pytest.raises(AssertionError, match=r"page 3 of the walk: .*INVALID_CURSOR"):
@@ -92,14 +92,14 @@ def test_a_walk_that_the_server_breaks_off_keeps_what_it_saw_and_fails_the_end()
 
 @pytest.mark.parametrize("body", [{"items": None, "next_cursor": None}, {"items": [1], "next_cursor": None}, {}])
 def test_a_page_that_cannot_be_read_breaks_the_walk(body: Any) -> None:
-    found = walked(Scripted(broken_at(1, exchange("listEvents", 200, body))), Call("listEvents"), 1)
+    found = walk_list(Scripted(broken_at(1, exchange("listEvents", 200, body))), Call("listEvents"), 1)
     assert names(found) == ["e0"]
     assert found.broken
 
 
 def test_a_walk_that_the_network_stops_leaves_open_what_was_not_seen() -> None:
     trouble = TransportTrouble("no answer", "network")
-    found = walked(Scripted(broken_at(2, trouble)), Call("listEvents"), 1)
+    found = walk_list(Scripted(broken_at(2, trouble)), Call("listEvents"), 1)
     found.check_once_each(["e0", "e1"], member("event_id"))
     checks: list[Callable[[], object]] = [found.check_end, lambda: found.check_once_each(["e2"], member("event_id"))]
     for check in checks:
@@ -108,7 +108,7 @@ def test_a_walk_that_the_network_stops_leaves_open_what_was_not_seen() -> None:
 
 
 def test_a_list_that_is_too_long_is_left_open() -> None:
-    found = walked(Scripted(listing(*[1] * 9)), Call("listEvents"), 1, most_pages=3)
+    found = walk_list(Scripted(listing(*[1] * 9)), Call("listEvents"), 1, most_pages=3)
     assert len(found.pages) == 3
     with pytest.raises(Inconclusive, match="listEvents goes on after 3 pages of 1") as raised:
         found.check_end()
@@ -125,13 +125,13 @@ def test_a_list_that_is_too_long_is_left_open() -> None:
 )
 def test_without_a_first_page_there_is_no_question_of_paging(end: Any, kind: type[Inconclusive], cause: str) -> None:
     with pytest.raises(kind) as raised:
-        walked(Scripted(broken_at(0, end)), Call("listEvents"), 1)
+        walk_list(Scripted(broken_at(0, end)), Call("listEvents"), 1)
     assert raised.value.cause == cause
 
 
-def seen(*rows: JsonObject, limit: int = 100, **how: Any) -> Walked:
+def seen(*rows: JsonObject, limit: int = 100, **how: Any) -> ListWalk:
     page = exchange("listEvents", 200, {"items": list(rows), "next_cursor": None})
-    return Walked(limit, [page], page.items, **how)
+    return ListWalk(limit, [page], page.items, **how)
 
 
 def test_a_page_may_be_shorter_than_asked_for_and_no_longer() -> None:
@@ -211,7 +211,7 @@ def test_when_a_row_was_created_is_a_timestamp() -> None:
 
 
 def test_a_row_that_others_pushed_onto_a_later_page_breaks_no_order() -> None:
-    found = Walked(2, rows=[row(event_id=f"e{one}", created_at=f"2031-03-0{one}T09:00:00Z") for one in (3, 2, 3, 1)])
+    found = ListWalk(2, rows=[row(event_id=f"e{one}", created_at=f"2031-03-0{one}T09:00:00Z") for one in (3, 2, 3, 1)])
     found.check_order(created, True, member("event_id"))
     with pytest.raises(AssertionError):
         found.check_order(created, True)
