@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from . import http
 from .errors import ApiError
 
-# Malformed requests are the client's trouble, and it is told so.
+# Malformed requests are the client's mistake, and the answer says so.
 logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
 
 HEADER_SECONDS = 10.0

@@ -48,7 +48,7 @@ class _Server(uvicorn.Server):
         yield
 
     async def main_loop(self) -> None:
-        """Serve until somebody stops the server."""
+        """Serve until the server is stopped."""
         self._on_start()
         await self._stopping.wait()
 

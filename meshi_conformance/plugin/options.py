@@ -122,7 +122,7 @@ def unknown_marker(expression: str, known: Iterable[str]) -> str | None:
 
 
 class Unusable(str):
-    """A value that an option does not take. It is told when the run starts: only then can a report say so."""
+    """A value that an option does not take. It is reported when the run starts: only then can a report say so."""
 
     takes: str
 

@@ -78,7 +78,7 @@ def _notes(target: Target, api: Api, org: Any, scopes: tuple[str, ...]) -> Itera
     with suppress(TransportTrouble):
         if "other" in target.keys and org is not None and org == _said(api.as_key("other").get_auth()).get("org_id"):
             yield (
-                f"The key in {target.variable('other')} names the same org_id as the main key: where it is no key "
+                f"The key in {target.variable('other')} names the same org_id as the main key: if it is not a key "
                 "of another org, the isolation requirements fail for that reason alone."
             )
     with suppress(TransportTrouble):

@@ -20,7 +20,7 @@ MEANING = {
     "nonconformant": "This target breaks at least one documented promise of the Partner API.",
     "invalid": "This run proves nothing about the target: it erred, was cut short or judged nothing.",
 }
-"""What each outcome means, for somebody who reads a report for the first time."""
+"""What each outcome means, for a first-time reader of a report."""
 
 CLASS_ADVICE = {
     CauseClass.SUITE: "Report it with results.json: the suite itself erred.",
@@ -50,7 +50,7 @@ def meaning(document: dict[str, Any]) -> str:
 
 
 ANY_SCENARIO = "SCENARIO"
-"""Stands in the command of a client run for the scenario that shows a failure."""
+"""The placeholder for the scenario that shows a failure, in the command of a client run."""
 
 
 def rerun(document: dict[str, Any], requirement: str) -> str:

@@ -84,7 +84,7 @@ class Found:
 
     def _nothing(self, what: str) -> NotPermitted:
         reason = self._api.transport.target.read_only_reason
-        return NotPermitted(f"{reason}; {what} of somebody else's would do, and none was found")
+        return NotPermitted(f"{reason}; {what} of another client would do, but none was found")
 
 
 def _objects(page: Exchange) -> list[JsonObject]:
@@ -118,4 +118,4 @@ _PATHS: dict[str, Callable[[Found], dict[str, str]]] = {
     "getRun": lambda found: {"run_id": found.run_id},
     "listEventReviews": _event,
 }
-"""Operation to the path parameters of a read that somebody's rows allow."""
+"""Operation to the path parameters of a read that existing rows allow."""

@@ -232,7 +232,7 @@ def _crowd(given: Given, world: World) -> dict[str, Any]:
 def _history(given: Given, world: World) -> dict[str, Any]:
     """Create three attendees who look alike, and read each identity history before and after every decision.
 
-    `stranger` is the history of somebody unlike them, before the first decision and after the last.
+    `stranger` is the history of an attendee unlike them, before the first decision and after the last.
     """
     event_id = given.event(title="Look-alike Conformance Summit")
     one = given.attendee()
@@ -287,7 +287,7 @@ def _ranked(given: Given, world: World) -> dict[str, Any]:
     spelt_out = given.match_and_wait(event_id, top_n=DEFAULT_TOP_N)["run_id"]
     given.settle_matches(event_id, spelt_out)
     late = given.attendee()
-    # Sent along with everybody else: whether an import could also take people away is not documented.
+    # Sent along with all the others: whether an import could also remove attendees is not documented.
     given.import_and_wait(event_id, [*rows, late])
     return {
         "event_id": event_id,
@@ -466,7 +466,7 @@ NEEDS = {
     "theirs": ("other",),
     # Without a key of its own the probe would use up the window of all the tests beside it.
     "window": ("rate_limit", "probe"),
-    # Far away a server may work runs off one by one: everybody else's would wait behind the largest.
+    # A remote server may process runs serially; the largest import would block all others.
     "largest": ("large", "loopback"),
     "largest_list": ("large", "loopback"),
     "webhook": ("loopback",),

@@ -25,7 +25,7 @@ class Calls:
     def of(self, operation: str) -> Call:
         """Return a valid call of an operation. Raise CouldNotArrange where the world lacks what it needs.
 
-        Where the run may only read, it is a read of somebody else's rows, or NotPermitted.
+        Where the run may only read, it is a read of another client's rows, or NotPermitted.
         """
         if self._given.api.transport.target.read_only:
             return self._found.call(operation)

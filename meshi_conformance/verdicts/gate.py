@@ -40,7 +40,7 @@ def decide(
     """Return how the process is to end.
 
     `stopped` is the code (2, 3 or 4) with which the run was cut short; 0 where it came to its end. A run that
-    is invalid, nonconformant or undecided says so whatever the gate finds; the gate's reasons are told all the same.
+    is invalid, nonconformant or undecided says so whatever the gate finds; the gate's reasons are reported too.
     `allow_undecided` is how many requirements may stay undecided beside those that a waiver covers.
     """
     gate = [*waiver_problems(document["gate"]["waivers"]), *_crossed(document, fail_on)]

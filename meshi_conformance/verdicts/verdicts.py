@@ -15,7 +15,7 @@ DESELECTED = "deselected by --requirements"
 
 
 def is_deselected(reason: str) -> bool:
-    """Tell whether a reason says that somebody left the requirement out, by whatever option."""
+    """Tell whether a reason says that an option of the run left the requirement out."""
     return reason.startswith("deselected by ")
 
 

@@ -323,7 +323,7 @@ for _suffix, _sentence, _text in (
     )(_mangle)
 
 for _suffix, _sentence, _identity in (
-    ("required", "Attendees are listed as in need of review until somebody has looked.", (True, 0)),
+    ("required", "Attendees without an open review are listed as in need of one.", (True, 0)),
     ("counted", "The count of open reviews begins at one.", (False, 1)),
 ):
 
@@ -352,7 +352,7 @@ for _suffix, _sentence, _identity in (
 
 @fault(
     "attendees.reimport.ignored",
-    "An import passes over attendees whom the event has already.",
+    "An import passes over attendees that the event has already.",
     breaks=["attendees.reimport.updates"],
     also=[MODEL],
 )
@@ -366,7 +366,7 @@ def _(patch: Patch) -> None:
 
 @fault(
     "attendees.reimport.name_alone",
-    "An import updates the names alone of attendees whom the event has already.",
+    "An import updates the names alone of attendees that the event has already.",
     breaks=["attendees.reimport.updates"],
     also=[MODEL],
 )

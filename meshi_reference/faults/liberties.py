@@ -233,7 +233,7 @@ def another_org(patch: Patch) -> None:
 
 @fault(
     "identity.history.own.of_event",
-    "An attendee's identity history holds the decisions about everybody of the event.",
+    "An attendee's identity history holds the decisions about every attendee of the event.",
     breaks=["identity.history.own"],
     also=["lists.identity.*", "identity.*"],
 )

@@ -645,7 +645,7 @@ fault("webhooks.not_delivered.start", "A webhook is called when its run starts."
 
 @fault(
     "webhooks.not_delivered.check",
-    "A webhook is called once when it is given, to see whether somebody answers.",
+    "A webhook is called once when it is given, to see whether it answers.",
     breaks=["webhooks.not_delivered"],
 )
 def _(patch: Patch) -> None:

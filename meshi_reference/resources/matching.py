@@ -190,7 +190,7 @@ class MatchWork:
             progress["processed"] += 1
             checkpoint["after"] = self._population[index].attendee_id
         if len(waiting) < size:
-            # After a restart the population may be smaller than it was: a merge took somebody away.
+            # After a restart the population may be smaller than it was: a merge removed an attendee.
             progress["total"] = progress["processed"]
         runs.save_progress(self.services, run["seq"], progress, checkpoint)
         return bool(progress["processed"] >= progress["total"])

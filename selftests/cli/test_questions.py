@@ -1,4 +1,4 @@
-"""docs/open-questions.md is what requirements/open_questions/ says today, and a row that cannot be read is told."""
+"""docs/open-questions.md is what requirements/open_questions/ says today, and a row that cannot be read is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `client` from end to end: the example passes, and what cannot be judged is told in one line."""
+"""The command `client` from end to end: the example passes, and what cannot be judged is reported in one line."""
 
 from __future__ import annotations
 

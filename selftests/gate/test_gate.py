@@ -1,4 +1,4 @@
-"""The exit code follows from the document alone, and every reason is told."""
+"""The exit code follows from the document alone, and every reason is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of the hidden faults, and how a finding is told.
+"""What is known of the hidden faults, and how a finding is reported.
 
 That each is found, `python -m selftests.generation hidden` shows.
 """

@@ -101,7 +101,7 @@ class ToTheEnd(Judge):
         if walk is not None:
             self._asked[step.exchange] = walk
         elif cursor:
-            # The client goes on with a cursor that it has changed, which is told already.
+            # The client goes on with a cursor that it has changed, which is reported already.
             self._open = {name: one for name, one in self._open.items() if place(one.last) != place(step)}
 
     def answered(self, step: Step) -> None:
