@@ -86,6 +86,18 @@ def add_to(add: Callable[..., Any]) -> None:
         help="let N documented requirements stay undecided: the target kept them from being judged (docs/ci.md)",
     )
     add("--waivers", metavar="FILE", help="known failures that do not fail the run for now (docs/ci.md)")
+    add(
+        "--pages-url",
+        metavar="URL",
+        type=_value(_address, "a URL that begins with http:// or https://"),
+        help="where the documentation's pages are: the report links to URL/PAGE/; {page} in it says otherwise",
+    )
+    add(
+        "--site-url",
+        metavar="URL",
+        type=_value(_place, "a URL, or a path that begins with / or ."),
+        help="where the site that `make docs` builds is: the report links to its page of each requirement",
+    )
     add("--large", action="store_true", help="also send the very large requests")
     add("--rate-limit-probe", action="store_true", help="also send requests until the target answers 429")
     add(
@@ -175,6 +187,16 @@ def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:
         return value
 
     return parse
+
+
+def _address(text: str) -> str:
+    if not re.match(r"https?://[^/]", text):
+        raise ValueError(text)
+    return text
+
+
+def _place(text: str) -> str:
+    return text if re.match(r"\.{0,2}/", text) else _address(text)
 
 
 def _one_of(known: Sequence[str]) -> Callable[[str], str]:

@@ -14,10 +14,11 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from .links import page_link, site_link
 from .origins import groups
 from .page_assets import asset, environment, source
 from .queries import DOCUMENTED, IMPLIED, behaviour_line, behaviours, failed, meaning, rerun, unjudged
-from .text import counted, pretty, visible
+from .text import counted, gist, pretty, visible
 from .timeline import timelines
 
 SHOWN_BODY = 6_000
@@ -53,6 +54,7 @@ def parts(document: dict[str, Any], events: Iterable[dict[str, Any]]) -> Iterato
         script=Markup(script),
         verdicts=VERDICTS,
         counted=counted,
+        gist=gist,
         listed=LISTED,
         **_view(document),
     )
@@ -84,6 +86,7 @@ def _view(document: dict[str, Any]) -> dict[str, Any]:
     rows = [
         {
             **row,
+            **_links(document, row),
             "shown": shown(row),
             "rerun": rerun(document, row["id"]),
             "tests": [{"nodeid": name, "seconds": seconds.get(name)} for name in dict.fromkeys(row["tests"])],
@@ -131,9 +134,10 @@ def shown(row: dict[str, Any]) -> str:
 
 def _card(row: dict[str, Any], document: dict[str, Any], exchanges: _Exchanges) -> dict[str, Any]:
     """Prepare a failed requirement with all that is needed to act on it."""
-    first, _, rest = row["reason"].partition("\n")
+    first, rest = gist(row["reason"]), _details(row["reason"])
     return {
         **row,
+        **_links(document, row),
         "shown": shown(row),
         "came": first[:SHOWN_REASON],
         "details": rest[:SHOWN_DETAILS] if exchanges.afford(rest[:SHOWN_DETAILS]) else "",
@@ -141,6 +145,16 @@ def _card(row: dict[str, Any], document: dict[str, Any], exchanges: _Exchanges) 
         "exchanges": exchanges.take(row["evidence"]),
         "timelines": timelines(document["evidence"][name] for name in row["evidence"]),
     }
+
+
+def _details(reason: str) -> str:
+    """Return what the gist of a reason leaves out; the whole reason where the gist words it anew."""
+    first, _, rest = reason.partition("\n")
+    return rest if gist(reason) == first else reason
+
+
+def _links(document: dict[str, Any], row: dict[str, Any]) -> dict[str, str | None]:
+    return {"page_link": page_link(document, row), "site_link": site_link(document, row)}
 
 
 class _Exchanges:

@@ -11,7 +11,7 @@ from typing import Any
 
 from .origins import groups
 from .queries import DOCUMENTED, IMPLIED, behaviour_line, failed, meaning, rerun, troubles, unjudged
-from .text import counted, one_line
+from .text import counted, gist, one_line
 
 LISTED = 20
 """Failures, deviations and causes that are listed each."""
@@ -107,7 +107,7 @@ def _failed(document: dict[str, Any], title: str, rows: list[dict[str, Any]]) ->
 
 def _row(document: dict[str, Any], row: dict[str, Any]) -> Iterator[str]:
     yield f"- **{code(row['id'])}** {code(row['statement'])}\n"
-    yield f"  - got: {code(row['reason'])}\n"
+    yield f"  - got: {code(gist(row['reason']))}\n"
     yield f"  - source: {code(row['source']['page'] + ', ' + row['source']['section'])}\n"
     for name in row["evidence"][:1]:
         one = document["evidence"][name]

@@ -8,7 +8,7 @@ from typing import Any
 
 from .origins import groups
 from .queries import behaviour_line, failed, troubles
-from .text import counted, visible
+from .text import counted, gist, visible
 
 COLORS = {"conformant": "green", "partial": "yellow", "undecided": "red", "nonconformant": "red", "invalid": "red"}
 LISTED = 40
@@ -82,7 +82,7 @@ def _rows(reporter: Any, document: dict[str, Any], level: str, word: str, color:
                 **{color: True},
             )
         for row in members:
-            reason = row["reason"].splitlines()[0][:200] if row["reason"] else ""
+            reason = gist(row["reason"])[:200]
             line = f"  {word} {row['id']}" if group["cause"] else f"{word} {row['id']}: {reason}"
             reporter.write_line(visible(line), **{color: True})
         left -= len(members)

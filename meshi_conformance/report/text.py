@@ -34,6 +34,18 @@ def one_line(text: str, most: int = 300) -> str:
     return line if len(line) <= most else line[: most - 1] + "\u2026"
 
 
+def gist(reason: str) -> str:
+    """Return what a failure says in one sentence: without the comparison that pytest prints below the message."""
+    first = reason.split("\n", 1)[0]
+    if not first.startswith("assert "):
+        return first
+    compared = re.fullmatch(r"assert (.{1,300}?) == (.{1,300})", first)
+    if compared:
+        return f"{compared[1]} instead of {compared[2]}"
+    seen = re.search(r"^ \+\s+where (.+?) = (.+)$", reason, re.MULTILINE)
+    return f"{seen[2]} is {seen[1]}" if seen else f"this does not hold: {first.removeprefix('assert ')}"
+
+
 def pretty(body: str | None, most: int) -> str:
     """Return a body for people: JSON indented, anything else as it came; its start where it exceeds `most`."""
     if not body:

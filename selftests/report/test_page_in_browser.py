@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -9,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_playwright
 
 from meshi_conformance import report
+from meshi_conformance.report import html
 
 from .samples import HOSTILE, OUTSIDE, hostile_run, plain_run
 
@@ -40,6 +43,31 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any
     folder = tmp_path_factory.mktemp("page")
     document = hostile_run(folder)
     return (folder / "report.html").as_uri(), document
+
+
+@pytest.fixture(scope="module")
+def small(sample: tuple[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A page with a few requirements of each verdict and level, all sections filled, and links to elsewhere."""
+    document = sample[1]
+    seen: dict[tuple[str, str], int] = {}
+    rows = []
+    for row in document["requirements"]:
+        kind = (row["verdict"], row["level"])
+        seen[kind] = seen.get(kind, 0) + 1
+        rows += [row] if seen[kind] <= 3 else []
+    kept = {row["id"] for row in rows}
+    causes = [
+        {**one, "requirements": [name for name in one["requirements"] if name in kept]} for one in document["causes"]
+    ]
+    few = {
+        **document,
+        "requirements": rows,
+        "causes": [one for one in causes if one["requirements"]],
+        "links": {"pages": "https://docs.example/{page}.html", "site": "../site"},
+    }
+    file = tmp_path_factory.mktemp("small") / "report.html"
+    file.write_text("".join(html.parts(few, ())), encoding="utf-8")
+    return file.as_uri()
 
 
 class Opened:
@@ -299,12 +327,13 @@ def test_the_page_never_scrolls_sideways(opened: Opened) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_paper_shows_everything_and_no_controls(opened: Opened) -> None:
+def test_paper_shows_what_failed_and_no_controls(opened: Opened) -> None:
     page = opened.page
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert page.locator("details:not([open])").count() == 0
-    assert page.locator("#filter, .copy, #theme, .contents").locator("visible=true").count() == 0
+    assert page.locator("#failures .card:not([open])").count() == 0
+    assert page.locator("#failures .card .came").first.is_visible()
+    assert page.locator("#filter, .copy, #theme, .contents, #requirements").locator("visible=true").count() == 0
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.locator("#failures .card[open]").count() == 1
 
@@ -320,6 +349,95 @@ def test_everything_can_be_read_without_javascript(browser: Browser, sample: tup
     row.locator("summary").first.click()
     assert row.locator("dl").is_visible()
     context.close()
+
+
+def test_paper_is_a_handful_of_pages(browser: Browser, small: str) -> None:
+    context = browser.new_context()
+    printed = Opened(context, small).page.pdf(format="A4")
+    context.close()
+    assert 1 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 5
+
+
+# Everybody can use it
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(browser: Browser, small: str, scheme: Any) -> None:
+    context = browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 900}, bypass_csp=True)
+    page = Opened(context, small).page
+    page.evaluate("document.querySelectorAll('details').forEach(node => node.open = true)")
+    found = Axe().run(page).response
+    context.close()
+    assert len(found["passes"]) > 20
+    assert [(one["impact"], one["id"], one["nodes"][0]["html"][:200]) for one in found["violations"]] == []
+
+
+def test_axe_notices_what_is_wrong(browser: Browser, small: str) -> None:
+    context = browser.new_context(bypass_csp=True)
+    page = Opened(context, small).page
+    page.evaluate("""() => {
+        document.querySelector('#failures .lead').style.color = '#ddd';
+        document.querySelector('#failures h2').outerHTML = '<h5>Failures</h5>';
+    }""")
+    rules = ["color-contrast", "heading-order"]
+    found = {one["id"] for one in Axe().run(page, options={"runOnly": rules}).response["violations"]}
+    context.close()
+    assert found == set(rules)
+
+
+def test_a_folded_card_shows_that_it_opens(browser: Browser, small: str) -> None:
+    context = browser.new_context()
+    page = Opened(context, small).page
+    signs = page.evaluate("""() => ['#failures .card', '#deviations .card', '.req'].map(which => {
+        const node = document.querySelector(`${which}:not([open])`);
+        const turned = () => getComputedStyle(node.firstElementChild, '::before').transform;
+        const closed = turned();
+        node.open = true;
+        return [closed, turned()];
+    })""")
+    context.close()
+    assert all(closed not in ("none", opened) for closed, opened in signs)
+
+
+def test_navigation_stays_in_sight(browser: Browser, small: str) -> None:
+    for width in (1280, 390):
+        context = browser.new_context(viewport={"width": width, "height": 800})
+        page = Opened(context, small).page
+        page.evaluate("scrollTo(0, document.body.scrollHeight)")
+        box = page.locator(".contents").bounding_box()
+        context.close()
+        assert box
+        assert 0 <= box["y"] < 5
+        assert box["height"] < 60
+
+
+def test_filters_stand_in_the_address(browser: Browser, small: str) -> None:
+    context = browser.new_context()
+    page = Opened(context, small).page
+    page.locator(".chip[data-v=fail]").click()
+    page.fill("#search", "a & b, c")
+    page.wait_for_timeout(50)
+    sent = page.url
+    assert sent.partition("#")[2].startswith("requirements?verdict=fail&search=")
+    other = Opened(context, sent).page
+    assert other.locator(".chip[data-v=fail]").get_attribute("aria-pressed") == "true"
+    assert other.input_value("#search") == "a & b, c"
+    other.locator("#clear").click()
+    assert other.url.endswith("#requirements")
+    strange = Opened(context, f"{small}#requirements?verdict=%3Cb%3E&family=none&level=implied")
+    assert strange.rows().count() == strange.page.locator(".req[data-l=implied]").count()
+    assert strange.said == []
+    context.close()
+
+
+def test_sources_are_links_where_an_address_is_known(browser: Browser, small: str) -> None:
+    context = browser.new_context()
+    card = Opened(context, small).page.locator("#failures .card").first
+    named = (card.get_attribute("id") or "").removeprefix("fail-")
+    page, site = (card.locator("dl a").nth(number).get_attribute("href") or "" for number in (0, 1))
+    context.close()
+    assert re.fullmatch(r"https://docs\.example/[a-z-]+\.html#:~:text=[\w%.~/]+", page)
+    assert site == f"../site/requirements/{named}.html"
 
 
 # Twenty thousand exchanges

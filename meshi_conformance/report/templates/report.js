@@ -52,8 +52,33 @@
     byId("found").textContent = found === rows.length
       ? `All ${rows.length} requirements` : `${found} of ${rows.length} requirements`;
   };
+
+  /* What is filtered stands in the address, so that it can be sent on: #requirements?verdict=fail&family=error. */
+  const fields = { family, operation, search };
+  const kinds = { verdict: "v", level: "l" };
+  const remember = () => {
+    const said = new URLSearchParams();
+    for (const [name, kind] of Object.entries(kinds)) if (chosen[kind].size) said.set(name, [...chosen[kind]].join(","));
+    for (const [name, field] of Object.entries(fields)) if (field.value) said.set(name, field.value);
+    const hash = said.size ? `#requirements?${said}` : location.hash.startsWith("#requirements?") ? "#requirements" : null;
+    if (hash !== null) try { history.replaceState(null, "", hash); } catch { /* a browser that lets a file have no address */ }
+  };
+  const changed = () => { apply(); remember(); };
+  const recall = (query) => {
+    const said = new URLSearchParams(query);
+    clear();
+    for (const chip of chips) {
+      const [name, kind] = Object.entries(kinds).find(([, one]) => one in chip.dataset);
+      if (!(said.get(name) || "").split(",").includes(chip.dataset[kind])) continue;
+      chosen[kind].add(chip.dataset[kind]);
+      chip.setAttribute("aria-pressed", "true");
+    }
+    for (const [name, field] of Object.entries(fields)) field.value = said.get(name) || "";
+    for (const field of [family, operation]) if (field.selectedIndex < 0) field.value = "";
+    apply();
+  };
   let due = 0;
-  const soon = () => { cancelAnimationFrame(due); due = requestAnimationFrame(apply); };
+  const soon = () => { cancelAnimationFrame(due); due = requestAnimationFrame(changed); };
   const clear = () => {
     chosen.v.clear();
     chosen.l.clear();
@@ -66,12 +91,12 @@
       const value = chip.dataset[kind];
       if (!chosen[kind].delete(value)) chosen[kind].add(value);
       chip.setAttribute("aria-pressed", String(chosen[kind].has(value)));
-      apply();
+      changed();
     });
   }
   byId("filter").addEventListener("submit", (event) => event.preventDefault());
   for (const field of [family, operation, search]) field.addEventListener("input", soon);
-  byId("clear").addEventListener("click", () => { clear(); apply(); search.focus(); });
+  byId("clear").addEventListener("click", () => { clear(); changed(); search.focus(); });
   byId("filter").hidden = false;
   apply();
 
@@ -83,7 +108,7 @@
     clear();
     family.value = cell.dataset.f;
     operation.value = cell.dataset.o;
-    apply();
+    changed();
     byId("requirements").scrollIntoView();
     const first = document.querySelector(".req:not([hidden]) summary");
     if (first) first.focus({ preventScroll: true });
@@ -91,7 +116,8 @@
 
   /* A link to a requirement opens it and brings it into view, whatever the filter hides. */
   const follow = () => {
-    let id = location.hash.slice(1);
+    let [id, query] = location.hash.slice(1).split("?", 2);
+    if (query !== undefined) recall(query);
     try { id = decodeURIComponent(id); } catch { /* taken as it is */ }
     const target = id && byId(id);
     if (!target) return;
@@ -128,9 +154,9 @@
     setTimeout(() => { button.textContent = button.dataset.label; }, 1500);
   });
 
-  /* On paper nothing can be opened. */
+  /* On paper nothing can be opened: failures are, everything else stays short. */
   addEventListener("beforeprint", () => {
-    for (const node of document.querySelectorAll("details:not([open])")) {
+    for (const node of document.querySelectorAll("#failures .card:not([open])")) {
       node.open = true;
       node.dataset.printed = "";
     }
