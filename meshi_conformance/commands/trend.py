@@ -6,6 +6,7 @@ DIR holds the reports: every results.json below it is read. A file that is not a
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,23 +21,43 @@ from ..vocabulary import Verdict
 def options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("folder", metavar="DIR", type=Path, help="the folder that holds the reports")
+    parser.add_argument(
+        "--requirements",
+        metavar="PATTERN",
+        action="append",
+        default=[],
+        help="tell the history of these requirements, e.g. 'runs.*' (default: those that did not always pass)",
+    )
     parser.add_argument("--output", metavar="FILE", type=Path, help="the page to write (default: DIR/trend.html)")
 
 
 def run(options: argparse.Namespace) -> int:
     """Write the page and print the table."""
     documents, refused = trends.collect(options.folder)
-    targets = trends.view(documents)
     output = options.output or options.folder / "trend.html"
+    targets = trends.view(documents, output, options.requirements)
+    for pattern in options.requirements:
+        if not any(fnmatch.fnmatchcase(row["id"], pattern) for target in targets for row in target["histories"]):
+            raise UsageError(f"--requirements {pattern!r} fits no requirement of these runs.")
     try:
         output.write_text(trends.page(targets, refused), encoding="utf-8")
     except OSError as problem:
         raise UsageError(f"The page cannot be written to {output}: {problem.strerror}.") from None
-    print("\n".join(as_text(targets)))
+    print("\n".join([*as_text(targets), *(histories(targets) if options.requirements else ())]))
     for reason in refused:
         print(f"left out: {one_line(reason)}", file=sys.stderr)
     print(f"page: {output}")
     return 0
+
+
+def histories(targets: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """The verdicts of each requirement that was asked for, the oldest run first."""
+    for target in targets:
+        yield one_line(target["base"])
+        for row in target["histories"]:
+            yield f"{''.join(cell['sign'] or '.' for cell in row['cells'])}  {row['id']} ({row['level']})"
+    said = ", ".join(f"{sign} {verdict.replace('_', ' ')}" for verdict, sign in trends.SIGNS.items() if verdict)
+    yield f"{said}, . no verdict"
 
 
 COLUMNS = "{:<20} {:<14} {:>5} {:>5} {:>13} {:>8} {:>7} {:>11}"

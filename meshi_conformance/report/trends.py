@@ -5,9 +5,13 @@ There is no script on the page, and its content security policy lets nothing loa
 
 from __future__ import annotations
 
+import fnmatch
+import itertools
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from markupsafe import Markup
 
@@ -20,8 +24,25 @@ from .page_assets import asset, environment, source
 STACKED = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_RUN, Verdict.WAIVED)
 """The verdicts of a column from top to bottom."""
 
+SIGNS = {
+    Verdict.FAIL: "F",
+    Verdict.INCONCLUSIVE: "?",
+    Verdict.NOT_RUN: "–",
+    Verdict.WAIVED: "W",
+    Verdict.PASS: "✓",
+    None: "",
+}
+"""What a cell of a requirement's history says; nothing where a run did not know the requirement."""
+
+HISTORIES, NIGHTS = 200, 60
+"""How many requirements, and how many runs of each, the page holds."""
+
 COLUMN, GAP = 10, 2
 """Width of a run's column and the gap after it, in units of the chart."""
+
+
+FILE = "file"
+"""The member that says which file a document was read from; no file holds it."""
 
 
 def collect(folder: Path) -> tuple[list[Document], list[str]]:
@@ -35,7 +56,7 @@ def collect(folder: Path) -> tuple[list[Document], list[str]]:
     refused: list[str] = []
     for file in sorted(folder.rglob("results*.json")):
         try:
-            found.append(history.load(file))
+            found.append({**history.load(file), FILE: file})
         except UsageError as problem:
             refused.append(str(problem))
     if not found:
@@ -44,25 +65,75 @@ def collect(folder: Path) -> tuple[list[Document], list[str]]:
     return sorted(found, key=lambda one: str(one["started_at"])), refused
 
 
-def view(documents: Sequence[Document]) -> list[dict[str, Any]]:
-    """Prepare what page and text show, a target at a time: runs, charts and latency."""
+def view(documents: Sequence[Document], page: Path, patterns: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Prepare what page and text show, a target at a time: runs, charts, histories of requirements, latency.
+
+    Links to reports are relative to `page`. `patterns` choose the requirements whose histories are told; without
+    any, those are told that did not pass in every run.
+    """
     by_base: dict[str, list[Document]] = {}
     for document in documents:
         by_base.setdefault(history.target_of(document), []).append(document)
     return [
         {
             "base": base,
-            "runs": [{**_run(one), "x": number * (COLUMN + GAP)} for number, one in enumerate(group)],
+            "runs": [{**_run(one, page), "x": number * (COLUMN + GAP)} for number, one in enumerate(group)],
             "width": max(len(group), 8) * (COLUMN + GAP) - GAP,
             "charts": [_chart(group, level) for level in Level],
+            "histories": _histories(group, page, patterns),
             "latency": _latency(group),
         }
         for base, group in by_base.items()
     ]
 
 
-def _run(document: Document) -> dict[str, Any]:
+def _report(document: Document, page: Path) -> str | None:
+    """Return the address of a run's report.html, relative to the page; None where it is not there."""
+    file = document.get(FILE)
+    report = file.parent / "report.html" if file else None
+    if report is None or not report.is_file():
+        return None
+    return quote(os.path.relpath(report.resolve(), page.resolve().parent))
+
+
+def _histories(documents: Sequence[Document], page: Path, patterns: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the verdicts of each chosen requirement over the last runs; those that changed last come first."""
+    shown = documents[-NIGHTS:]
+    reports = [_report(one, page) for one in shown]
+    rows: dict[str, dict[str, Any]] = {}
+    verdicts: list[dict[str, Any]] = []
+    for document in shown:
+        by_id = {row["id"]: row for row in document["requirements"]}
+        rows.update(by_id)
+        # An invalid run proves nothing: what it left unjudged is no news of a requirement.
+        verdicts.append(
+            {} if document["outcome"] == Outcome.INVALID else {name: by_id[name]["verdict"] for name in by_id}
+        )
+    found = []
+    for name, row in rows.items():
+        line = [of_run.get(name) for of_run in verdicts]
+        told = any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+        if not (told if patterns else {Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.WAIVED} & set(line)):
+            continue
+        known = [number for number, verdict in enumerate(line) if verdict]
+        changes = [after for before, after in itertools.pairwise(known) if line[before] != line[after]]
+        cells = [
+            {
+                "verdict": verdict or "none",
+                "sign": SIGNS[Verdict(verdict) if verdict else None],
+                "title": f"{document['started_at']}: {(verdict or 'no verdict').replace('_', ' ')}",
+                "report": f"{report}#req-{quote(name)}" if report else None,
+            }
+            for verdict, document, report in zip(line, shown, reports, strict=True)
+        ]
+        found.append({"id": name, "level": row["level"], "cells": cells, "changed": changes[-1] if changes else -1})
+    found.sort(key=lambda one: -one["changed"])
+    return found
+
+
+def _run(document: Document, page: Path) -> dict[str, Any]:
     return {
+        "report": _report(document, page),
         "started": document["started_at"].replace("T", " ").removesuffix("Z"),
         "outcome": document["outcome"],
         "suite": document["suite"]["version"],
@@ -76,11 +147,18 @@ def _run(document: Document) -> dict[str, Any]:
 def _chart(documents: Sequence[Document], level: str) -> dict[str, Any]:
     """Prepare a column for each run of what does not pass, stacked; the tallest has the height 100.
 
-    Passes are left out: hundreds of them would leave no height for the few failures that matter.
+    Passes are left out: hundreds of them would leave no height for the few failures that matter. So are the counts
+    of an invalid run, which judged nothing: it has a column of its own that says so.
     """
-    tallest = max(sum(one["counts"][level][verdict] for verdict in STACKED) for one in documents)
+    valid = [one for one in documents if one["outcome"] != Outcome.INVALID]
+    tallest = max((sum(one["counts"][level][verdict] for verdict in STACKED) for one in valid), default=0)
     bars = []
     for number, document in enumerate(documents):
+        if document["outcome"] == Outcome.INVALID:
+            title = f"{document['started_at']}: invalid, nothing is judged by it"
+            x = number * (COLUMN + GAP)
+            bars.append({"verdict": "invalid-run", "x": x, "y": "0", "height": "100", "title": title})
+            continue
         counts = document["counts"][level]
         top = 100.0
         for verdict in reversed(STACKED):
@@ -142,6 +220,8 @@ def page(targets: Sequence[dict[str, Any]], refused: Sequence[str]) -> str:
             verdicts=STACKED,
             counted=(Verdict.PASS, *STACKED),
             outcomes=Outcome,
+            signs=SIGNS,
+            most=HISTORIES,
             column=COLUMN,
             targets=targets,
             refused=refused,

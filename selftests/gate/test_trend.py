@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from meshi_conformance.__main__ import main
+from meshi_conformance.report import trends
 
 Make = Callable[..., dict[str, Any]]
 Put = Callable[[str, dict[str, Any]], Path]
@@ -81,7 +82,7 @@ def test_the_page_loads_and_runs_nothing(nights: Path) -> None:
     assert not [
         name for _, attributes in page.elements for name in attributes if name.startswith("on") or name == "style"
     ]
-    assert not re.search(r"(src|href)=", text)
+    assert not re.search(r"src=|href=\"[^\"]*:", text)
 
 
 def test_charts_are_named_for_who_cannot_see_them(nights: Path) -> None:
@@ -108,3 +109,41 @@ def test_a_folder_without_a_result_is_an_error(tmp_path: Path, capsys: pytest.Ca
     assert main(["trend", str(tmp_path)]) == 4
     assert "not a JSON object" in capsys.readouterr().err
     assert main(["trend", str(tmp_path / "nothing")]) == 4
+
+
+@pytest.fixture
+def with_reports(nights: Path, make: Make, put: Put) -> Path:
+    """The nights, one of them with a report, and a night that was invalid from its beginning."""
+    document = make(problems=["the target could not be reached"], selection=["status.getAuth.200"])
+    document["started_at"] = "2031-03-14T03:00:00Z"
+    put("nights/e", document)
+    (nights / "b" / "report.html").write_text("the report", encoding="utf-8")
+    return nights
+
+
+def test_an_invalid_night_leaves_the_scale_alone(with_reports: Path) -> None:
+    documents, _ = trends.collect(with_reports)
+    assert [one["outcome"] for one in documents].count("invalid") == 1
+    chart = trends.view(documents, with_reports / "trend.html")[0]["charts"][0]
+    assert chart["tallest"] == 1
+    assert {bar["height"] for bar in chart["bars"] if bar["verdict"] == "fail"} == {"100.00"}
+    assert [bar["title"] for bar in chart["bars"] if bar["verdict"] == "invalid-run"] == [
+        "2031-03-14T03:00:00Z: invalid, nothing is judged by it"
+    ]
+
+
+def test_each_night_links_to_its_report(with_reports: Path) -> None:
+    main(["trend", str(with_reports), "--output", str(with_reports / "e" / "page.html")])
+    page = Page((with_reports / "e" / "page.html").read_text(encoding="utf-8"))
+    links = {found["href"] for tag, found in page.elements if tag == "a"}
+    assert "../b/report.html" in links
+    assert all(str(link).partition("#")[0] == "../b/report.html" for link in links)
+
+
+def test_the_history_of_a_requirement(with_reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trend", str(with_reports), "--requirements", "status.getAuth.200"]) == 0
+    assert "F?✓.  status.getAuth.200 (documented)" in capsys.readouterr().out
+    assert main(["trend", str(with_reports), "--requirements", "no.such.thing"]) == 4
+    assert "fits no requirement" in capsys.readouterr().err
+    rows = trends.view(trends.collect(with_reports)[0], with_reports / "trend.html")[0]["histories"]
+    assert {row["id"] for row in rows} == {"status.getAuth.200", "codes.getAuth"}
