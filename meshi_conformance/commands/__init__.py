@@ -22,6 +22,7 @@ NAMES = (
     "catalogue",
     "questions",
     "openapi",
+    "sources",
 )
 
 
