@@ -16,6 +16,7 @@ NAMES = (
     "explain",
     "diff",
     "trend",
+    "compare",
     "merge",
     "judge",
     "proxy",
