@@ -153,7 +153,7 @@ def cited_sections(said: str, titles: Mapping[str, str]) -> list[str]:
 
 
 def told(found: Findings, tests: Mapping[str, Sequence[str]], *, markdown: bool) -> Iterator[str]:
-    """The findings line by line, for a terminal or as Markdown."""
+    """Yield the findings line by line, for a terminal or as Markdown."""
     show = code if markdown else one_line
     title = "### {}" if markdown else "{}"
     number = len(found.changed) + len(found.gone) + len(found.new)

@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def histories(targets: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """The verdicts of each requirement that was asked for, the oldest run first."""
+    """Yield the verdicts of each requirement that was asked for, the oldest run first."""
     for target in targets:
         yield one_line(target["base"])
         for row in target["histories"]:

@@ -29,8 +29,8 @@ def view(runs: Sequence[tuple[str, Path, Document]], page: Path, *, everything: 
     columns = [_column(name, file, document, page) for name, file, document in runs]
     by_run = [{row["id"]: row for row in document["requirements"]} for _, _, document in runs]
     known: dict[str, dict[str, Any]] = {}
-    for rows in by_run:
-        for name, row in rows.items():
+    for of_run in by_run:
+        for name, row in of_run.items():
             known.setdefault(name, row)
     rows = []
     for name, row in known.items():
