@@ -89,7 +89,8 @@ def _haproxy(place: Place, configuration: str) -> list[str]:
 
 def _prism(place: Place, options: str) -> list[str]:
     words = [str(BINARIES / "prism"), "mock", str(place.description), "-h", "127.0.0.1", "-p", str(place.port)]
-    return [*words, *options.split()]
+    # A path that holds `%FF` ends Prism. It is started again, as a service manager would do it.
+    return ["sh", "-c", 'while :; do "$@"; sleep 0.2; done', "prism", *words, *options.split()]
 
 
 def _mockoon(place: Place, options: str) -> list[str]:
