@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..contract.contract import Contract
 from .bounded import Bounded
+from .expectation import EXISTENCE
 from .memory import Memory
 from .observation import READ_ONLY_METHODS, Observation, Trace
 from .rule import Rule
@@ -24,6 +25,11 @@ FAMILIES = {
 """What a refused key is refused with, and the family of requirements that this is about."""
 
 
+def _is_good(seen: Observation) -> bool:
+    """Tell whether nothing but its key is wrong with a call."""
+    return seen.expected is not None and not seen.expected.faults and not seen.expected.freedoms - {EXISTENCE}
+
+
 class Access(Rule):
     """A key that is refused before and after a call was refused then, too."""
 
@@ -41,6 +47,9 @@ class Access(Rule):
                 self.judge(False, f"auth.{operation.id}", seen, "accepted without a bearer header")
             elif seen.exchange.refusal == (401, "UNAUTHORIZED"):
                 self.tally.hold(f"auth.{operation.id}")
+            elif seen.status in (401, 403) or (seen.status in (400, 422) and _is_good(seen)):
+                message = f"refused with {seen.status} {seen.exchange.code} without a bearer header"
+                self.judge(False, f"auth.{operation.id}", seen, message)
             return
         reads = operation.method in READ_ONLY_METHODS
         family = FAMILIES.get((seen.status, seen.exchange.code or ""))

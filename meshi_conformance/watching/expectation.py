@@ -56,6 +56,7 @@ SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 WEBHOOK = re.compile(r"https://[a-z]{1,20}\.example\.(com|org)(/[a-z0-9-]{1,40}){0,4}")
 ZONES = frozenset({"UTC", "Europe/Lisbon", "America/New_York", "Asia/Tokyo", "Africa/Nairobi", "Australia/Sydney"})
 KEY = re.compile(r"[A-Za-z0-9_-]{1,36}")
+TIMESTAMP = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3})?Z")
 SESSIONS_FROM = datetime(2031, 6, 2, tzinfo=UTC)
 SESSIONS_TO = datetime(2031, 7, 30, tzinfo=UTC)
 """Sessions between these lie inside the dates of the events that they are sent to, in every time zone."""
@@ -127,6 +128,14 @@ class Known:
     def can_merge(self, source: str, target: str) -> bool | None:
         """Tell whether a review allows this merge of two attendees."""
         return (source, target) in self.merges
+
+    def session_times(self, path: Mapping[str, str]) -> tuple[datetime, datetime] | None:
+        """Return moments between which a session lies inside its event by any reading; None where that is not known."""
+        return SESSIONS_FROM, SESSIONS_TO
+
+    def took(self, operation: str, name: str, value: Any) -> bool:
+        """Tell whether the server was seen to take a value, so that its choice about it is known."""
+        return False
 
 
 class Reader:
@@ -256,7 +265,8 @@ class Reader:
             found.faults.append(Fault(what, listed, f"generated.refuses.{operation.id}"))
         else:
             self._members(call.body, operation, "body", found)
-            _across(call.body, operation.id, found)
+            _across(call.body, found)
+            self._inside(call, found)
             if operation.id == "updateEventContext" and not set(call.body) & _names(operation):
                 answers = {(400, "INVALID_CONTEXT")}
                 found.faults.append(Fault("no context field", answers, "error.updateEventContext.INVALID_CONTEXT"))
@@ -266,9 +276,18 @@ class Reader:
                     found.freedoms.add("kind")
                 self._merge(call, found)
 
+    def _inside(self, call: Call, found: Expectation) -> None:
+        """Tell whether a session lies inside the dates of its event is the server's business."""
+        for name in ("start_timestamp", "end_timestamp"):
+            value = call.body.get(name)
+            if isinstance(value, str) and TIMESTAMP.fullmatch(value) and not list(_timestamp(value)):
+                times = self.known.session_times(call.path)
+                if times is None or not times[0] <= datetime.fromisoformat(value) <= times[1]:
+                    found.freedoms.add("dates")
+
     def _members(self, body: Mapping[str, Any], operation: Operation, place: str, found: Expectation) -> None:
         limits = {name: one for (where, name), one in self._limits[operation.id].items() if where == place}
-        if set(body) - set(limits):
+        if any(not self.known.took(operation.id, name, body[name]) for name in set(body) - set(limits)):
             found.freedoms.add("unknown")
         for name, limit in limits.items():
             if name in body:
@@ -281,7 +300,8 @@ class Reader:
     def _member(self, name: str, value: Any, limit: Limit, operation: Operation, found: Expectation) -> None:
         for verdict in judge_member(name, value, limit):
             if verdict in FREEDOMS:
-                found.freedoms.add(verdict)
+                if not self.known.took(operation.id, name, value):
+                    found.freedoms.add(verdict)
             else:
                 answers = _refusals(limit, verdict)
                 if verdict == "rows":
@@ -365,7 +385,7 @@ def _refusals(limit: Limit, verdict: str) -> Answers:
     if limit.name == "attendee_id" and verdict in TYPES:
         # A row without an ID worth the name: which of the three it is, is open.
         codes |= {"INVALID_ATTENDEE", "INVALID_ATTENDEES"}
-    if limit.name == "attendees":
+    if limit.name == "attendees" and verdict != "empty":
         codes.add("INVALID_ATTENDEE")
     if limit.name in ("source_kind", "source_partner_id"):
         codes.add("REVIEW_SOURCE_MISMATCH")
@@ -376,8 +396,8 @@ def judge_member(name: str, value: Any, limit: Limit) -> Iterator[str]:
     """Say what is wrong with a value: freedoms by their name, else words for a fault; nothing where it is right."""
     schema = limit.schema
     if name == "attendees":
-        if isinstance(value, list) and value:
-            yield "rows"
+        if isinstance(value, list):
+            yield "rows" if value else "empty"
         else:
             yield "no list with rows"
         return
@@ -471,14 +491,11 @@ def _date(value: str) -> Iterator[str]:
 
 
 def _timestamp(value: str) -> Iterator[str]:
-    if re.fullmatch(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3})?Z", value):
+    if TIMESTAMP.fullmatch(value):
         try:
-            moment = datetime.fromisoformat(value)
+            datetime.fromisoformat(value)
         except ValueError:
             yield "dates"
-        else:
-            if not SESSIONS_FROM <= moment <= SESSIONS_TO:
-                yield "dates"
     elif any(letter.isdigit() for letter in value):
         yield "dates"
     else:
@@ -523,7 +540,7 @@ FORMS = {
 }
 
 
-def _across(body: Mapping[str, Any], operation: str, found: Expectation) -> None:
+def _across(body: Mapping[str, Any], found: Expectation) -> None:
     """Leave an end before its start, or at the same moment, to the server."""
     for start, end in (("start_date", "end_date"), ("start_timestamp", "end_timestamp")):
         first, last = body.get(start), body.get(end)

@@ -12,6 +12,7 @@ from .memory import KeyUse, Memory
 from .observation import Observation, Trace
 from .rule import Rule, is_usable_key, shown
 from .tally import Tally
+from .unusual import key_mixed_up
 
 EVENT_OPERATIONS = frozenset({"importAttendees", "createEnrichmentRun", "createMatchRun"})
 
@@ -169,9 +170,9 @@ class Keys(Rule):
             return
         key = seen.sent("idempotency_key")
         if other != key:
-            name = "case" if other.lower() == str(key).lower() else "new_run"
             message = f"run {run_id!r} was started by another key"
-            self.judge(False, f"idempotency.other_key.{name}.{operation}", seen, message, run.started_by)
+            requirement = key_mixed_up(operation, str(key), other, f"idempotency.other_key.new_run.{operation}")
+            self.judge(False, requirement, seen, message, run.started_by)
 
 
 KINDS = {"import": "importAttendees", "enrichment": "createEnrichmentRun", "match": "createMatchRun"}

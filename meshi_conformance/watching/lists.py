@@ -13,7 +13,7 @@ from ..client.pagination import MOST_PAGES
 from ..contract.contract import Contract
 from ..exchanges.timestamps import after, instant
 from .bounded import Bounded
-from .memory import Memory
+from .memory import Memory, WholeWalk
 from .observation import Observation, Trace
 from .rule import Rule, shown
 from .tally import Tally
@@ -109,7 +109,12 @@ class Suspicion:
     seen: Observation
     message: str
     earlier: Trace
+    narrower: str = ""
+    """A requirement that is about just this, where there is one."""
 
+
+QUEUES = {"event_reviews": "identity.queue.event", "reviews": "identity.queue.org"}
+"""That an open review stands in a list until it is resolved."""
 
 MOST_SUSPICIONS = 200
 
@@ -125,6 +130,7 @@ class Lists(Rule):
         self._suspicions: list[Suspicion] = []
 
     def see(self, seen: Observation) -> None:
+        self.memory.walked = None
         listing = LISTINGS.get(seen.exchange.operation or "")
         if listing is None or not seen.coverage.answer_body:
             return
@@ -137,7 +143,7 @@ class Lists(Rule):
         twice = _twice([listing.key(row) for row in rows])
         message = f"{shown(twice)} is repeated on the page"
         if rows:
-            self.judge(twice is None, f"lists.{listing.family}.complete", seen, message)
+            self.judge(twice is None, self._of_repeat(seen, listing, twice), seen, message)
         self._walk(seen, listing, rows)
 
     # One page
@@ -258,12 +264,22 @@ class Lists(Rule):
         else:
             self._suspect(seen, listing, walk.first, message, walk.last)
 
-    def _suspect(self, seen: Observation, listing: Listing, since: Trace, message: str, earlier: Trace) -> None:
+    def _of_repeat(self, seen: Observation, listing: Listing, id: Hashable) -> str:
+        """Return the requirement that a row breaks which a list repeats."""
+        if listing.family == "attendees" and isinstance(id, str):
+            known = self.memory.attendees.get((seen.org or "", seen.parameters["event_id"], id))
+            if known is not None and len(known.imports) > 1:
+                return "attendees.reimport.once"
+        return f"lists.{listing.family}.complete"
+
+    def _suspect(
+        self, seen: Observation, listing: Listing, since: Trace, message: str, earlier: Trace, narrower: str = ""
+    ) -> None:
         """Note a row that was shown twice or not at all: a list that changed meanwhile breaks something else."""
         stable = f"lists.{listing.family}.stable"
         if self.memory.complete and len(self._suspicions) < MOST_SUSPICIONS:
             self._suspicions.append(
-                Suspicion(listing.family, self._scope(seen, listing), since, seen, message, earlier)
+                Suspicion(listing.family, self._scope(seen, listing), since, seen, message, earlier, narrower)
             )
         elif self.known(stable) and listing.kept and not listing.family.endswith("_matches"):
             self.judge(False, stable, seen, message, earlier)
@@ -276,8 +292,18 @@ class Lists(Rule):
             changed = self.memory.changed(one.scope, one.since.began, one.seen.trace.ended)
             name = f"lists.{one.family}.{'stable' if changed else 'complete'}"
             if self.known(name) and not (changed and one.family in ("attendees", "event_reviews", "reviews")):
-                self.judge(False, name, one.seen, one.message, one.earlier)
+                self.judge(False, one.narrower or name, one.seen, one.message, one.earlier)
         self._suspicions.clear()
+
+    def _closed_by(self, seen: Observation, listing: Listing, id: Hashable, walk: Walk) -> str:
+        """Return the requirement that a list without an open review breaks, where more than its paging may be wrong."""
+        if listing.family not in QUEUES or not isinstance(id, str):
+            return ""
+        refused = self.memory.refused_decisions.get((seen.org or "", id))
+        if refused is not None and refused[1].before(walk.first):
+            return refused[0]
+        alone = walk.pages == 1 and seen.answer.get("next_cursor") is None
+        return QUEUES[listing.family] if alone else ""
 
     def _scope(self, seen: Observation, listing: Listing) -> Hashable:
         """Name what must not change if the list is not to change."""
@@ -285,6 +311,8 @@ class Lists(Rule):
         return (seen.org, {"event_reviews": "reviews"}.get(listing.family, listing.family), below)
 
     def _ended(self, seen: Observation, listing: Listing, walk: Walk) -> None:
+        if walk.whole and len(walk.seen) < MOST_ROWS:
+            self.memory.walked = WholeWalk(listing.family, walk.first, frozenset(walk.seen))
         if walk.whole and walk.pages > 1 and not walk.repeated:
             self.tally.hold(f"lists.{listing.family}.end")
 
@@ -330,7 +358,8 @@ class Lists(Rule):
             else:
                 inside = (start is None or rank > start) and (stop is None or rank < stop)
             if inside:
-                self._suspect(seen, listing, trace, f"{shown(id)} is missing, and the list showed it before", trace)
+                message = f"{shown(id)} is missing, and the list showed it before"
+                self._suspect(seen, listing, trace, message, trace, self._closed_by(seen, listing, id, walk))
                 return
         if walk.pages > 1 or end:
             self.tally.hold(f"lists.{listing.family}.complete")

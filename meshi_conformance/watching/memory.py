@@ -20,7 +20,19 @@ class EventRow:
     trace: Trace
     shown_created_at: Any = None
     contexts: dict[str, list[tuple[Any, Trace]]] = field(default_factory=dict)
-    last_write: Trace | None = None
+    found: Trace | None = None
+    """The first call below the event that was accepted."""
+    shown: dict[str, tuple[Any, Trace]] = field(default_factory=dict)
+    """What answers about the event alone showed last, member by member."""
+    listed: dict[str, tuple[Any, Trace]] = field(default_factory=dict)
+    """The same of the event's row in the list."""
+    updated: Trace | None = None
+    """The last update of its context."""
+    answered: tuple[dict[str, Any], Trace] | None = None
+    """The context in the answer to an update."""
+    refused_update: tuple[dict[str, Any], Trace] | None = None
+    refused_again: tuple[dict[str, Any], Trace] | None = None
+    """The last creation of the same ID that was refused because the ID is taken."""
 
 
 @dataclass
@@ -30,6 +42,9 @@ class SessionRow:
     event_id: str
     request: dict[str, Any]
     trace: Trace
+    found: Trace | None = None
+    shown: dict[str, tuple[Any, Trace]] = field(default_factory=dict)
+    refused_again: tuple[dict[str, Any], Trace] | None = None
 
 
 @dataclass
@@ -37,6 +52,29 @@ class AttendeeRow:
     """An attendee of an event whom an import named: each import's values, with the run that carries them."""
 
     imports: list[tuple[dict[str, Any], str, Trace]] = field(default_factory=list)
+
+
+@dataclass
+class Roster:
+    """Whom imports into an event named: `imports` the last ones that were accepted, with run, IDs and time.
+
+    `unknown` says that an import may have named others, because its rows cannot be read or are too many. `named` is
+    every ID in an accepted import; `refused` are IDs in calls that were to import nothing, with the requirement.
+    """
+
+    imports: list[tuple[str, frozenset[str], Trace]] = field(default_factory=list)
+    named: set[str] = field(default_factory=set)
+    refused: dict[str, tuple[str, Trace]] = field(default_factory=dict)
+    unknown: bool = False
+
+
+@dataclass
+class WholeWalk:
+    """A list that was walked from its first page to its end."""
+
+    family: str
+    first: Trace
+    ids: frozenset[Hashable]
 
 
 @dataclass
@@ -86,7 +124,22 @@ class Memory:
         self.runs: Bounded[tuple[str, str], RunRow] = Bounded(10_000)
         self.keys: Bounded[tuple[str, str], list[KeyUse]] = Bounded(20_000)
         self.changes: Bounded[Hashable, list[tuple[float, float, str]]] = Bounded(5_000)
-        self.imports: Bounded[tuple[str, str], list[tuple[str, set[str], Trace]]] = Bounded(2_000)
+        self.rosters: Bounded[tuple[str, str], Roster] = Bounded(2_000)
+        self.events_of: Bounded[tuple[str, str], str] = Bounded(60_000)
+        """The event into which an attendee was imported last."""
+        self.open_reviews: Bounded[tuple[str, str], Trace] = Bounded(10_000)
+        """Reviews that a queue showed as open."""
+        self.refused_decisions: Bounded[tuple[str, str], tuple[str, Trace]] = Bounded(5_000)
+        """Refused decisions on reviews, with the requirement that such a refusal leaves the review open."""
+        self.no_reviews: Bounded[tuple[str, str], Trace] = Bounded(2_000)
+        """When the queue of an event was seen to be empty."""
+        self.walked: WholeWalk | None = None
+        """The walk that the exchange under way has brought to its end."""
+        self.alike: Bounded[tuple[str, str, str], list[str]] = Bounded(20_000)
+        """Event and session IDs that were created, by org, resource and their lower case."""
+        self.mapped_early: Bounded[tuple[str, str, str], Trace] = Bounded(5_000)
+        self.context_texts: Bounded[tuple[str, str], str] = Bounded(10_000)
+        """The event whose context a text was written to, by org and text."""
         self.match_runs: Bounded[tuple[str, str], list[str]] = Bounded(5_000)
 
     def change(self, scope: Hashable, began: float, ended: float, run_id: str = "") -> None:

@@ -68,7 +68,8 @@ class Observation:
     """An exchange with the operation, parameters and values that it carries.
 
     `party` names the key, None where none was sent; `org` names whose data the exchange speaks of, None where that
-    is unknown. `route_named` is False for a path that the pages do not name.
+    is unknown. `route_named` is False for a path that the pages do not name, `nearly_named` True for one that is a
+    documented path but for slashes, case or a sub-resource.
     """
 
     exchange: Exchange
@@ -78,6 +79,7 @@ class Observation:
     party: str | None = None
     org: str | None = None
     route_named: bool = True
+    nearly_named: bool = False
     expected: Expectation | None = None
     _query: dict[str, list[str]] = field(init=False, repr=False)
 
@@ -143,7 +145,10 @@ class Observation:
 
 
 class Router:
-    """Finds the operation of a method and a path."""
+    """Finds the operation of a method and a path.
+
+    A path with a doubled slash, or with one at its end, is no documented one: a server may still take it for one.
+    """
 
     def __init__(self, contract: Contract) -> None:
         self._routes: dict[int, list[tuple[list[str], Operation]]] = {}
@@ -153,7 +158,9 @@ class Router:
 
     def find(self, method: str, path: str) -> tuple[Operation | None, dict[str, str], bool]:
         """Return the operation, its path parameters, and whether the pages name the path for some method."""
-        segments = [unquote(one) for one in path.partition("?")[0].strip("/").split("/")]
+        if _is_slashed(path):
+            return None, {}, False
+        segments = _segments(path)
         named = False
         for template, operation in self._routes.get(len(segments), ()):
             parameters = _fitted(template, segments)
@@ -162,6 +169,28 @@ class Router:
                 if operation.method == method:
                     return operation, parameters, True
         return None, {}, named
+
+    def nearly(self, path: str) -> bool:
+        """Tell whether a path that the pages do not name is a documented one but for slashes, case or a sub-resource."""
+        segments = [one for one in _segments(path) if one]
+        for length in range(1, len(segments) + 1):
+            for template, _ in self._routes.get(length, ()):
+                small = [
+                    one if wanted.startswith("{") else one.lower()
+                    for wanted, one in zip(template, segments, strict=False)
+                ]
+                if _fitted(template, small) is not None:
+                    return True
+        return False
+
+
+def _segments(path: str) -> list[str]:
+    return [unquote(one) for one in path.partition("?")[0].strip("/").split("/")]
+
+
+def _is_slashed(path: str) -> bool:
+    bare = path.partition("?")[0]
+    return "//" in bare or (len(bare) > 1 and bare.endswith("/"))
 
 
 def _fitted(template: list[str], segments: list[str]) -> dict[str, str] | None:

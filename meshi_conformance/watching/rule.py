@@ -7,10 +7,11 @@ from typing import Any
 
 from ..contract.contract import Contract
 from ..contract.operations import Limit
-from .expectation import is_ordinary, judge_member
+from .expectation import MODEST, is_ordinary, judge_member
 from .memory import Memory
 from .observation import Observation, Trace
 from .tally import Tally
+from .unusual import kind_of_text
 
 
 class Rule:
@@ -66,6 +67,36 @@ def is_usable_key(key: Any) -> bool:
 def limits_of(contract: Contract, operation: str, code: str | None) -> list[Limit]:
     """Return the bounds of an operation's members that are refused with a code."""
     return [one for one in _limits(contract).values() if one.operation == operation and one.code == code]
+
+
+TEXTS = {
+    ("createEvent", "title"): "event",
+    ("createEvent", "description"): "event",
+    ("updateEventContext", "event_details"): "context",
+    ("updateEventContext", "objectives"): "context",
+    ("updateEventContext", "welcome_instructions"): "context",
+    ("createSession", "title"): "session",
+    ("createSession", "description"): "session",
+    ("importAttendees", "title"): "attendee",
+    ("importAttendees", "company"): "attendee",
+    ("importAttendees", "name"): "name",
+}
+"""Members that are plain text, and the place by which `texts.*` names them."""
+
+
+def kept_by(contract: Contract, operation: str, name: str, sent: Any, default: str, place: str = "body") -> str | None:
+    """Return the requirement that a text which was accepted is read as it was sent.
+
+    `default` for an ordinary text; None where the pages leave open what becomes of it.
+    """
+    limit = _limits(contract).get((operation, place, name))
+    if not isinstance(sent, str) or limit is None:
+        return None
+    if (operation, name) in TEXTS:
+        kind = kind_of_text(sent) if len(sent) <= limit.schema.get("maxLength", MODEST) else None
+        if kind:
+            return f"texts.{kind}.{TEXTS[operation, name]}"
+    return default if not list(judge_member(name, sent, limit)) else None
 
 
 def comparable(contract: Contract, operation: str, name: str, sent: Any, place: str = "body") -> bool:

@@ -10,6 +10,7 @@ from .expectation import EXISTENCE
 from .memory import RunRow
 from .observation import Observation, Trace
 from .rule import Rule, comparable, is_usable_key, shown
+from .unusual import key_mixed_up
 
 KINDS = {"importAttendees": "import", "createEnrichmentRun": "enrichment", "createMatchRun": "match"}
 """Kind of run by the operation that starts it; `POST /runs` says the kind itself."""
@@ -95,7 +96,11 @@ class Runs(Rule):
         key = run.request.get("idempotency_key")
         if "idempotency_key" in row and is_usable_key(key):
             message = f"the run of key {key!r} has key {shown(row['idempotency_key'])}"
-            self.judge(row["idempotency_key"] == key, "runs.idempotency_key", seen, message, *earlier)
+            holds = row["idempotency_key"] == key
+            requirement = "runs.idempotency_key"
+            if not holds and isinstance(key, str):
+                requirement = key_mixed_up(run.operation, key, str(row["idempotency_key"]), requirement)
+            self.judge(holds, requirement, seen, message, *earlier)
         self._webhook(seen, row, run, earlier)
         if run.operation == "createRun":
             for name in ("snapshot_metadata", "version_metadata"):
@@ -130,8 +135,11 @@ class Runs(Rule):
             start = known.started_by or (known.shown[1] if known.shown else None) if known else None
             if seen.exchange.refusal == (404, "RUN_NOT_FOUND") and start is not None and start.before(seen.trace):
                 message = f"{seen.exchange.summary}, and the run was answered before"
-                self.judge(False, "runs.poll.same_run", seen, message, start)
+                polled = known.shown is not None and known.shown[1].before(seen.trace) if known else False
+                self.judge(False, "runs.poll.same_run" if polled else "acknowledged.run", seen, message, start)
             return
+        if known is not None and known.started_by is not None:
+            self.tally.hold("acknowledged.run")
         row = seen.answer
         self._row(seen, row)
         self.names(seen, "runs.poll.same_run", "run", id, row.get("run_id"))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from ..contract.contract import Contract
 from ..contract.operations import Operation
 from ..exchanges.boundary import Boundary
 from ..exchanges.checks import USABLE_CORRELATION_ID, check
+from ..exchanges.exchange import Exchange
 from .bounded import Bounded
 from .expectation import EXISTENCE
 from .memory import Memory
@@ -141,7 +144,13 @@ class UnnamedRoutes(Rule):
     def see(self, seen: Observation) -> None:
         if seen.operation is not None:
             return
-        family = "method" if seen.route_named else "unknown"
+        if seen.nearly_named:
+            if not seen.accepted:
+                self._answered(seen, "variant")
+        else:
+            self._answered(seen, "method" if seen.route_named else "unknown")
+
+    def _answered(self, seen: Observation, family: str) -> None:
         status = seen.status
         answer = seen.answer
         if seen.coverage.answer_body and not seen.accepted:
@@ -154,5 +163,36 @@ class UnnamedRoutes(Rule):
             holds = bool(header) and header == member and (not usable or header == sent)
             message = f"header {header!r} and body {member!r}" + (f", sent {sent!r}" if sent else "")
             self.judge(holds, f"routes.{family}.correlation", seen, message)
-        if status in (404, 405):  # anything else may be an operation that the pages do not name
-            self.tally.hold("routes.method.not_offered" if family == "method" else "routes.unknown.not_found")
+        if family != "variant" and status in (404, 405, 501):
+            # Anything else may be an operation that the pages do not name.
+            name = "routes.method.not_offered" if family == "method" else "routes.unknown.not_found"
+            self.judge(status != 501, name, seen, f"answered {status}; documented is 404 or 405")
+
+
+BARE_METHODS = ("HEAD", "OPTIONS")
+PREFLIGHT = "access-control-request-method"
+
+
+class BareMethods(Rule):
+    """HEAD and OPTIONS of a documented path: the answer's header carries the correlation ID."""
+
+    def see(self, seen: Observation) -> None:
+        sent_headers = {name.lower(): value for name, value in seen.exchange.request_headers.items()}
+        if not seen.accepted or not seen.route_named or not seen.coverage.answer_headers or PREFLIGHT in sent_headers:
+            return
+        sent = sent_headers.get("x-correlation-id", "")
+        carried = set(seen.exchange.header_values("x-correlation-id"))
+        holds = carried == {sent} if USABLE_CORRELATION_ID.match(sent) else len(carried) == 1
+        message = f"{sent!r} was sent, the header carries {sorted(carried)}"
+        self.judge(holds, f"routes.{seen.exchange.method.lower()}.correlation", seen, message)
+
+
+def is_about_the_path(exchange: Exchange) -> bool:
+    """Tell whether a redirect leads to another spelling of the path that was asked for."""
+    target = urlsplit(exchange.header("location") or "").path
+    path = exchange.path.partition("?")[0]
+    return bool(target) and not target.endswith(path) and _plain(target).endswith(_plain(path))
+
+
+def _plain(path: str) -> str:
+    return re.sub(r"/+", "/", path.lower()).strip("/")

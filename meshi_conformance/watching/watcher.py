@@ -12,7 +12,7 @@ from ..exchanges.exchange import Exchange
 from ..verdicts.verdicts import Judgement, RequirementVerdict
 from ..vocabulary import Verdict
 from .access import Access
-from .attendees import Attendees
+from .attendees import Attendees, WholeRosters
 from .bounded import Bounded
 from .changes import Changes
 from .contexts import Contexts
@@ -26,7 +26,7 @@ from .reviews import Reviews
 from .rows import CreatedRows
 from .rule import Rule
 from .runs import Runs
-from .single import CorrelationIds, SingleExchange, UnnamedRoutes
+from .single import BARE_METHODS, BareMethods, CorrelationIds, SingleExchange, UnnamedRoutes, is_about_the_path
 from .tally import Tally, Violation
 
 RULES: tuple[type[Rule], ...] = (
@@ -44,6 +44,7 @@ RULES: tuple[type[Rule], ...] = (
     Matches,
     Reviews,
     Lists,
+    WholeRosters,
 )
 """What judges each exchange, in this order: the others ask what the call deserved."""
 
@@ -92,6 +93,7 @@ class Watcher:
         self.evidence: dict[str, Exchange] = {}
         self._memory = Memory(complete)
         self._router = Router(contract)
+        self._bare_methods = BareMethods(contract, self._memory, self.tally)
         self._rules = [rule(contract, self._memory, self.tally) for rule in RULES]
         self._orgs: dict[str, str] = {}
         self._seen: Bounded[bytes, Trace] = Bounded(REMEMBERED)
@@ -103,6 +105,9 @@ class Watcher:
             self.tally.leave("it was recorded twice")
             return []
         self._count(seen)
+        if exchange.method in BARE_METHODS:
+            self.tally.muted = exchange.other_base is not None
+            self._bare_methods.see(seen)
         reason = _unfit(seen)
         if reason:
             self.tally.leave(reason)
@@ -161,7 +166,8 @@ class Watcher:
         org = UNKNOWN_ORG if self._one_org and not coverage.party_known else None
         if coverage.party_known and party is not None:
             org = self._orgs.get(party) or SAME_ORG.get(party, party)
-        return Observation(exchange, coverage, operation, parameters, party, org, named)
+        nearly = operation is None and not named and self._router.nearly(exchange.path)
+        return Observation(exchange, coverage, operation, parameters, party, org, named, nearly)
 
     def _learn_org(self, seen: Observation) -> None:
         """Learn the org of the key that asks `/auth`."""
@@ -210,8 +216,8 @@ SAME_MOMENT = 10.0
 
 
 def _unfit(seen: Observation) -> str | None:
-    """Say why an exchange is not the API's answer; None where it can be judged."""
-    if 300 <= seen.status < 400:
+    """Why an exchange is none that the API answered; None where it can be judged."""
+    if 300 <= seen.status < 400 and not (seen.nearly_named and is_about_the_path(seen.exchange)):
         return "the answer is a redirect or tells a cache that nothing changed"
     if seen.exchange.method in ("HEAD", "OPTIONS", "CONNECT"):
         return f"{seen.exchange.method} is not an operation"
