@@ -18,6 +18,8 @@ EVENT_OPERATIONS = frozenset({"importAttendees", "createEnrichmentRun", "createM
 
 MOST_USES = 20
 
+MOST_DOUBTFUL = 1_000
+
 REMEMBERED = 3600.0
 """Seconds for which a server surely remembers a key; how long it does is not documented."""
 
@@ -28,6 +30,7 @@ class Keys(Rule):
     def __init__(self, contract: Contract, memory: Memory, tally: Tally) -> None:
         super().__init__(contract, memory, tally)
         self._refused: Bounded[tuple[str, str], tuple[str, Trace]] = Bounded(20_000)
+        self._doubtful: dict[tuple[str, str], tuple[str, Observation, str, Trace]] = {}
 
     def see(self, seen: Observation) -> None:
         operation = seen.operation
@@ -42,6 +45,9 @@ class Keys(Rule):
         if not is_usable_key(key):
             return
         event_id = seen.parameters.get("event_id")
+        doubtful = self._doubtful.get((seen.org, key))
+        if doubtful is not None and not doubtful[1].trace.before(seen.trace):
+            del self._doubtful[seen.org, key]  # the first call was under way, and ended later
         if seen.accepted:
             self._flag(seen, operation.id)
         uses = [
@@ -68,6 +74,13 @@ class Keys(Rule):
             if not mine:
                 self.memory.keys.put((seen.org, key), [*uses, use][-MOST_USES:])
 
+    def settle(self) -> None:
+        """Judge replays of calls that were never seen, now that calls under way at the same time are known."""
+        for requirement, seen, message, earlier in self._doubtful.values():
+            if self.memory.complete:
+                self.judge(False, requirement, seen, message, earlier)
+        self._doubtful.clear()
+
     def _after_refusal(self, seen: Observation, operation: str, key: tuple[str, str]) -> None:
         """Treat a key that only refused calls have carried as a new one."""
         refused, code = self._refused.get(key), seen.exchange.code
@@ -85,7 +98,11 @@ class Keys(Rule):
                 self.judge(False, requirement, seen, message, refused[1])
         elif seen.status == 200 and self.memory.complete and event is not None and event.trace.before(seen.trace):
             message = f"{seen.exchange.summary}, and no call for this event had carried the key"
-            self.judge(False, f"idempotency.other_key.new_run.{operation}", seen, message, event.trace)
+            requirement = f"idempotency.other_key.new_run.{operation}"
+            if seen.answer.get("idempotent_replay") is False:
+                requirement = f"status.{operation}.{self._first(operation)}"  # a first call by its own account
+            if len(self._doubtful) < MOST_DOUBTFUL:
+                self._doubtful[key] = (requirement, seen, message, event.trace)
         if not seen.accepted and code is not None and seen.status in (400, 404):
             self._refused.put(key, (code, seen.trace))
 

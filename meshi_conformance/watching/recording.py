@@ -22,6 +22,9 @@ from . import har_entry
 from .json_spans import MOST_ENTRY, Cut, NoArchive, Span, entries
 from .observation import Coverage
 
+BEARERS = frozenset({"Bearer ", "bearer ", "BEARER "})
+"""What stands before a key in a bearer header; RFC 9110 has schemes in any case, and one space behind them."""
+
 MOST_KEYS = 10_000
 """Keys that are told apart."""
 
@@ -319,6 +322,8 @@ def from_spool(event: Mapping[str, Any], where: str) -> tuple[Exchange, Coverage
     literal = str(event["request_headers"].get("Authorization", ""))
     if event["key"] == "literal" and literal.lower().startswith("bearer "):
         party = literal[7:].strip()
+    if str(event["scheme"]) not in BEARERS:
+        party = exchange.key = None  # a key under another scheme is none
     exchange.request_headers.pop("Authorization", None)
     return exchange, Coverage(
         whole_request, True, len(answer) >= event["body_bytes"] and "\ufffd" not in body, 0.0, 0, party, True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..contract.contract import Contract
 from .bounded import Bounded
+from .expectation import EXISTENCE
 from .memory import Memory
 from .observation import Observation, Trace
 from .rule import Rule, shown
@@ -47,7 +48,8 @@ class Reviews(Rule):
         if name == "mergeReview" and seen.status in (400, 409, 422) and _into_itself(seen):
             message = f"{seen.exchange.summary} to a merge of an attendee into itself"
             holds = seen.status == 400 and seen.exchange.code in ("MERGE_REJECTED", "REVIEW_SOURCE_MISMATCH")
-            well_formed = seen.expected is not None and not seen.expected.faults
+            expected = seen.expected
+            well_formed = expected is not None and not expected.faults and not expected.freedoms - {EXISTENCE}
             if holds or well_formed:
                 self.judge(holds, "identity.merge.into_itself", seen, message)
         good = seen.expected is not None and not seen.expected.faults and not seen.expected.freedoms
