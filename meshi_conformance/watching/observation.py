@@ -171,7 +171,7 @@ class Router:
         return None, {}, named
 
     def nearly(self, path: str) -> bool:
-        """Tell whether a path that the pages do not name is a documented one but for slashes, case or a sub-resource."""
+        """Tell whether an unnamed path is a documented one but for slashes, case or a sub-resource."""
         segments = [one for one in _segments(path) if one]
         for length in range(1, len(segments) + 1):
             for template, _ in self._routes.get(length, ()):

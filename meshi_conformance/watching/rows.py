@@ -289,7 +289,7 @@ class CreatedRows(Rule):
         return default
 
     def _altered(self, event: EventRow, name: str, default: str) -> str:
-        """Return the requirement about what has changed a detail since it was shown rightly; `default` where nothing was."""
+        """Return the requirement about what has changed a detail since it was shown rightly, or `default`."""
         before = event.shown.get(name)
         if before is None or (
             before[0] != event.request.get(name) and not same(name, event.request.get(name), before[0])
@@ -389,7 +389,7 @@ class CreatedRows(Rule):
             session.shown[name] = (said, seen.trace)
 
     def _session_altered(self, seen: Observation, session: SessionRow, name: str, said: Any, default: str) -> str:
-        """Return the requirement about what has changed a member since it was shown rightly, or whose value is shown."""
+        """Return the requirement about what has changed a member, or about whose value is shown."""
         before, again = session.shown.get(name), session.refused_again
         if before is not None and again is not None and before[1].before(again[1]):
             confirmed = same(name, session.request.get(name), before[0])
