@@ -66,10 +66,12 @@ detect: $(READY)
 detect-fast: $(READY)
 	$(BIN)/python -m selftests.detection
 
-# What `make test` has time for: every fault, and of the bundles of variations each BUNDLES-th.
+# What `make test` has time for: of the faults that repeat per operation or field each SAMPLE-th, the others all, and of
+# the bundles of variations each BUNDLES-th.
+SAMPLE ?= 2
 BUNDLES ?= 8
 detect-sample: $(READY)
-	$(BIN)/python -m selftests.detection --bundles $(BUNDLES)
+	$(BIN)/python -m selftests.detection --every $(SAMPLE) --bundles $(BUNDLES)
 
 # Of every variation only the tests that show its choices: does the report name them?
 behaviours: $(READY)
