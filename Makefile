@@ -10,6 +10,7 @@
 #   make bench         where the time of a run goes, against bare httpx (reports/bench.json)
 #   make bench-peers   what other tools find on the same servers (docs/benchmarks.md; needs Node.js and Java)
 #   make realworld     nginx, HAProxy and two mocks in front or in place of the reference (needs them and Node.js)
+#   make docs         the documentation site, with a page for every requirement (build/site)
 #   make mutation      every small change of the judge's own parts against its unit tests
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -123,6 +124,18 @@ TIMES ?= 20
 client-trials: $(READY)
 	$(BIN)/python -m selftests.clients --times $(TIMES)
 
+# The documentation site in build/site, in an environment of its own; it can be read from the disk.
+SITE_READY := .venv-docs/.ready
+$(SITE_READY): docs_site/mkdocs.lock.txt
+	"$(PYTHON)" -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
+.PHONY: docs
+docs: $(READY) $(SITE_READY)
+	$(BIN)/python -m docs_site build/pages
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet --config-file docs_site/mkdocs.yml
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -143,8 +156,10 @@ catalogue: $(READY)
 lock: $(READY)
 	$(BIN)/uv pip compile selftests/watching/proxy.in --universal --python-version 3.11 --generate-hashes --no-header \
 	  --quiet --upgrade --output-file selftests/watching/proxy.lock.txt
+	$(BIN)/uv pip compile docs_site/mkdocs.in --universal --python-version 3.11 --generate-hashes --no-header \
+	  --quiet --upgrade --output-file docs_site/mkdocs.lock.txt
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --no-header --quiet $(LOCK) --output-file lock.txt
 
 clean:
-	rm -rf $(VENV) .venv-proxy build dist
+	rm -rf $(VENV) .venv-proxy .venv-docs build dist
