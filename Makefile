@@ -152,7 +152,8 @@ catalogue: $(READY)
 	$(BIN)/python -m meshi_conformance catalogue
 	$(BIN)/python -m meshi_conformance questions
 
-# Writes lock.txt from pyproject.toml: versions and hashes, no index. Pinned versions stay; LOCK=--upgrade renews them.
+# Writes the locks from pyproject.toml: versions and hashes, no index. lock.txt is for developers, lock-runtime.txt is
+# the part of it that a run needs. Pinned versions stay; LOCK=--upgrade renews them.
 lock: $(READY)
 	$(BIN)/uv pip compile selftests/watching/proxy.in --universal --python-version 3.11 --generate-hashes --no-header \
 	  --quiet --upgrade --output-file selftests/watching/proxy.lock.txt
@@ -160,6 +161,8 @@ lock: $(READY)
 	  --quiet --upgrade --output-file docs_site/mkdocs.lock.txt
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --no-header --quiet $(LOCK) --output-file lock.txt
+	$(BIN)/uv pip compile pyproject.toml --extra install --constraint lock.txt --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-annotate --quiet --output-file lock-runtime.txt
 
 clean:
 	rm -rf $(VENV) .venv-proxy .venv-docs build dist

@@ -16,8 +16,8 @@ from ..errors import UsageError
 
 def pytest_main(arguments: Sequence[str], plugins: Sequence[object] = ()) -> int:
     """Run pytest with the suite's own configuration and options; returns its exit code."""
-    own = ["-c", str(root() / "pyproject.toml"), "-p", "meshi_conformance.plugin.options"]
-    return int(pytest.main([*own, "-p", "meshi_conformance.plugin.anywhere", *arguments], list(plugins)))
+    own = ["-c", str(root() / "pyproject.toml"), "-p", "meshi_conformance.plugin.anywhere"]
+    return int(pytest.main([*own, *arguments], list(plugins)))
 
 
 class _Collected:

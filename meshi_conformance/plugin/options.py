@@ -1,14 +1,12 @@
-"""The command-line options of a run, known to pytest before it looks for the project.
+"""The command-line options of a run. The suite's own configuration loads them, and no other project does.
 
-pytest takes the value of an option that it does not know yet for a path, and looks for the project above it:
-`pytest --report-dir /somewhere/else` would miss this one. Installed as an entry point, this module is loaded
-early enough to look again with the options known.
+The command line reads this module before pytest does, so pytest cannot rewrite it: PYTEST_DONT_REWRITE.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
+import dataclasses
 import difflib
 import re
 import secrets
@@ -16,7 +14,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
-from _pytest.config.findpaths import determine_setup
 
 from ..verdicts.gate import FAIL_ON
 
@@ -217,25 +214,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.verbose = -1
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
-    """Look for the project again, now that values of options are not taken for paths."""
-    known = early_config.known_args_namespace
-    if known.inifilename or known.rootdir:
-        return
-    root, file, settings, ignored = determine_setup(
-        inifile=None,
-        override_ini=known.override_ini,
-        args=known.file_or_dir,
-        rootdir_cmd_arg=None,
-        invocation_dir=early_config.invocation_params.dir,
-    )
-    if file is None or file == early_config.inipath:
-        return
-    early_config._rootpath, early_config._inipath = root, file
-    early_config._inicfg, early_config._ignored_config_files = settings, ignored
-    early_config._inicache.clear()
-    args[:] = [*early_config.getini("addopts"), *args]
-    parser = early_config._parser
-    early_config.known_args_namespace = parser.parse_known_args(args, namespace=copy.copy(early_config.option))
-    early_config.known_args_namespace.confcutdir = str(file.parent)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """Name the configuration to the workers, which read the same command line: paths exist now that did not then."""
+    if config.inipath is not None:
+        words = ("-c", str(config.inipath), *config.invocation_params.args)
+        config.invocation_params = dataclasses.replace(config.invocation_params, args=words)

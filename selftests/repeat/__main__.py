@@ -65,7 +65,8 @@ def run(workers: int) -> tuple[dict[str, Any] | None, str, float]:
     """One run: its results document, what it printed, and its seconds."""
     with tempfile.TemporaryDirectory(prefix="meshi-repeat-") as made:
         folder = Path(made)
-        command = [sys.executable, "-m", "pytest", f"--report-dir={folder}", "-n", str(workers), "--random-order"]
+        command = [sys.executable, "-m", "pytest", f"--report-dir={folder}", "-n", str(workers)]
+        command += ["-p", "random_order", "--random-order"]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MESHI_")}
         started = time.monotonic()
         done = subprocess.run(
