@@ -77,6 +77,7 @@ class Suite:
         self.contract = contracts.load()
         self.session: RunSession | None = None
         self.controller: Controller | None = None
+        self.total = 0
         reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
         self.output = Output(getattr(getattr(reporter, "_tw", None), "_file", None))
         if self.output.stream is not None:
@@ -141,7 +142,18 @@ class Suite:
             config.hook.pytest_deselected(items=dropped)
             items[:] = kept
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        self.total = len(ids)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logstart(self) -> None:
+        if self.controller is not None and self.controller.progress is not None:
+            option = self.config.option
+            self.controller.progress.begin(self.output, self.total, live=option.capture != "no" and not option.usepdb)
+
     def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.total = len(session.items)
         gc.freeze()  # what was imported and collected stays: it need not be looked through again and again
         # The whole suite needs every part of the world, so their asynchronous runs start at once and overlap.
         # A selection builds what it asks for and no more: nothing can be deleted from a target.
@@ -253,8 +265,19 @@ class Suite:
         if self.controller is not None:
             judged = judged_property(report)
             self.controller.count.take(report, judged)
+            self._count(report, judged)
             if judged is not None:
                 self.controller.judged(report, judged)
+
+    def _count(self, report: pytest.TestReport, judged: dict[str, Any] | None) -> None:
+        progress = self.controller.progress if self.controller is not None else None
+        if progress is None:
+            return
+        if report.when == "teardown":
+            progress.test_ended()
+        if judged is not None and verdict_of(judged) == Verdict.FAIL:
+            status = self.pytest_report_teststatus(report, self.config)
+            progress.failed(status[0] if status else "failed")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if self.controller is not None and report.failed:

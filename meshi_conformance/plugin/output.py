@@ -43,6 +43,8 @@ class Output:
         self.stream = stream
         self._is_ci = is_ci(environment)
         self._fresh = True
+        self._hand_on: Callable[[str], None] | None = None
+        self._begun = ""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
@@ -54,8 +56,18 @@ class Output:
             shown = without_commands(shown, self._fresh)
             last = shown.rpartition("\n")[2]
             self._fresh = not last.strip() and ("\n" in shown or self._fresh)
-        self._try(lambda: self.stream.write(shown))
+        if self._hand_on is None:
+            self._try(lambda: self.stream.write(shown))
+        else:
+            *whole, self._begun = (self._begun + shown).split("\n")
+            for line in whole:
+                self._hand_on(line)
         return len(text)
+
+    def by_line(self, hand_on: Callable[[str], None] | None) -> None:
+        """Hand on whole lines alone, to a function; with None write as before, what was begun first."""
+        self._hand_on, begun, self._begun = hand_on, self._begun, ""
+        self._try(lambda: self.stream.write(begun))
 
     def flush(self) -> None:
         """Hand on what was written."""

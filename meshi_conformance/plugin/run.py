@@ -63,7 +63,7 @@ class Controller:
         self.unspooled: list[dict[str, Any]] = []
         self.written: dict[str, int] = {}
         self.left_out: dict[str, str] = {}
-        self._progress: Progress | None = None
+        self.progress: Progress | None = None
         self._signals: dict[int, Any] = {}
         self._interrupted_at: float | None = None
         self._is_finishing = False
@@ -105,8 +105,7 @@ class Controller:
             write_all(self.folder, results.invalid(contract, why, self.started), ())
             self.stop()
             raise UsageError(why) from None
-        self._progress = Progress(self._spool, len(contract.operations))
-        self._progress.start()
+        self.progress = Progress(self._spool, len(contract.operations))
         if threading.current_thread() is threading.main_thread():
             # A CI system ends a job with SIGTERM: what was measured so far is to be kept.
             for number in _ENDINGS:
@@ -231,8 +230,8 @@ class Controller:
         else:
             self.problems += self.count.problems(collected, failed)
             self._look_for_what_is_missing()
-        if self._progress is not None:
-            self._progress.stop()
+        if self.progress is not None:
+            self.progress.stop()
         if self._embedded is not None and self._embedded.ended:
             self.problems.append("The embedded reference server ended during the run.")
         events = Spool(self._spool, self.unspooled)
@@ -321,8 +320,8 @@ class Controller:
 
     def stop(self) -> None:
         """End the embedded server, where this run started one."""
-        if self._progress is not None:
-            self._progress.stop()
+        if self.progress is not None:
+            self.progress.stop()
         if self._interrupted_at is None:  # else another signal would still find the process ending
             for number, handler in self._signals.items():
                 signal.signal(number, handler)
