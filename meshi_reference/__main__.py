@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import difflib
 import json
 import math
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from typing import Any, NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
 
 from . import faults, server, variations
 from .faults import Patch
+from .har import HarLog
+from .sandbox import Sandbox
 from .settings import RateLimit, Settings
 from .storage import StorageError
+
+Entry = TypeVar("Entry")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -90,8 +96,26 @@ def parser() -> argparse.ArgumentParser:
         metavar="REQUESTS/SECONDS",
         help="limit of MESHI_PROBE_KEY (default: 20/1)",
     )
-    made.add_argument("--fault", metavar="NAME", default=None, help="break the contract in one way; see --list-faults")
+    made.add_argument(
+        "--fault",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="break the contract in one way; may be given several times; see --list-faults",
+    )
     made.add_argument("--variation", metavar="NAME", default=None, help="choose otherwise where the pages are silent")
+    made.add_argument(
+        "--cors",
+        metavar="ORIGIN",
+        action="append",
+        default=[],
+        help="let pages of this origin call the API from a browser, such as http://localhost:3000; * lets all",
+    )
+    made.add_argument("--log", action="store_true", default=False, help="print a line for each request on stderr")
+    made.add_argument("--har", metavar="FILE", default=None, help="write each exchange to a HAR file, without keys")
+    made.add_argument(
+        "--openapi", metavar="FILE", default=None, help="a description of the API as JSON, to serve at /openapi.json"
+    )
     made.add_argument("--until-stdin-ends", action="store_true", default=False, help="stop when standard input ends")
     made.add_argument(
         "--list-faults", action="store_true", default=False, help="list all faults and variations, and end"
@@ -129,14 +153,14 @@ def main(arguments: list[str] | None = None) -> int:
         except BrokenPipeError:  # the reader of a pipe has seen enough, as in `… --list-faults | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    fault = faults.load().get(options.fault) if options.fault else None
-    variation = variations.load().get(options.variation or "default")
-    for name, found, what in ((options.fault, fault, "fault"), (options.variation, variation, "variation")):
-        if name is not None and found is None:
-            print(f"meshi_reference: no {what} is called {name!r}; --list-faults names all", file=sys.stderr)
-            return 2
-    assert variation is not None
-    chosen: dict[str, Any] = {**variation.settings, **(fault.settings if fault else {})}
+    try:
+        broken = [_named(faults.load(), name, "fault") for name in dict.fromkeys(options.fault)]
+        variation = _named(variations.load(), options.variation or "default", "variation")
+        chosen = {**variation.settings, **_settings(broken)}
+        sandbox = _sandbox(options)
+    except _Unusable as problem:
+        print(f"meshi_reference: {problem}", file=sys.stderr)
+        return 2
     for name in ("db", "run_seconds", "latency_ms", "rate_limit", "probe_rate_limit"):
         if name in options:
             chosen[name] = getattr(options, name)
@@ -144,6 +168,7 @@ def main(arguments: list[str] | None = None) -> int:
     stopping = threading.Event()
 
     def started(address: server.Address) -> None:
+        sandbox.started(address)
         announce(address)
         if options.until_stdin_ends:
             threading.Thread(target=stop_after_stdin, daemon=True).start()
@@ -154,18 +179,67 @@ def main(arguments: list[str] | None = None) -> int:
         bound = server.listen(options.host, options.port)
     except OSError as error:
         reason = error.strerror or str(error)
-        print(f"meshi_reference: cannot listen on {options.host}:{options.port}: {reason}", file=sys.stderr)
+        print(
+            f"meshi_reference: cannot listen on {options.host}:{options.port}: {reason}. Stop what listens there, or "
+            "give another --port; 0 takes a free one.",
+            file=sys.stderr,
+        )
         return 2
-    with bound, fault.applied() if fault else contextlib.nullcontext():
+    with bound, contextlib.ExitStack() as changes:
+        for fault in broken:
+            changes.enter_context(fault.applied())
         variation.apply(Patch())
         try:
-            server.serve_until_signal(settings, bound, started)
+            server.serve_until_signal(settings, bound, started, sandbox.around)
         except StorageError as error:
             print(f"meshi_reference: {error}", file=sys.stderr)
             return 2
         finally:
             stopping.set()
+            if sandbox.har is not None:
+                sandbox.har.close()
     return 0
+
+
+class _Unusable(Exception):
+    """An option that cannot be used; the message says why, for people."""
+
+
+def _named(known: Mapping[str, Entry], name: str, what: str) -> Entry:
+    """Return the fault or variation of a name. Raise _Unusable for an unknown one."""
+    if name not in known:
+        near = difflib.get_close_matches(name, list(known), n=1)
+        did_you_mean = f" Did you mean {near[0]}?" if near else ""
+        raise _Unusable(f"no {what} is called {name!r}.{did_you_mean} --list-faults names all")
+    return known[name]
+
+
+def _settings(broken: Sequence[faults.Fault]) -> dict[str, Any]:
+    """Return the settings of several faults together. Raise _Unusable where two of them exclude each other."""
+    settings: dict[str, Any] = {}
+    owner: dict[str, str] = {}
+    for fault in broken:
+        for name, value in fault.settings.items():
+            if settings.setdefault(name, value) != value:
+                raise _Unusable(f"the faults {owner[name]} and {fault.name} exclude each other: both set {name}")
+            owner[name] = fault.name
+    return settings
+
+
+def _sandbox(options: argparse.Namespace) -> Sandbox:
+    """Return what is to stand around the API. Raise _Unusable where a file cannot be used."""
+    try:
+        description = None
+        if options.openapi is not None:
+            description = json.loads(Path(options.openapi).read_text(encoding="utf-8"))
+            if not isinstance(description, dict):
+                raise ValueError("it holds no JSON object")
+        har = HarLog(Path(options.har)) if options.har is not None else None
+    except OSError as problem:
+        raise _Unusable(f"{problem.filename}: {problem.strerror}") from None
+    except ValueError as problem:
+        raise _Unusable(f"{options.openapi} is no OpenAPI description as JSON: {problem}") from None
+    return Sandbox(tuple(options.cors), sys.stderr if options.log else None, har, description)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
 import time
 from dataclasses import dataclass
@@ -74,19 +75,22 @@ def org_id(storage: Storage, name: str) -> str:
 
 
 def issue_keys(storage: Storage) -> dict[str, str]:
-    """Issue new keys of every kind, by their environment name. Keys of earlier starts stay valid."""
+    """Return a key of every kind, by its environment name. A kept database has the same ones at every start."""
     issued: dict[str, str] = {}
     with storage.transaction():
+        secret = key_secret(storage)
         for name, spec in KEYS.items():
-            issued[name] = "mk_" + secrets.token_urlsafe(24)
+            issued[name] = "mk_" + _derived(secret, name)[:32]
+            key_hash = hash_key(issued[name])
+            storage.execute("DELETE FROM api_keys WHERE key_hash = ?", (key_hash,))
             storage.insert(
                 "api_keys",
                 {
-                    "key_hash": hash_key(issued[name]),
-                    "key_id": "key_" + secrets.token_hex(8),
+                    "key_hash": key_hash,
+                    "key_id": "key_" + _derived(secret, f"key {name}")[:16],
                     "org_id": None if spec.org is None else org_id(storage, spec.org),
                     "principal_type": spec.principal_type,
-                    "user_id": "sa_" + secrets.token_hex(8),
+                    "user_id": "sa_" + _derived(secret, f"account {name}")[:16],
                     "scopes": " ".join(spec.scopes),
                     "active": 1,
                     "disabled": int(spec.disabled),
@@ -94,6 +98,16 @@ def issue_keys(storage: Storage) -> dict[str, str]:
                 },
             )
     return issued
+
+
+def key_secret(storage: Storage) -> bytes:
+    """Return what the keys of a database are derived from; made once, so that a kept database keeps its keys."""
+    storage.execute("INSERT OR IGNORE INTO meta (name, value) VALUES ('key_secret', ?)", (secrets.token_hex(32),))
+    return bytes.fromhex(storage.scalar("SELECT value FROM meta WHERE name = 'key_secret'"))
+
+
+def _derived(secret: bytes, name: str) -> str:
+    return hmac.new(secret, name.encode(), hashlib.sha256).hexdigest()
 
 
 def bearer_token(header: str | None) -> str:

@@ -135,7 +135,12 @@ async def serve(
         database.close()
 
 
-def serve_until_signal(settings: Settings, bound: socket.socket, on_start: Callable[[Address], None]) -> None:
+def serve_until_signal(
+    settings: Settings,
+    bound: socket.socket,
+    on_start: Callable[[Address], None],
+    application_factory: ApplicationFactory = Application,
+) -> None:
     """Serve in the main thread until SIGTERM or SIGINT."""
 
     async def main() -> None:
@@ -143,7 +148,7 @@ def serve_until_signal(settings: Settings, bound: socket.socket, on_start: Calla
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
-        await serve(settings, bound, on_start, stopping)
+        await serve(settings, bound, on_start, stopping, application_factory)
 
     asyncio.run(main())
 

@@ -25,12 +25,15 @@ environment:
   MESHI_KEY               a key with partner:read and partner:write; never give a key on the command line
   {roles}
                           further keys, each for some requirements (docs/targets.md)
+  MESHI_ALLOWED_HOSTS     where it is set: the hosts that may get keys, beside staging and production
   HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE, REQUESTS_CA_BUNDLE
                           the way to the target
 
-Options of pytest work too (-n 4 with pytest-xdist, -k, -x, -v, --junitxml): pytest --help lists them.
+Options of pytest work too (-n 4 with pytest-xdist, -k, -x, -v, --junitxml): pytest --help lists them. -p NAME loads a
+further plugin of pytest; what is merely installed takes no part.
 Exit codes: 0 nothing documented fails, 1 something does, 2 interrupted, 3 the suite or the target broke down,
-4 it could not start, 5 nothing was judged, 6 the gate (--fail-on, --waivers).
+4 it could not start, 5 nothing was judged, 6 the gate (--fail-on, --waivers),
+7 the target kept documented requirements from being judged (--allow-undecided).
 """
 
 

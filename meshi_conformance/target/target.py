@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -16,6 +17,8 @@ from .targets_file import HOSTED, Entry
 
 CURRENT_BASE = "/api/v0/partner"
 LEGACY_BASE = "/v0/partner"
+ALLOWED_HOSTS = "MESHI_ALLOWED_HOSTS"
+"""Where this variable is set, keys go to the hosts that it names and to the documented ones, and to no other."""
 PRODUCTION_HOST = urlsplit(HOSTED["production"]).hostname
 
 
@@ -113,8 +116,8 @@ def resolve(
     """Return the server that was asked for; None means the embedded reference.
 
     `name` is `reference`, `staging`, `production`, the name of an entry of the targets file, or a URL; without
-    it MESHI_BASE decides. Raise UsageError for any other name, an empty one among them, for a target
-    whose key is not in the environment, and for a proxy or certificate that cannot be used.
+    it MESHI_BASE decides. Raises UsageError for a name that is none of these, an empty one among them, for a target
+    whose key is not in the environment or whose host may not get it, and for a proxy or a certificate that is unusable.
     """
     chosen = name if name is not None else environment.get("MESHI_BASE", "reference")
     if not chosen.strip():
@@ -129,6 +132,7 @@ def resolve(
     entry = known.get(chosen) or Entry("", chosen)
     base = entry.base.rstrip("/")
     _check_base(base, chosen, sorted(known))
+    _check_host(base, environment.get(ALLOWED_HOSTS))
     is_production = (urlsplit(base).hostname or "").rstrip(".") == PRODUCTION_HOST
     hosted = next((one for one, url in HOSTED.items() if url == base), base)
     keys = {role: environment[variable] for role, variable in entry.variables.items() if environment.get(variable)}
@@ -220,6 +224,19 @@ def _check_base(base: str, chosen: str, known: Sequence[str]) -> None:
         raise UsageError(
             f"The target's URL must be a plain base such as {HOSTED['staging']}: no user, query or fragment. "
             "Keys are read from the environment."
+        )
+
+
+def _check_host(base: str, allowed: str | None) -> None:
+    """Raise UsageError for a host that is to get no keys; `allowed` are the hosts that may, beside the hosted ones."""
+    if allowed is None:
+        return
+    host = (urlsplit(base).hostname or "").rstrip(".")
+    hosted = [urlsplit(url).hostname for url in HOSTED.values()]
+    if host not in hosted and host not in re.split(r"[\s,]+", allowed.lower()):
+        raise UsageError(
+            f"The host {host} is not one of those that {ALLOWED_HOSTS} lets have the keys, so nothing was sent. Add it "
+            "there, separated by blanks, or name staging or production."
         )
 
 

@@ -122,7 +122,28 @@ def test_a_github_workflow_is_safe_to_copy(file: Path) -> None:
         assert "${{" not in step.get("run", ""), "what comes from outside reaches a shell as a variable"
     with_keys = [step for step in steps(file) if "MESHI_KEY" in step.get("env", {})]
     assert len(with_keys) == 1, "keys reach the step that needs them and no other"
-    assert {name for name in with_keys[0]["env"] if name.startswith("MESHI_")} == KEYS
+    assert {name for name in with_keys[0]["env"] if name.startswith("MESHI_")} == {*KEYS, "MESHI_ALLOWED_HOSTS"}
+    for job in document["jobs"].values():
+        assert job["environment"] == "conformance", "an environment says who may use its keys"
+
+
+@pytest.mark.parametrize("file", GITHUB, ids=names(GITHUB))
+def test_a_github_workflow_keeps_the_report_whatever_ends_it(file: Path) -> None:
+    document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    (job,) = document["jobs"].values()
+    (judging,) = (step for step in job["steps"] if "meshi-conformance run" in step.get("run", ""))
+    (keeping,) = (step for step in job["steps"] if "upload-artifact" in step.get("uses", ""))
+    assert judging["timeout-minutes"] < job["timeout-minutes"]
+    assert keeping["if"] == "${{ always() }}"
+    assert keeping["with"]["path"].split() == ["report", "!report/spool"]
+
+
+@pytest.mark.parametrize("file", GITLAB, ids=names(GITLAB))
+def test_a_gitlab_job_keeps_the_report_whatever_ends_it(file: Path) -> None:
+    ((_, job),) = yaml.safe_load(file.read_text(encoding="utf-8")).items()
+    assert job["environment"]["name"] == "conformance"
+    assert "RUNNER_SCRIPT_TIMEOUT" in job["variables"]
+    assert job["artifacts"]["exclude"] == ["report/spool/**/*"]
 
 
 @pytest.mark.parametrize("file", [*GITHUB, *GITLAB], ids=names([*GITHUB, *GITLAB]))
@@ -130,6 +151,8 @@ def test_a_file_runs_the_suite_and_keeps_its_report(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
     assert "meshi-conformance run --target" in text
     assert "report/summary.md" in text
+    assert "lock-runtime.txt" in text
+    assert "lock.txt" not in text, "a gate needs no developers' tools"
     assert ("meshi-conformance diff" in text) == file.name.startswith("nightly")
     if file in GITLAB:
         assert "junit: report/junit.xml" in text

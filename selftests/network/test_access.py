@@ -209,3 +209,25 @@ def test_a_header_without_a_value_that_can_be_sent_stops_the_run(value: str) -> 
     with pytest.raises(UsageError, match="GATE") as problem:
         access(FAR, {"GATE": value}, headers={"X-Gate": "GATE"})
     assert not value or value not in str(problem.value)
+
+
+@pytest.mark.parametrize(
+    ("base", "allowed", "is_allowed"),
+    [
+        ("https://partner.example.com/api/v0/partner", None, True),
+        ("https://partner.example.com/api/v0/partner", "other.example PARTNER.example.com", True),
+        ("https://partner.example.com/api/v0/partner", "other.example,partner.example.com", True),
+        ("https://partner.example.com/api/v0/partner", "", False),
+        ("https://partner.example.com/api/v0/partner", "example.com", False),
+        ("https://partner.example.com.other.example/", "partner.example.com", False),
+        ("staging", "", True),
+        ("production", "", True),
+    ],
+)
+def test_keys_go_to_allowed_hosts_alone(base: str, allowed: str | None, is_allowed: bool) -> None:
+    environment = {"MESHI_KEY": "k"} if allowed is None else {"MESHI_KEY": "k", "MESHI_ALLOWED_HOSTS": allowed}
+    if is_allowed:
+        assert resolve(base, environment, frozenset()) is not None
+    else:
+        with pytest.raises(UsageError, match="MESHI_ALLOWED_HOSTS lets have the keys, so nothing was sent"):
+            resolve(base, environment, frozenset())
