@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import difflib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from . import __version__
 from .commands import NAMES, command
+from .commands.completion import complete
 from .errors import UsageError
 from .plugin.output import Output, open_streams
 from .verdicts.gate import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE
 
 
 class _Parser(argparse.ArgumentParser):
-    """Ends with the exit code of a usage error."""
+    """Ends with the exit code of a usage error, and names what was meant."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(EXIT_USAGE, f"{self.prog}: {message}\n{self.format_usage()}")
+        self.exit(EXIT_USAGE, f"{self.prog}: {message}{_near(message)}\n{self.format_usage()}")
+
+
+def _near(message: str) -> str:
+    """The command that an unknown one looks like, as a question."""
+    word = re.search(r"argument COMMAND: invalid choice: '([^']*)'", message)
+    near = difflib.get_close_matches(word.group(1), NAMES, n=1) if word else []
+    return f". Did you mean {near[0]}?" if near else ""
 
 
 def parser(names: Sequence[str] = NAMES) -> argparse.ArgumentParser:
@@ -49,6 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
         print("meshi-conformance: start Python without -O, and unset PYTHONOPTIMIZE.", file=sys.stderr)
         return EXIT_USAGE
     open_streams()
+    if "_ARGCOMPLETE" in os.environ:
+        complete(parser())
     try:
         named = words[:1] if words[:1] and words[0] in NAMES else NAMES
         if len(named) == 1 and not hasattr(command(named[0]), "options"):

@@ -11,8 +11,10 @@ from types import ModuleType
 
 NAMES = (
     "run",
+    "doctor",
     "client",
     "serve",
+    "completion",
     "explain",
     "diff",
     "trend",

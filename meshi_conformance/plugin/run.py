@@ -21,15 +21,15 @@ from ..exchanges.spool import Spool
 from ..report import comparison, results, write_all
 from ..report.folder import NoRoom, ReportFolder, new_folder, open_folder, refuse_foreign
 from ..report.text import visible
-from ..target import targets_file
 from ..target.keys import KEY_VARIABLES
 from ..target.reference_process import Embedded
-from ..target.target import Preflight, Target, resolve, restricted
+from ..target.target import Preflight, Target
 from ..verdicts import gate, waivers
 from ..verdicts.verdicts import Judgement
 from ..vocabulary import Verdict
 from . import surroundings
 from .anywhere import launched
+from .chosen_target import chosen_target
 from .cross_check import Count
 from .judging import verdict_of
 from .options import unknown_marker, unusable
@@ -160,23 +160,9 @@ class Controller:
                 reporter.write_line(visible(line), **markup)
 
     def _find_target(self) -> Target:
-        option = self.config.option
-        capabilities = {name for name, on in (("large", option.large), ("rate_limit", option.rate_limit_probe)) if on}
-        entries = targets_file.load(Path(option.targets_file) if option.targets_file else None)
-        found = resolve(option.target, os.environ, frozenset(capabilities), entries)
-        if found is not None:
-            self._say(line for line in targets_file.redefined(entries) if f" {found.name} " in line)
-        if found is None:
-            self._embedded = Embedded()
-            found = self._embedded.target()
-        return restricted(
-            found,
-            read_only=option.read_only,
-            allow_writes=option.allow_writes,
-            rate=option.rate,
-            most_requests=option.max_requests,
-            most_created=option.max_created,
-        )
+        target, self._embedded, notes = chosen_target(self.config.option)
+        self._say(notes)
+        return target
 
     def session(self) -> RunSession:
         """Make the tools of the tests, where they run in this process."""
