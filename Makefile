@@ -10,7 +10,8 @@
 #   make bench         where the time of a run goes, against bare httpx (reports/bench.json)
 #   make bench-peers   what other tools find on the same servers (docs/benchmarks.md; needs Node.js and Java)
 #   make realworld     nginx, HAProxy and two mocks in front or in place of the reference (needs them and Node.js)
-#   make docs         the documentation site, with a page for every requirement (build/site)
+#   make docs          the documentation site, with a page for every requirement (build/site)
+#   make check-wheel   the wheel in an empty environment, through every command of its help
 #   make mutation      every small change of the judge's own parts against its unit tests
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -135,6 +136,11 @@ $(SITE_READY): docs_site/mkdocs.lock.txt
 docs: $(READY) $(SITE_READY)
 	$(BIN)/python -m docs_site build/pages
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet --config-file docs_site/mkdocs.yml
+
+# The wheel in an empty environment, through every command of its help in an empty folder; needs a package index.
+.PHONY: check-wheel
+check-wheel: $(READY)
+	$(BIN)/python ci/check_wheel.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

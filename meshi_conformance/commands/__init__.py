@@ -20,6 +20,7 @@ NAMES = (
     "trend",
     "compare",
     "merge",
+    "annotate",
     "judge",
     "proxy",
     "catalogue",

@@ -13,7 +13,9 @@ import pytest
 import yaml
 from filelock import FileLock
 
+from meshi_conformance.commands import annotate
 from meshi_conformance.target.keys import KEY_VARIABLES
+from meshi_conformance.vocabulary import Level, Verdict
 
 ROOT = Path(__file__).parents[2]
 LINT = ROOT / "ci" / "lint"
@@ -115,7 +117,8 @@ def steps(file: Path) -> list[dict[str, Any]]:
 def test_a_github_workflow_is_safe_to_copy(file: Path) -> None:
     document = yaml.safe_load(file.read_text(encoding="utf-8"))
     assert document["permissions"]["contents"] == "read"
-    assert "write" not in document["permissions"].values()
+    writes = {name for name, level in document["permissions"].items() if level == "write"}
+    assert writes == ({"pull-requests"} if file.name == "comment.yml" else set())
     assert document["concurrency"]["cancel-in-progress"] is False
     for step in steps(file):
         assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step.get("uses", "actions/x@" + "0" * 40))
@@ -159,11 +162,55 @@ def test_a_file_runs_the_suite_and_keeps_its_report(file: Path) -> None:
         assert "when: always" in text
 
 
+def test_the_action_is_whole_and_takes_no_key() -> None:
+    file = ROOT / "action.yml"
+    assert fits_schema(file, "github-actions") == (True, "ok -- validation done\n")
+    action = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert not [name for name in action["inputs"] if "key" in name]
+    for name, output in action["outputs"].items():
+        assert output["value"] == f"${{{{ steps.tell.outputs.{name} }}}}"
+    assert set(action["outputs"]) <= outputs_of_annotate()
+    for step in action["runs"]["steps"]:
+        assert "${{" not in step.get("run", ""), "what comes from outside reaches a shell as a variable"
+
+
+def outputs_of_annotate() -> set[str]:
+    """The names that `annotate --output` writes."""
+    counts = {level: dict.fromkeys(Verdict, 0) for level in Level}
+    document = {"outcome": "conformant", "gate": {"exit_code": 0}, "counts": counts}
+    return set(annotate.outputs(document, Path("report")))
+
+
+def test_the_gitlab_component_is_whole(tmp_path: Path) -> None:
+    text = (ROOT / "templates" / "conformance.yml").read_text(encoding="utf-8")
+    spec, jobs = yaml.safe_load_all(text)
+    inputs = set(re.findall(r"\$\[\[ inputs\.(\w+) \]\]", text))
+    assert inputs == set(spec["spec"]["inputs"])
+    (tmp_path / "jobs.yml").write_text(yaml.safe_dump(jobs), encoding="utf-8")
+    assert fits_schema(tmp_path / "jobs.yml", "gitlab-ci") == (True, "ok -- validation done\n")
+    assert jobs["conformance"]["artifacts"]["exclude"] == ["report/spool/**/*"]
+
+
+def test_the_container_has_all_it_copies_and_no_root() -> None:
+    lines = (ROOT / "Containerfile").read_text(encoding="utf-8").splitlines()
+    copied = [
+        name for line in lines if line.startswith("COPY ") and "--from" not in line for name in line.split()[1:-1]
+    ]
+    assert [name for name in copied if not (ROOT / name).exists()] == []
+    users = [line.split()[1] for line in lines if line.startswith("USER ")]
+    assert users
+    assert users[-1] not in ("root", "0")
+    digests = [line for line in lines if "@sha256:" in line and not line.startswith("#")]
+    assert all(re.search(r"@sha256:[0-9a-f]{64}\b", line) for line in digests)
+
+
 def scripts() -> list[tuple[str, str]]:
     """Every shell script in the files, with the name of its place."""
     found = [
         (f"{file.name}: {step.get('name')}", step["run"]) for file in GITHUB for step in steps(file) if "run" in step
     ]
+    action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+    found += [(f"action.yml: {step['name']}", step["run"]) for step in action["runs"]["steps"] if "run" in step]
     for file in GITLAB:
         for job in yaml.safe_load(file.read_text(encoding="utf-8")).values():
             for part in ("before_script", "script", "after_script"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -17,6 +18,11 @@ import pytest
 from meshi_conformance.contract import contract
 
 ROOT = Path(__file__).parents[2]
+_found = importlib.util.spec_from_file_location("check_wheel", ROOT / "ci" / "check_wheel.py")
+assert _found is not None
+assert _found.loader is not None
+check_wheel = importlib.util.module_from_spec(_found)
+_found.loader.exec_module(check_wheel)
 ENVIRONMENT = {
     name: value for name, value in os.environ.items() if not name.startswith(("MESHI_", "PYTEST_", "PYTHON"))
 }
@@ -74,6 +80,19 @@ def test_the_wheel_carries_suite_contract_and_reference(wheel: Path) -> None:
     assert not [
         name for name in held if "__pycache__" in name or "node_modules" in name or name.startswith("selftests")
     ]
+
+
+def test_the_wheel_is_small_and_says_what_it_is(wheel: Path) -> None:
+    assert wheel.stat().st_size < check_wheel.MOST_BYTES
+    with zipfile.ZipFile(wheel) as held:
+        (name,) = (one for one in held.namelist() if one.endswith(".dist-info/METADATA"))
+        metadata = held.read(name).decode()
+    for line in ("Requires-Python: >=3.11", "Framework :: Pytest", "Description-Content-Type: text/markdown"):
+        assert line in metadata
+
+
+def test_every_command_of_the_help_works_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
+    assert check_wheel.walk([str(installed)], tmp_path) == []
 
 
 def test_an_installed_suite_finds_its_own_files(installed: Path, tmp_path: Path) -> None:
