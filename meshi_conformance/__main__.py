@@ -27,7 +27,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _near(message: str) -> str:
-    """The command that an unknown one looks like, as a question."""
+    """Ask for the command that an unknown one looks like; the text is empty where none does."""
     word = re.search(r"argument COMMAND: invalid choice: '([^']*)'", message)
     near = difflib.get_close_matches(word.group(1), NAMES, n=1) if word else []
     return f". Did you mean {near[0]}?" if near else ""

@@ -189,7 +189,7 @@ def _keep(kept: bytearray, more: bytes, most: int) -> None:
 
 
 def _allowed(scope: Scope, origins: Sequence[str]) -> list[tuple[bytes, bytes]]:
-    """The headers of an answer that a browser may hand to the script that asked; none where its origin is not named."""
+    """Return the headers that let a browser hand an answer to the script that asked; none for an unnamed origin."""
     origin = _header(scope, b"origin") if origins else ""
     if not origin or not ("*" in origins or origin in origins):
         return []
@@ -201,7 +201,7 @@ def _allowed(scope: Scope, origins: Sequence[str]) -> list[tuple[bytes, bytes]]:
 
 
 def _host(header: str) -> str:
-    """The host of a Host header, without port and brackets."""
+    """Return the host of a Host header, without port and brackets."""
     return header.partition("]")[0].lstrip("[") if header.startswith("[") else header.partition(":")[0]
 
 

@@ -70,7 +70,7 @@ def outputs(document: Mapping[str, Any], report: Path) -> dict[str, str]:
 
 
 def _command(kind: str, title: str, text: str) -> str:
-    """A command of a workflow; what a server said stands escaped in it, so that it ends where it is meant to."""
+    """Write a command of a workflow, with what a server said escaped, so that it ends where it is meant to."""
     data = one_line(text, LONGEST).replace("%", "%25")
     name = one_line(title, 100).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
     return f"::{kind} title={name}::{data}"

@@ -89,7 +89,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _way(target: Target) -> Iterator[str]:
-    """The way to the target, as the environment and the targets file say it."""
+    """Tell the way to the target, as the environment and the targets file say it."""
     access = target.access
     yield f"proxy     {access.proxy_name if access.proxy else 'none'}"
     if target.base.startswith("https:"):
@@ -103,7 +103,7 @@ def _way(target: Target) -> Iterator[str]:
 
 
 def _looks(target: Target, contract: Contract, redaction: Redaction) -> Iterator[str]:
-    """What reads show: each key's scopes, the clock, the time of an answer."""
+    """Tell what reads show: each key's scopes, the clock, the time of an answer."""
     recorder = Recorder(contract, redaction, None, "doctor")
     transport = Transport(replace(target, read_only=True), contract, recorder, "doctor", watches_keys=False)
     try:

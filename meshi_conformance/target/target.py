@@ -116,7 +116,7 @@ def resolve(
     """Return the server that was asked for; None means the embedded reference.
 
     `name` is `reference`, `staging`, `production`, the name of an entry of the targets file, or a URL; without
-    it MESHI_BASE decides. Raises UsageError for a name that is none of these, an empty one among them, for a target
+    it MESHI_BASE decides. Raise UsageError for any other name, an empty one among them, for a target
     whose key is not in the environment or whose host may not get it, and for a proxy or a certificate that is unusable.
     """
     chosen = name if name is not None else environment.get("MESHI_BASE", "reference")
