@@ -19,7 +19,7 @@ from ..client.api import Api
 from ..client.transport import Transport
 from ..contract import contract as contracts
 from ..contract.contract import Contract
-from ..errors import MissingMember, TransportTrouble, Unreadable, UsageError
+from ..errors import MissingMember, NotAJsonObject, TransportTrouble, UsageError
 from ..exchanges.exchange import Exchange
 from ..exchanges.recorder import Recorder
 from ..exchanges.redaction import Redaction
@@ -133,7 +133,7 @@ def _account(api: Api, role: str) -> str:
         return f"{answer.status} {answer.code or 'without a code'}"
     try:
         scopes = answer.json.get("scopes")
-    except (MissingMember, Unreadable):
+    except (MissingMember, NotAJsonObject):
         return f"{answer.status}, and no JSON object"
     listed = ", ".join(str(one) for one in scopes) if isinstance(scopes, list) else "not listed"
     return f"{answer.status}, org {answer.json.get('org_id')}, scopes {listed}"
