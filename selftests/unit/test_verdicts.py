@@ -13,8 +13,10 @@ from meshi_conformance.verdicts.verdicts import (
     Judgement,
     RequirementVerdict,
     causes,
+    is_deselected,
     judge,
     outcome,
+    outcome_of,
     violation_reason,
 )
 from meshi_conformance.vocabulary import CauseClass, Level, Outcome, Verdict, worst
@@ -121,6 +123,61 @@ def test_a_requirement_that_was_not_selected_says_so() -> None:
     assert DESELECTED == "deselected by --requirements"
 
 
+@pytest.mark.parametrize(
+    ("reason", "left_out"),
+    [
+        (DESELECTED, True),
+        ("deselected by -m 'not slow'", True),
+        ("no test of it ran", False),
+        ("its test was deselected by mistake", False),
+        ("", False),
+    ],
+)
+def test_what_somebody_left_out_is_told_from_what_merely_did_not_run(reason: str, left_out: bool) -> None:
+    assert is_deselected(reason) is left_out
+
+
+NOT_SHOWN = {"a.b": ("no page of listEvents held a row", CauseClass.ABSENT)}
+
+
+def test_what_no_exchange_showed_is_open_although_its_test_passed() -> None:
+    found = judge([requirement(), requirement("a.c")], [said("pass"), said("pass", "a.c")], [], None, NOT_SHOWN)
+    assert [(one.verdict, one.reason, one.cause, one.cause_class) for one in found] == [
+        ("inconclusive", "no page of listEvents held a row", "no page of listEvents held a row", CauseClass.ABSENT),
+        ("pass", "", "", None),
+    ]
+    for nothing in (None, {}):
+        assert judge([requirement()], [said("pass")], [], None, nothing)[0].verdict == "pass"
+
+
+@pytest.mark.parametrize("verdict", ["fail", "inconclusive", "not_run"])
+def test_what_no_exchange_showed_hides_no_failure_and_no_other_reason(verdict: str) -> None:
+    found = judge([requirement()], [said(verdict, cause="its own")], [], None, NOT_SHOWN)[0]
+    assert (found.verdict, found.reason, found.cause) == (verdict, "because", "its own")
+
+
+@pytest.mark.parametrize(
+    ("level", "cause_class", "undecided"),
+    [
+        ("documented", CauseClass.CREDENTIALS, True),
+        ("documented", CauseClass.TRANSPORT, True),
+        ("documented", CauseClass.SETUP, True),
+        ("documented", CauseClass.DEADLINE, True),
+        ("documented", CauseClass.SUITE, False),
+        ("documented", CauseClass.LIMIT, False),
+        ("documented", CauseClass.ABSENT, False),
+        ("documented", None, False),
+        ("implied", CauseClass.TRANSPORT, False),
+        ("implied", None, False),
+    ],
+)
+def test_a_target_that_prevents_a_documented_judgement_leaves_it_undecided(
+    level: str, cause_class: CauseClass | None, undecided: bool
+) -> None:
+    found = RequirementVerdict(requirement(level=level), Verdict.INCONCLUSIVE, cause_class=cause_class)
+    assert found.is_undecided is undecided
+
+
 def test_a_requirement_that_no_test_spoke_of_says_so() -> None:
     for selected in (None, {}, {"another": "deselected"}, {"a.b": ""}):
         found = judge([requirement()], [], [], selected)[0]
@@ -133,7 +190,7 @@ def test_a_judgement_counts_more_than_the_reason_to_have_none() -> None:
 
 def test_what_is_not_said_is_empty() -> None:
     bare = Judgement("a.b", "t", Verdict.PASS)
-    assert (bare.reason, bare.cause, bare.cause_class, bare.exchanges) == ("", "", None, ())
+    assert (bare.reason, bare.cause, bare.cause_class, bare.exchanges, bare.exchange) == ("", "", None, (), "")
     verdict = RequirementVerdict(requirement(), Verdict.PASS)
     assert (verdict.reason, verdict.cause, verdict.cause_class) == ("", "", None)
     assert (verdict.judgements, verdict.violations) == ([], [])
@@ -168,6 +225,55 @@ def test_the_outcome_follows_from_documented_requirements(entries: list[tuple[st
     assert outcome(run(*entries), [])[0] == expected
 
 
+@pytest.mark.parametrize(
+    ("documented", "expected"),
+    [
+        ([(Verdict.INCONCLUSIVE, CauseClass.DEADLINE)], "undecided"),
+        ([(Verdict.PASS, None), (Verdict.INCONCLUSIVE, CauseClass.TRANSPORT)], "undecided"),
+        ([(Verdict.NOT_RUN, None), (Verdict.INCONCLUSIVE, CauseClass.SETUP)], "undecided"),
+        ([(Verdict.FAIL, None), (Verdict.INCONCLUSIVE, CauseClass.CREDENTIALS)], "nonconformant"),
+        ([(Verdict.INCONCLUSIVE, CauseClass.ABSENT)], "partial"),
+        ([(Verdict.INCONCLUSIVE, CauseClass.LIMIT)], "partial"),
+        ([(Verdict.NOT_RUN, CauseClass.SETUP)], "partial"),
+        ([(Verdict.WAIVED, CauseClass.TRANSPORT)], "conformant"),
+        ([(Verdict.PASS, CauseClass.TRANSPORT)], "conformant"),
+    ],
+)
+def test_only_an_open_verdict_that_the_target_caused_makes_a_run_undecided(
+    documented: list[tuple[Verdict, CauseClass | None]], expected: str
+) -> None:
+    assert outcome_of(documented) == expected
+
+
+def held_up(
+    name: str, reason: str = "", cause: str = "", kind: CauseClass | None = None, level: str = "documented"
+) -> RequirementVerdict:
+    return RequirementVerdict(requirement(name, level), Verdict.INCONCLUSIVE, reason, cause, kind)
+
+
+def test_the_sentence_on_an_undecided_run_counts_what_the_target_prevented_by_its_kind() -> None:
+    open_ones = [
+        held_up("a", kind=CauseClass.DEADLINE),
+        held_up("b", kind=CauseClass.TRANSPORT),
+        held_up("c", kind=CauseClass.TRANSPORT),
+        held_up("d", kind=CauseClass.ABSENT),
+        held_up("e", kind=CauseClass.TRANSPORT, level="implied"),
+    ]
+    assert outcome([*run(("documented", "pass")), *open_ones], []) == (
+        "undecided",
+        "No documented requirement failed, but the target kept 3 from being judged (2 transport, 1 deadline).",
+    )
+
+
+@pytest.mark.parametrize("level", ["documented", "implied"])
+def test_an_error_of_the_suite_makes_a_run_invalid_even_where_a_requirement_failed(level: str) -> None:
+    erred = held_up("a.erred", reason="KeyError: 'items'", kind=CauseClass.SUITE, level=level)
+    assert outcome([*run(("documented", "pass"), ("documented", "fail")), erred], []) == (
+        "invalid",
+        "The suite erred in judging a.erred: KeyError: 'items'",
+    )
+
+
 def test_a_problem_makes_the_run_invalid_whatever_was_found() -> None:
     assert outcome(run(("documented", "fail")), ["a worker died", "and more"]) == ("invalid", "a worker died")
     assert outcome(run(("documented", "pass")), ["a worker died"])[0] == "invalid"
@@ -192,16 +298,13 @@ def test_implied_requirements_alone_are_something_judged() -> None:
 
 
 def test_each_cause_is_named_once_with_all_that_it_holds_up() -> None:
-    def held_up(name: str, reason: str = "", cause: str = "", kind: CauseClass | None = None) -> RequirementVerdict:
-        return RequirementVerdict(requirement(name), Verdict.INCONCLUSIVE, reason, cause, kind)
-
     found = [
         held_up("z", "a long reason of its own"),
+        held_up("g", cause="createRun answered 500", kind=CauseClass.SETUP),
         held_up("a", "with details", "createEvent answered 500", CauseClass.SETUP),
         held_up("b", cause="a deadline passed", kind=CauseClass.DEADLINE),
         held_up("c", cause="createEvent answered 500", kind=CauseClass.SETUP),
         held_up("f", cause="createEvent answered 500", kind=CauseClass.TRANSPORT),
-        held_up("g", cause="createRun answered 500", kind=CauseClass.SETUP),
         RequirementVerdict(requirement("d"), Verdict.PASS, cause="none"),
         RequirementVerdict(requirement("e"), Verdict.NOT_RUN, cause="no key"),
     ]
