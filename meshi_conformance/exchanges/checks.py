@@ -44,8 +44,8 @@ def check(exchange: Exchange, contract: Contract) -> list[Violation]:
     Nothing for a request outside the 25 operations or below another base, whose answers the test that sends it judges,
     and nothing for a gateway's page in the API's place.
     """
-    operation = contract.operations.get(exchange.operation or "")
-    if operation is None or exchange.method != operation.method or exchange.other_base is not None:
+    operation = _judged_as(exchange, contract)
+    if operation is None:
         return []
     if exchange.no_answer is not None:
         return [Violation(f"server_errors.{operation.id}", f"the connection breaks: {exchange.no_answer}")]
@@ -91,8 +91,8 @@ def shown(exchange: Exchange, contract: Contract) -> Iterator[str]:
 
     A body that cannot be read shows nothing of what it should hold, and a page without a row nothing of rows.
     """
-    operation = contract.operations.get(exchange.operation or "")
-    if operation is None or exchange.method != operation.method or exchange.other_base is not None:
+    operation = _judged_as(exchange, contract)
+    if operation is None:
         return
     name = operation.id
     yield f"server_errors.{name}"
@@ -118,6 +118,14 @@ def shown(exchange: Exchange, contract: Contract) -> Iterator[str]:
         yield f"boundary.{name}"
         yield f"schema.{name}.{exchange.status}"
         yield f"shape.{name}.{exchange.status}"
+
+
+def _judged_as(exchange: Exchange, contract: Contract) -> Operation | None:
+    """Return the operation that an exchange is held to; None outside the 25 operations and below another base."""
+    operation = contract.operations.get(exchange.operation or "")
+    if operation is None or exchange.method != operation.method or exchange.other_base is not None:
+        return None
+    return operation
 
 
 def _content_type(exchange: Exchange, operation: Operation) -> Iterator[Violation]:

@@ -11,7 +11,13 @@ import pytest
 
 from meshi_conformance.contract.contract import load
 from meshi_conformance.exchanges import checks
-from meshi_conformance.exchanges.checks import check, retry_after_is_valid, retry_after_seconds
+from meshi_conformance.exchanges.checks import (
+    JUDGED_BY_EXCHANGES,
+    check,
+    retry_after_is_valid,
+    retry_after_seconds,
+    shown,
+)
 from meshi_conformance.exchanges.exchange import Exchange
 
 from .answers import CORRELATION, JSON, example, exchange, refusal
@@ -187,11 +193,30 @@ def test_a_refusal_whose_code_is_open_or_common_breaks_nothing(
     assert broken(refusal(operation, status, code, path=path)) == []
 
 
+def test_a_refusal_of_what_the_pages_leave_open_may_have_any_code() -> None:
+    one = refusal("createEvent", 400, "TITLE_IS_ODD")
+    assert broken(one) == ["codes.createEvent"]
+    one.any_code = True
+    assert broken(one) == []
+
+
 @pytest.mark.parametrize("status", [500, 501, 503, 599])
 def test_a_5xx_is_a_deviation(status: int) -> None:
     one = refusal("getEvent", status, "INTERNAL")
     assert broken(one) == ["server_errors.getEvent"]
     assert told(one) == [f"the answer is {status}"]
+
+
+def unanswered(how: str) -> Exchange:
+    one = exchange("getEvent", 0, raw=b"", headers=[])
+    one.no_answer = how
+    return one
+
+
+def test_a_connection_that_the_server_breaks_is_a_deviation_and_told_once() -> None:
+    one = unanswered("the server closed it after the request")
+    assert broken(one) == ["server_errors.getEvent"]
+    assert told(one) == ["the connection breaks: the server closed it after the request"]
 
 
 def test_a_4xx_is_no_5xx() -> None:
@@ -364,6 +389,48 @@ def test_a_uuid_beside_the_rows_of_a_page_is_not_noted() -> None:
     assert (broken(one), one.uuids) == ([], [("items[].internal", UUID)])
 
 
+REVIEWS = ["listAttendeeIdentity", "listEventReviews", "listReviews"]
+"""Lists whose rows the pages leave open."""
+
+
+@pytest.mark.parametrize("operation", REVIEWS)
+def test_a_uuid_in_a_row_whose_members_are_open_is_noted_unless_it_is_the_rows_own_name(operation: str) -> None:
+    row = {"id": UUID.replace("0", "1"), "subject": {"ref": [UUID]}}
+    one = exchange(operation, 200, {**example(operation, 200), "items": [row]})
+    check(one, CONTRACT)
+    assert one.uuids == [("items[].subject", UUID)]
+
+
+@pytest.mark.parametrize("operation", REVIEWS)
+@pytest.mark.parametrize("items", [None, 5, "text", {"a": {"b": UUID}}, [UUID], [[UUID]], [None]])
+def test_open_rows_that_are_no_rows_are_charged_and_stop_nothing(operation: str, items: Any) -> None:
+    one = exchange(operation, 200, {**example(operation, 200), "items": items})
+    assert [name.partition(".")[2] for name in broken(one)] == [f"{operation}.200"]
+    assert one.uuids == []
+
+
+@pytest.mark.parametrize("operation", REVIEWS)
+def test_a_page_of_open_rows_without_its_list_is_charged_and_stops_nothing(operation: str) -> None:
+    body = example(operation, 200)
+    del body["items"]
+    assert broken(exchange(operation, 200, body)) == [f"schema.{operation}.200"]
+
+
+def test_of_very_many_undocumented_members_the_first_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "MOST_DRIFT", 3)
+    one = exchange("getEvent", 200, {**example("getEvent", 200), **{f"x_{number}": 1 for number in range(9)}})
+    assert broken(one) == []
+    assert one.drift == ["x_0", "x_1", "x_2"]
+
+
+def test_of_very_many_uuids_the_first_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "MOST_UUIDS", 3)
+    many = {"x_1": [UUID] * 9, "x_2": UUID}
+    one = exchange("getEvent", 200, {**example("getEvent", 200), **many})
+    assert broken(one) == []
+    assert one.uuids == [("x_1", UUID)] * 3
+
+
 def test_a_correlation_header_that_stands_twice_has_to_say_the_same() -> None:
     body = example("getEvent", 200)
     header = ("x-correlation-id", body["correlation_id"])
@@ -372,8 +439,86 @@ def test_a_correlation_header_that_stands_twice_has_to_say_the_same() -> None:
     other = exchange("getEvent", 200, body, headers=[JSON, header, ("X-Correlation-Id", "gw-1")])
     assert broken(other) == ["correlation.getEvent"]
     assert told(other)[0].endswith(f"2 times: {body['correlation_id']!r}, 'gw-1'")
+    long = exchange("getEvent", 200, body, headers=[JSON, header, ("x-correlation-id", "g" * 500)])
+    assert told(long)[0].endswith(f", '{'g' * 80}'")
 
 
 def test_requests_outside_the_operations_are_left_to_their_tests() -> None:
     assert broken(exchange(None, 404, raw=b"nothing")) == []
     assert broken(exchange("getEvent", 200, raw=b"", method="HEAD")) == []
+
+
+def below(base: str) -> Exchange:
+    one = exchange("getEvent", 200, example("getEvent", 200))
+    one.other_base = base
+    return one
+
+
+HTML = [("content-type", "text/html")]
+ANY = ["server_errors.{}", "json.{}", "content_type.{}"]
+PAGE = {"next_cursor": None, "correlation_id": CORRELATION}
+
+
+@pytest.mark.parametrize(
+    ("one", "expected"),
+    [
+        (
+            exchange("getEvent", 200, example("getEvent", 200)),
+            [*ANY, "status.{}.200", "correlation.{}", "boundary.{}", "schema.{}.200", "shape.{}.200"],
+        ),
+        (
+            exchange("listEvents", 200, {"items": [{}], **PAGE}),
+            [*ANY, "status.{}.200", "correlation.{}", "boundary.{}", "schema.{}.200", "shape.{}.200"],
+        ),
+        (exchange("listEvents", 200, {"items": [], **PAGE}), [*ANY, "status.{}.200", "correlation.{}"]),
+        (exchange("listEvents", 200, PAGE), [*ANY, "status.{}.200", "correlation.{}"]),
+        (exchange("getEvent", 200, raw=b"<html>"), [*ANY, "status.{}.200"]),
+        (exchange("getEvent", 200, ["items"]), [*ANY, "status.{}.200"]),
+        (refusal("getEvent", 404, "EVENT_NOT_FOUND"), [*ANY, "correlation.{}", "envelope.{}", "codes.{}"]),
+        (exchange("getEvent", 404, {"message": "No."}), [*ANY, "correlation.{}", "envelope.{}"]),
+        (exchange("getEvent", 404, raw=b"no such page"), ANY),
+        (exchange("getEvent", 502, raw=b"<html>", headers=HTML), ["server_errors.{}"]),
+        (unanswered("the server closed it"), ["server_errors.{}"]),
+        (below("http://127.0.0.1:1/old"), []),
+        (exchange("getEvent", 200, example("getEvent", 200), method="HEAD"), []),
+        (exchange(None, 404, {"code": "NOT_FOUND"}), []),
+    ],
+    ids=[
+        "record",
+        "page with a row",
+        "page without a row",
+        "page without a list",
+        "success that is no JSON",
+        "success that is no object",
+        "refusal",
+        "refusal without a code",
+        "refusal that is no JSON",
+        "page of a gateway",
+        "no answer",
+        "another base",
+        "HEAD",
+        "no operation",
+    ],
+)
+def test_an_exchange_shows_what_could_be_read_off_it_and_nothing_more(one: Exchange, expected: list[str]) -> None:
+    # A requirement that counts as shown too early passes without a look; one that never does stays open for ever.
+    assert list(shown(one, CONTRACT)) == [name.format(one.operation) for name in expected]
+
+
+def test_what_exchanges_judge_is_what_documented_answers_show() -> None:
+    answers = [exchange(operation, status, example(operation, status)) for operation, status in ANSWERS]
+    answers += [exchange(one, 200, {**example(one, 200), "items": [{}]}) for one in REVIEWS]
+    answers += [
+        refusal(one.id, status, code)
+        for one in CONTRACT.operations.values()
+        for status, codes in one.errors.items()
+        for code in codes
+    ]
+    found = {name for one in answers for name in shown(one, CONTRACT)}
+    assert {name.partition(".")[0] for name in found} == JUDGED_BY_EXCHANGES
+    owed = {
+        name
+        for name in CONTRACT.requirements
+        if name.partition(".")[0] in JUDGED_BY_EXCHANGES and name.split(".")[1] in CONTRACT.operations
+    }
+    assert owed <= found

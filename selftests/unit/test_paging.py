@@ -60,6 +60,26 @@ def test_pages_that_show_the_same_rows_over_and_over_fail_the_walk() -> None:
     assert len(asked) == 3 + REPEATED_PAGES
 
 
+def pages_of(*items: list[dict[str, int]]) -> list[Exchange]:
+    """Pages with these rows, the last of which ends the list."""
+    last = len(items) - 1
+    return [
+        exchange("listEvents", 200, {"items": rows, "next_cursor": None if number == last else f"c{number}"})
+        for number, rows in enumerate(items)
+    ]
+
+
+def test_a_circle_is_a_circle_in_whatever_order_rows_name_their_members() -> None:
+    answers = iter(pages_of(*[[{"a": 1, "b": 2}], [{"b": 2, "a": 1}]] * 6))
+    with pytest.raises(AssertionError, match="10 pages repeat earlier ones"):
+        walk(lambda query: next(answers))
+
+
+def test_pages_without_rows_lead_on_to_the_rows_behind_them() -> None:
+    answers = iter(pages_of(*[[]] * 30, [{"n": 1}]))
+    assert rows(walk(lambda query: next(answers))) == [{"n": 1}]
+
+
 def test_a_few_pages_may_be_alike() -> None:
     alike = [exchange("listAttendeeIdentity", 200, {"items": [{"what": "seen"}], "next_cursor": n}) for n in "abcdefgh"]
     last = exchange("listAttendeeIdentity", 200, {"items": [{"what": "seen"}], "next_cursor": None})
