@@ -265,5 +265,5 @@ def test_files_of_windows_are_read(text: str, tmp_path: Path) -> None:
     file.write_bytes(f"{text}[targets.a]{end}base = 'https://a.example/api/v0/partner'{end}".encode())
     assert targets_file.load(file)["a"].base == "https://a.example/api/v0/partner"
     file.write_bytes("[targets.a]".encode("utf-16"))
-    with pytest.raises(UsageError, match="no valid TOML"):
+    with pytest.raises(UsageError, match="is not valid TOML"):
         targets_file.load(file)
