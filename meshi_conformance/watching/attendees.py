@@ -224,6 +224,8 @@ class Attendees(Rule):
         known = self.memory.attendees.get((seen.org or "", event_id, id))
         if known is None or settled(self.memory, seen.org or "", event_id, seen.trace) is None:
             return
+        if self.memory.events_of.get((seen.org or "", id)) != event_id:
+            return  # whether an attendee belongs to the org or to the event is open
         values, run_id, trace = known.imports[-1]
         ended = _ended(self.memory, seen.org or "", run_id)
         since = ended[1].ended + 1e-6 if ended else trace.began

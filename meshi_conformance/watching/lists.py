@@ -93,6 +93,8 @@ class Walk:
     last: Trace
     pages: int = 0
     empty: int = 0
+    rows: int = 0
+    """Rows of the last page."""
     last_row: dict[str, Any] | None = None
     seen: set[Hashable] = field(default_factory=set)
     repeated: bool = False
@@ -180,10 +182,25 @@ class Lists(Rule):
             self.tally.hold("lists.events.limit_range")
         if limit == 50 and more and not seen.query.get("cursor"):
             self._fifty.put(_key(seen), len(rows))
-        if more and not set(seen.query) - {"limit", "cursor"} and self.known(f"lists.{family}.full_page"):
-            self.judge(len(rows) >= limit, f"lists.{family}.full_page", seen, f"{message}, and more follow")
-            if limit == 100 and family == "attendees":
-                self.judge(len(rows) >= limit, "lists.attendees.largest_page", seen, f"{message}, and more follow")
+
+    def _full_page(self, seen: Observation, listing: Listing, rows: list[dict[str, Any]], walk: Walk) -> None:
+        """Judge the size of the page before this one: more rows did follow it, and not only a cursor."""
+        family, asked = listing.family, seen.argument("limit")
+        name = f"lists.{family}.full_page"
+        if not rows or asked is None or not re.fullmatch(r"[1-9][0-9]?|100", asked) or not self.known(name):
+            return
+        if set(seen.query) - {"limit", "cursor"}:
+            return
+        grows_behind = not listing.descending  # a new row may have come to stand behind a page that was the last one
+        if grows_behind and (
+            not self.memory.complete
+            or self.memory.changed(self._scope(seen, listing), walk.last.began, seen.trace.ended)
+        ):
+            return
+        message = f"the page before this one had {walk.rows} rows with limit={asked}"
+        self.judge(walk.rows >= int(asked), name, seen, message, walk.last)
+        if asked == "100" and family == "attendees":
+            self.judge(walk.rows >= 100, "lists.attendees.largest_page", seen, message, walk.last)
 
     def _ordered(self, seen: Observation, listing: Listing, rows: list[dict[str, Any]], walk: Walk | None) -> None:
         """Judge the order on a page; with a walk, that from its last row to the first of this page."""
@@ -217,6 +234,8 @@ class Lists(Rule):
         elif walk.pages:
             self._ordered(seen, listing, rows, walk)
             self._repeats(seen, listing, rows, walk)
+            self._full_page(seen, listing, rows, walk)
+        walk.rows = len(rows)
         before, walk.last, walk.pages = walk.last_row, seen.trace, walk.pages + 1
         walk.empty = 0 if rows else walk.empty + 1
         ranked = [row for row in rows if listing.rank(row) is not None]
