@@ -48,8 +48,10 @@ def write_large(file: Path, size: int) -> int:
             count += 1
             row = created(event(f"e-{count}"))
             request = event(f"e-{count}")
-            made = entry("createEvent", 201, row, request=request, at=count, correlation=f"made-{count}")
-            read = entry("getEvent", 200, row, path=f"/events/e-{count}", at=count + 0.5, correlation=f"read-{count}")
+            made = entry("createEvent", 201, row, request=request, at=count / 100, correlation=f"made-{count}")
+            read = entry(
+                "getEvent", 200, row, path=f"/events/e-{count}", at=count / 100 + 0.005, correlation=f"read-{count}"
+            )
             asset = {**read, "request": {"method": "GET", "url": "https://cdn.example.com/a.png", "headers": []}}
             asset["response"] = {"status": 200, "headers": [], "content": {"text": ASSET, "encoding": "base64"}}
             for one in (asset, made, asset, read):
