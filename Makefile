@@ -50,9 +50,9 @@ check: $(READY) lint
 	  selftests/unit selftests/balance
 	$(BIN)/python -m selftests.detection --changed --report-dir reports/check
 
-# Four workers on two cores: many self-tests wait for a server or a process of their own.
+# Two workers: with more, the tests that signal a run at a given moment come too late on two cores.
 selftest: $(READY) $(PROXY_READY)
-	$(BIN)/python -m pytest -c selftests/pytest.ini --rootdir=selftests --confcutdir=selftests -n 4 --dist loadfile \
+	$(BIN)/python -m pytest -c selftests/pytest.ini --rootdir=selftests --confcutdir=selftests -n 2 --dist loadfile \
 	  --durations 25 selftests
 
 # Generated tests: twenty seeds against every right server, and the faults that only they find.

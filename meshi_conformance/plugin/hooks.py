@@ -14,6 +14,7 @@ from textwrap import indent
 from typing import Any
 
 import pytest
+from _pytest._code.code import TracebackEntry
 from _pytest._io.saferepr import saferepr
 
 from ..contract import contract as contracts
@@ -283,6 +284,10 @@ class Suite:
         if self.controller is not None and report.failed:
             self.controller.uncollected.append(report.nodeid)
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        excinfo.traceback = excinfo.traceback.filter(_has_line)
+
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         if self.session is not None:
@@ -344,3 +349,11 @@ def run_session(request: pytest.FixtureRequest) -> RunSession:
 def judge() -> Judge:
     """Judge several requirements in one test."""
     return Judge()
+
+
+def _has_line(entry: TracebackEntry) -> bool:
+    """Return whether pytest can show an entry: a signal may come between two lines."""
+    try:
+        return entry.lineno >= 0
+    except TypeError:
+        return False
