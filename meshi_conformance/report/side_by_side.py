@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from markupsafe import Markup
-
 from ..vocabulary import Level, Verdict
 from .comparison import Document
-from .page_assets import asset, environment, source
+from .page_assets import scriptless_page
 from .text import gist
 from .trends import SIGNS
 
@@ -74,16 +72,10 @@ def _cell(row: dict[str, Any] | None, column: dict[str, Any]) -> dict[str, Any]:
 
 def page(shown: dict[str, Any]) -> str:
     """Return the page as HTML text."""
-    style = asset("trend.css")
-    return (
-        environment()
-        .get_template("side_by_side.html.j2")
-        .render(
-            policy=f"default-src 'none'; style-src {source(style)}; base-uri 'none'; form-action 'none'",
-            style=Markup(style),
-            verdicts=(Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_RUN, Verdict.WAIVED),
-            signs=SIGNS,
-            levels=tuple(Level),
-            **shown,
-        )
+    return scriptless_page(
+        "side_by_side.html.j2",
+        verdicts=(Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_RUN, Verdict.WAIVED),
+        signs=SIGNS,
+        levels=tuple(Level),
+        **shown,
     )

@@ -13,13 +13,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from markupsafe import Markup
-
 from ..errors import UsageError
 from ..vocabulary import Level, Outcome, Verdict
 from . import comparison as history
 from .comparison import Document
-from .page_assets import asset, environment, source
+from .page_assets import scriptless_page
 
 STACKED = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_RUN, Verdict.WAIVED)
 """The verdicts of a column from top to bottom."""
@@ -210,20 +208,14 @@ def _latency(documents: Sequence[Document]) -> list[dict[str, Any]]:
 
 def page(targets: Sequence[dict[str, Any]], refused: Sequence[str]) -> str:
     """Write the page as HTML text."""
-    style = asset("trend.css")
-    return (
-        environment()
-        .get_template("trend.html.j2")
-        .render(
-            policy=f"default-src 'none'; style-src {source(style)}; base-uri 'none'; form-action 'none'",
-            style=Markup(style),
-            verdicts=STACKED,
-            counted=(Verdict.PASS, *STACKED),
-            outcomes=Outcome,
-            signs=SIGNS,
-            most=HISTORIES,
-            column=COLUMN,
-            targets=targets,
-            refused=refused,
-        )
+    return scriptless_page(
+        "trend.html.j2",
+        verdicts=STACKED,
+        counted=(Verdict.PASS, *STACKED),
+        outcomes=Outcome,
+        signs=SIGNS,
+        most=HISTORIES,
+        column=COLUMN,
+        targets=targets,
+        refused=refused,
     )
