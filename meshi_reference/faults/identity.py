@@ -195,21 +195,13 @@ for _name, _member, _suffix, _sentence, _value in DECIDED:
 def close_on_refusal(patch: Patch, operation: str, codes: tuple[str, ...], decision: str) -> None:
     """Close the review first and check the request afterwards."""
 
-    def make(inner: Handler) -> Handler:
-        async def handler(call: Call) -> Response:
-            try:
-                return await inner(call)
-            except ApiError as error:
-                if error.code in codes:
-                    call.services.storage.execute(
-                        "UPDATE reviews SET status = 'resolved', decision = ? WHERE review_id = ?",
-                        (decision, call.params["review_id"]),
-                    )
-                raise
+    def close(call: Call) -> None:
+        call.services.storage.execute(
+            "UPDATE reviews SET status = 'resolved', decision = ? WHERE review_id = ?",
+            (decision, call.params["review_id"]),
+        )
 
-        return handler
-
-    operations.handle(patch, operation, make)
+    changes.after_refusal(patch, operation, codes, close)
 
 
 def decide_anew(patch: Patch) -> None:

@@ -172,10 +172,7 @@ for _suffix, _sentence, _change in (
 ):
 
     def _metadata(patch: Patch, change: Callable[[JsonObject], JsonObject] = _change) -> None:
-        def shown(body: JsonObject, row: Any) -> None:
-            body["snapshot_metadata"] = deep(change, body["snapshot_metadata"])
-
-        changes.shown(patch, runs, "serialize_run", shown)
+        changes.shown(patch, runs, "serialize_run", changes.member("snapshot_metadata", partial(deep, change)))
 
     fault(
         f"runs.metadata.{_suffix}",
@@ -192,16 +189,7 @@ for _suffix, _sentence, _change in (
     also=["id_map.*", "limits.getIdMapping.*"],
 )
 def small_letters(patch: Patch) -> None:
-    def make(inner: Handler) -> Handler:
-        async def handler(call: Call) -> Response:
-            answer = await inner(call)
-            if answer.body is not None:
-                answer.body["partner_id"] = answer.body["partner_id"].lower()
-            return answer
-
-        return handler
-
-    operations.handle(patch, "getIdMapping", make)
+    changes.answered_member(patch, "getIdMapping", "partner_id", str.lower)
 
 
 @fault(

@@ -19,23 +19,6 @@ from ..services import Call, Services
 from .registry import fault
 
 
-def keeping(operation: str, keep: Callable[[Call], None], codes: tuple[str, ...], patch: Patch) -> None:
-    """Store what an operation refuses with one of the codes."""
-
-    def make(inner: Handler) -> Handler:
-        async def handler(call: Call) -> Response:
-            try:
-                return await inner(call)
-            except ApiError as error:
-                if error.code in codes:
-                    keep(call)
-                raise
-
-        return handler
-
-    operations.handle(patch, operation, make)
-
-
 def keep_event(call: Call) -> None:
     fields = {name: call.body.get(name) for name in ("event_id", "title", "start_date", "timezone", "visibility")}
     rest: dict[str, Any] = dict.fromkeys(("description", "end_date", "url_slug"))
@@ -66,7 +49,7 @@ for _operation, _suffix, _sentence, _keep, _codes in (
         f"refused.leaves_nothing.{_operation}.{_suffix}",
         f"{_operation} refuses and keeps {_sentence}.",
         breaks=[f"refused.leaves_nothing.{_operation}"],
-    )(partial(keeping, _operation, _keep, _codes))
+    )(partial(changes.after_refusal, operation=_operation, codes=_codes, act=_keep))
 
 
 @fault(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from .. import paging
+from ..errors import ApiError
 from ..http import JsonObject, Response
 from ..paging import Page
 from ..services import Call
 from . import operations
-from .operations import operation_of
+from .operations import Handler, operation_of
 from .patch import Patch
 
 Shown = Callable[[JsonObject, Any], None]
@@ -62,6 +63,23 @@ def answered_member(patch: Patch, operation: str, name: str, value: Callable[[An
 def items(patch: Patch, operation: str, change: Callable[[list[Any]], list[Any]]) -> None:
     """Change the items of every page of an operation; the cursor stays as it is."""
     answered_member(patch, operation, "items", change)
+
+
+def after_refusal(patch: Patch, operation: str, codes: Collection[str], act: Callable[[Call], None]) -> None:
+    """Carry something out after an operation was refused with one of the codes."""
+
+    def make(inner: Handler) -> Handler:
+        async def handler(call: Call) -> Response:
+            try:
+                return await inner(call)
+            except ApiError as error:
+                if error.code in codes:
+                    act(call)
+                raise
+
+        return handler
+
+    operations.handle(patch, operation, make)
 
 
 Fetch = Callable[..., Page]
