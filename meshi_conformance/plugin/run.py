@@ -308,16 +308,16 @@ class Controller:
         """End the embedded server, where this run started one."""
         if self.progress is not None:
             self.progress.stop()
-        if self._interrupted_at is None:  # else another signal would still find the process ending
-            for number, handler in self._signals.items():
-                signal.signal(number, handler)
-            self._signals.clear()
         self._restore_logs()
         if self._report is not None:
             self._report.close()
         if self._embedded is not None:
             self._embedded.stop()
             self._embedded = None
+        for number, handler in self._signals.items():
+            # Once the report is written, a late signal must not take the place of the exit code.
+            signal.signal(number, handler if self._interrupted_at is None else signal.SIG_IGN)
+        self._signals.clear()
 
 
 def _ended_keys(refusals: Iterable[dict[str, Any]]) -> Iterator[str]:
