@@ -214,16 +214,20 @@ def full_pages(traffic: Traffic) -> Sightings:
 
 
 def default_size(traffic: Traffic) -> Sightings:
-    """Look for a page of no given size that more rows follow: a larger page of the same test shows them."""
-    most: dict[tuple[str, str], int] = defaultdict(int)
+    """Look for a page of no given size that more rows follow: an earlier page of the same test shows them.
+
+    Only an earlier page does, and only of the same filters: a later one may show rows that were added since.
+    """
+    most: dict[tuple[str, str, str | None, str | None], int] = defaultdict(int)
     for one in traffic.pages:
-        most[one.test, one.path] = max(most[one.test, one.path], one.row_count)
-    for one, _ in _first_pages(traffic):
-        if one.operation != "listEvents" and one.asked("limit") is None:
+        rows = one.test, one.path, one.asked("kind"), one.asked("run_id")
+        is_first = one.asked("cursor") is None and one.is_page and one.next_cursor is not None
+        if is_first and one.operation != "listEvents" and one.asked("limit") is None:
             if one.row_count == DEFAULT:
                 yield "fifty", one
-            elif one.row_count < most[one.test, one.path]:
+            elif one.row_count < most[rows]:
                 yield "another", one
+        most[rows] = max(most[rows], one.row_count)
 
 
 def collation(one: Observed) -> str | None:
