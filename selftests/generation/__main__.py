@@ -29,6 +29,9 @@ from .searches import SEARCHES, seeds_until_found
 BLAMED = (FALSE_ALARM, ERRED)
 """That a report misreads a choice is for the whole suite to show, not for generated calls alone."""
 
+BUNDLE = 12
+"""Variations of one bundle at most. No report of a bundle is read here, so its choices need not show one by one."""
+
 
 def main() -> int:
     """0 only if no right server was blamed, and each hidden fault was found by what is generated and nothing else."""
@@ -51,7 +54,7 @@ def main() -> int:
         print("\n".join(line for line, _ in lines))
         return 0 if all(right for _, right in lines) else 1
     seeds = range(options.first, options.first + options.seeds)
-    groups = bundled(variations.load()[name] for name in chosen(dict(variations.load())))
+    groups = bundled((variations.load()[name] for name in chosen(dict(variations.load()))), BUNDLE)
     return blame(groups, seeds, options)
 
 
