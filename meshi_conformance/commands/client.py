@@ -19,10 +19,11 @@ from ..contract.contract import load
 from ..errors import UsageError
 from ..exchanges.redaction import Redaction
 from ..exchanges.spool import Spool
-from ..report import terminal, write_all
+from ..report import links, terminal, write_all
 from ..report.folder import open_folder
 from ..report.text import one_line
 from ..verdicts import gate, waivers
+from .gate_options import add_link_options
 
 DEADLINE = 120.0
 LONGEST_DEADLINE = 3_600.0
@@ -55,6 +56,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fail-on", metavar="WHAT", action="append", default=[], choices=gate.FAIL_ON, help="as of a server run"
     )
+    add_link_options(parser)
     parser.add_argument("command", metavar="-- COMMAND ARG", nargs="*", help="what starts the client")
 
 
@@ -92,6 +94,7 @@ def run(options: argparse.Namespace) -> int:
             judging.close()
         events = Spool(Path(spool), judging.unspooled)
         document = judging.document(events, accepted, problems)
+        document["links"] = links.stated(options.pages_url, options.site_url, folder)
         decision = gate.decide(document, options.fail_on, stopped)
         document["gate"] = gate.section(document["gate"]["waivers"], options.fail_on, decision)
         unwritten = write_all(folder, document, events)

@@ -13,14 +13,14 @@ from typing import Any
 
 from ..contract import contract
 from ..errors import UsageError
-from ..report import write_all
+from ..report import links, write_all
 from ..report.folder import ReportFolder, open_folder
 from ..report.text import counted, one_line
 from ..verdicts import gate, waivers
 from ..watching.recording import survey
 from ..watching.report import document
 from ..watching.watcher import Watcher
-from .gate_options import add_gate_options
+from .gate_options import add_gate_options, add_link_options
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +39,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         "--report-dir", metavar="DIR", type=Path, default=Path("reports") / "judged", help="folder of the report"
     )
     add_gate_options(parser)
+    add_link_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -61,6 +62,7 @@ def run(options: argparse.Namespace) -> int:
         waived=waived,
         fail_on=options.fail_on,
         folder=open_folder(options.report_dir),
+        addresses=(options.pages_url, options.site_url),
     )
 
 
@@ -74,9 +76,14 @@ def concluded(
     waived: Sequence[waivers.Waiver],
     fail_on: Sequence[str],
     folder: ReportFolder,
+    addresses: tuple[str | None, str | None] = (None, None),
 ) -> int:
-    """Write the report on what a watcher saw, print its summary and return the exit code of its gate."""
+    """Write the report on what a watcher saw, print its summary and return the exit code of its gate.
+
+    `addresses` are those of the documentation's pages and of this project's site, where they were given.
+    """
     made = document(watcher, base, sources, keys=keys, notes=notes, waived=waived)
+    made["links"] = links.stated(*addresses, folder.path)
     decision = gate.decide(made, fail_on)
     made["gate"] = gate.section(made["gate"]["waivers"], fail_on, decision)
     try:

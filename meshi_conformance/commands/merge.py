@@ -11,11 +11,12 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..report import comparison as history
-from ..report import write_all
+from ..report import links, write_all
 from ..report.folder import open_folder
 from ..report.merging import merged
 from ..report.text import one_line
 from ..verdicts.gate import BEHAVIOURS, FAIL_ON
+from .gate_options import add_link_options
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +35,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         help="as of a run: " + ", ".join(FAIL_ON),
     )
     parser.add_argument("--compare-with", metavar="REPORT", type=Path, help="as of a run: an older report")
+    add_link_options(parser)
 
 
 def _compared(options: argparse.Namespace) -> history.Document | None:
@@ -44,6 +46,14 @@ def _compared(options: argparse.Namespace) -> history.Document | None:
     return None
 
 
+def _links(options: argparse.Namespace, document: history.Document, folder: Path) -> dict[str, str | None]:
+    """Return where the joined report links to: as the first part, but for a path that held from that part's folder."""
+    stated = document.get("links", {})
+    site = stated.get("site")
+    lasting = None if site is None or site.startswith(".") else site
+    return links.stated(options.pages_url or stated.get("pages"), options.site_url or lasting, folder)
+
+
 def run(options: argparse.Namespace) -> int:
     """Write the joined report and return the exit code of its gate."""
     older = _compared(options)
@@ -51,6 +61,7 @@ def run(options: argparse.Namespace) -> int:
     document = merged(parts, options.fail_on, older, options.allow_undecided)
     evidence = [{"type": "exchange", **one} for one in document["evidence"].values()]
     folder = open_folder(options.out)
+    document["links"] = _links(options, document, folder.path)
     try:
         problems = write_all(folder.path, document, evidence)
     except OSError as problem:

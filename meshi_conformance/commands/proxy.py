@@ -24,7 +24,7 @@ from ..verdicts import waivers
 from ..watching.har_writer import HarWriter
 from ..watching.proxy import Passed, Proxy
 from ..watching.watcher import Watcher
-from .gate_options import add_gate_options
+from .gate_options import add_gate_options, add_link_options
 from .judge import concluded
 
 DEFAULT_PORT = 8788
@@ -48,6 +48,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mitmdump", metavar="PATH", help="mitmproxy's program, where it is not found by itself")
     parser.add_argument("--upstream-ca", metavar="FILE", type=Path, help="certificates that the target's is signed by")
     add_gate_options(parser)
+    add_link_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -83,6 +84,7 @@ def run(options: argparse.Namespace) -> int:
         waived=waived,
         fail_on=options.fail_on,
         folder=folder,
+        addresses=(options.pages_url, options.site_url),
     )
 
 

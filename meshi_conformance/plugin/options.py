@@ -83,18 +83,7 @@ def add_to(add: Callable[..., Any]) -> None:
         help="let N documented requirements stay undecided: the target kept them from being judged (docs/ci.md)",
     )
     add("--waivers", metavar="FILE", help="known failures that do not fail the run for now (docs/ci.md)")
-    add(
-        "--pages-url",
-        metavar="URL",
-        type=_value(_address, "a URL that begins with http:// or https://"),
-        help="where the documentation's pages are: the report links to URL/PAGE/; {page} in it says otherwise",
-    )
-    add(
-        "--site-url",
-        metavar="URL",
-        type=_value(_place, "a URL, or a path that begins with / or ."),
-        help="where the site that `make docs` builds is: the report links to its page of each requirement",
-    )
+    add_links(add, _value)
     add("--large", action="store_true", help="also send the very large requests")
     add("--rate-limit-probe", action="store_true", help="also send requests until the target answers 429")
     add(
@@ -184,6 +173,25 @@ def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:
         return value
 
     return parse
+
+
+def add_links(add: Callable[..., Any], value: Callable[[Callable[[str], Any], str], Callable[[str], Any]]) -> None:
+    """Declare where a report links to.
+
+    `value` makes a conversion of an option's text from one that raises ValueError and from what the option takes.
+    """
+    add(
+        "--pages-url",
+        metavar="URL",
+        type=value(_address, "a URL that begins with http:// or https://"),
+        help="where the documentation's pages are: the report links to URL/PAGE/; {page} in it says otherwise",
+    )
+    add(
+        "--site-url",
+        metavar="URL",
+        type=value(_place, "a URL, or a path that begins with / or ."),
+        help="where the site that `make docs` builds is: the report links to its page of each requirement",
+    )
 
 
 def _address(text: str) -> str:

@@ -18,7 +18,7 @@ from ..contract import contract as contracts
 from ..errors import UsageError
 from ..exchanges.redaction import Redaction
 from ..exchanges.spool import Spool
-from ..report import comparison, results, write_all
+from ..report import comparison, links, results, write_all
 from ..report.folder import NoRoom, ReportFolder, new_folder, open_folder, refuse_foreign
 from ..report.text import visible
 from ..target.keys import KEY_VARIABLES
@@ -239,21 +239,14 @@ class Controller:
             left_out=self.left_out,
             options={name: getattr(self.config.option, name) for name in ("profile", "budget", "seed")},
         )
-        self.document["links"] = self._links()
+        asked = self.config.option
+        self.document["links"] = links.stated(asked.pages_url, asked.site_url, self.folder)
         if self.older is not None:
             self.document["compared"] = comparison.compared(self.older, self.document)
         fail_on, allowed = self.config.option.fail_on, self.config.option.allow_undecided
         decision = gate.decide(self.document, fail_on, exitstatus, allowed)
         self.document["gate"] = gate.section(self.document["gate"]["waivers"], fail_on, decision, allowed)
         return self._write(decision.exit_code, events)
-
-    def _links(self) -> dict[str, str | None]:
-        """Return where the report links to; in a checkout with a built site, that one by its relative path."""
-        site = self.config.option.site_url
-        built = Path(self.config.rootpath) / "build" / "site"
-        if site is None and (built / "requirements").is_dir():
-            site = f"./{os.path.relpath(built, self.folder)}"
-        return {"pages": self.config.option.pages_url, "site": site}
 
     def _look_for_what_is_missing(self) -> None:
         """Say why no test spoke of a requirement that was to be judged; where that was not asked for, it is a problem.

@@ -6,12 +6,24 @@ them a source is text.
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from ..contract import contract
+
 PAGE = "{page}"
 """Where the name of a page goes in `--pages-url`; at its end, with slashes, where it is left out."""
+
+
+def stated(pages: str | None, site: str | None, folder: Path) -> dict[str, str | None]:
+    """Return `links` for a report in a folder: in a checkout with a built site, that one by its relative path."""
+    built = contract.root() / "build" / "site"
+    if site is None and (built / "requirements").is_dir():
+        site = f"./{os.path.relpath(built, folder)}"
+    return {"pages": pages, "site": site}
 
 
 def page_link(document: dict[str, Any], row: dict[str, Any]) -> str | None:

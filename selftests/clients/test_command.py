@@ -31,8 +31,11 @@ def judged(
 
 
 def test_the_example_passes_in_every_scenario_and_every_duty_is_judged(tmp_path: Path) -> None:
-    done, document = judged(tmp_path, "--", sys.executable, str(EXAMPLE))
+    words = ("--pages-url", "https://docs.example", "--site-url", "https://site.example")
+    done, document = judged(tmp_path, *words, "--", sys.executable, str(EXAMPLE))
     assert done.returncode == 0, done.stdout + done.stderr
+    assert document["links"] == {"pages": "https://docs.example", "site": "https://site.example"}
+    assert "https://site.example/requirements/" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert document["subject"] == "client"
     assert document["outcome"] == "conformant"
     assert {row["id"]: row["verdict"] for row in document["requirements"] if row["verdict"] != "pass"} == {}

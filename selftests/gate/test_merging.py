@@ -145,6 +145,23 @@ def test_parts_of_different_runs_are_refused(make: Make, change: Callable[[Any],
         merged([("part 1", make()), ("part 2", other)])
 
 
+def test_a_joined_report_links_where_its_parts_do(make: Make, put: Put, tmp_path: Path) -> None:
+    def joined(site: str, *words: str) -> dict[str, Any]:
+        stated = {"links": {"pages": "https://docs.example", "site": site}}
+        parts = [str(put(name, {**make(), **stated})) for name in ("one", "two")]
+        main(["merge", str(tmp_path / "joined"), *parts, *words])
+        links: dict[str, Any] = history.load(tmp_path / "joined")["links"]
+        return links
+
+    assert joined("https://site.example") == {"pages": "https://docs.example", "site": "https://site.example"}
+    # A path was one from the folder of the part.
+    assert joined("../nowhere")["site"] != "../nowhere"
+    assert joined("../nowhere", "--site-url", "../site", "--pages-url", "https://other.example") == {
+        "pages": "https://other.example",
+        "site": "../site",
+    }
+
+
 def test_the_command_writes_a_whole_report(
     make: Make, put: Put, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -59,6 +59,18 @@ def test_a_recording_is_judged_and_reported_as_observed(tmp_path: Path) -> None:
     assert "observed, partial" in (tmp_path / "report" / "summary.md").read_text(encoding="utf-8")
 
 
+def test_a_report_links_to_the_addresses_that_were_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--pages-url", "https://docs.example", "--site-url", "https://site.example")
+    _, document = judged(tmp_path, write(tmp_path, *traffic()), options=words)
+    assert document["links"] == {"pages": "https://docs.example", "site": "https://site.example"}
+    page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert "https://site.example/requirements/" in page
+    with pytest.raises(SystemExit) as ended:
+        main(["judge", str(tmp_path / "none.har"), "--pages-url", "docs.example"])
+    assert ended.value.code == 4
+    assert "a URL that begins with http:// or https://" in capsys.readouterr().err
+
+
 def test_a_violation_is_told_with_its_exchange_and_without_its_key(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
