@@ -5,7 +5,8 @@ requirement cites, and citations of sections that are gone. `record` stores the 
 were read and the requirements follow them. A page is an HTML, Markdown or text file with the page's name, such as
 endpoint-reference.html.
 
-Exit codes of `check`: 0 where nothing changed, 1 where something did, 4 where a page cannot be read or is not known.
+Exit codes of `check`: 0 where nothing changed, 1 where something did or nothing is stored of a page, 4 where a page
+cannot be read.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ class Findings:
     gone: list[tuple[str, str]] = field(default_factory=list)
     new: list[tuple[str, str]] = field(default_factory=list)
     uncited: list[tuple[str, str]] = field(default_factory=list)
+    unstored: list[str] = field(default_factory=list)
     unchecked: list[str] = field(default_factory=list)
     resting: dict[tuple[str, str], list[Requirement]] = field(default_factory=dict)
     placeless: list[tuple[str, str]] = field(default_factory=list)
@@ -60,7 +62,7 @@ class Findings:
     @property
     def differs(self) -> bool:
         """Whether somebody has to read a page anew."""
-        return bool(self.changed or self.gone or self.new)
+        return bool(self.changed or self.gone or self.new or self.unstored)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -73,12 +75,6 @@ def run(options: argparse.Namespace) -> int:
         file.write_text(json.dumps({**stored, **read}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         print(f"{file}: {counted(sum(map(len, read.values())), 'section')} of {', '.join(read)}")
         return EXIT_CONFORMANT
-    unknown = sorted(set(read) - set(stored))
-    if unknown:
-        raise UsageError(
-            f"Nothing is stored of the page {unknown[0]}. Read it, let the requirements follow it, and store it with "
-            "`meshi-conformance sources record FILE`."
-        )
     found = compare(stored, read, [*catalogue.requirements.values(), *catalogue.duties.values()])
     tests = suite.tests_by_requirement() if found.changed or found.gone else {}
     print("\n".join(told(found, tests, markdown=options.markdown)))
@@ -116,6 +112,10 @@ def compare(stored: Pages, read: Pages, requirements: Sequence[Requirement]) -> 
     """Return what differs between the stored pages and those that were read."""
     found = Findings(unchecked=sorted({one.page for one in requirements} - set(read)))
     for page, now in read.items():
+        if page not in stored:
+            found.unstored.append(page)
+            found.resting[page, WHOLE] = [one for one in requirements if one.page == page]
+            continue
         before = stored[page]
         citing: dict[str, list[Requirement]] = {title: [] for title in (*before, *now)}
         named: set[str] = {WHOLE}
@@ -157,9 +157,9 @@ def told(found: Findings, tests: Mapping[str, Sequence[str]], *, markdown: bool)
     show = code if markdown else one_line
     title = "### {}" if markdown else "{}"
     number = len(found.changed) + len(found.gone) + len(found.new)
-    yield title.format(
-        "The documentation: " + (f"{counted(number, 'section')} to read anew" if number else "unchanged")
-    )
+    anew = [counted(number, "section")] if number else []
+    anew += [counted(len(found.unstored), "page")] if found.unstored else []
+    yield title.format("The documentation: " + (f"{' and '.join(anew)} to read anew" if anew else "unchanged"))
     for name, rows in (("Changed", found.changed), ("Gone, and cited", found.gone), ("New", found.new)):
         if not rows:
             continue
@@ -171,7 +171,13 @@ def told(found: Findings, tests: Mapping[str, Sequence[str]], *, markdown: bool)
                 cases = list(dict.fromkeys(node.partition("[")[0] for node in tests.get(one.id, ())))
                 more = f" and {len(cases) - LISTED} more" if len(cases) > LISTED else ""
                 yield f"  - {show(one.id)}: {', '.join(map(show, cases[:LISTED])) or 'no test'}{more}"
+    unstored = [
+        f"{page}: {counted(len(found.resting[page, WHOLE]), 'requirement')}; "
+        "store it with `sources record` once it was read"
+        for page in found.unstored
+    ]
     for name, lines in (
+        ("Pages of which no fingerprint is stored", unstored),
         ("Sections that no requirement cites", [_place(one) for one in found.uncited]),
         ("Citations that name no title of their page, so rest on all of it", [_place(one) for one in found.placeless]),
         ("Pages that requirements cite and that were not given", found.unchecked),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from meshi_conformance.__main__ import main
+from meshi_conformance.contract import contract
 from meshi_conformance.contract.page_sections import fingerprint, sections
 
 TEXT = """Endpoint Reference
@@ -95,20 +96,31 @@ def test_changed_gone_and_new_sections(stored: list[str], tmp_path: Path, capsys
         assert f"- {PAGE}, GET /happenings: 0 requirements" in said[places[2] :]
 
 
+def test_a_page_of_which_nothing_is_stored_is_one_to_read(
+    stored: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "errors-and-limits.md").write_text("# Errors", encoding="utf-8")
+    assert main(["sources", "check", str(tmp_path), *stored]) == 1
+    said = capsys.readouterr().out
+    assert "1 page to read anew" in said
+    resting = sum(one.page == "errors-and-limits" for one in contract.load().requirements.values())
+    assert f"- errors-and-limits: {resting}" in said.partition("no fingerprint is stored (1)")[2]
+    assert main(["sources", "record", str(tmp_path / "errors-and-limits.md"), *stored]) == 0
+    assert main(["sources", "check", str(tmp_path), *stored]) == 0
+
+
 def test_what_cannot_be_compared_is_refused(
     stored: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = tmp_path / "weather.txt"
     other.write_text("Rain.", encoding="utf-8")
     (tmp_path / "overview.md").write_bytes(b"\xff")
-    (tmp_path / "errors-and-limits.md").write_text("# Errors", encoding="utf-8")
     (tmp_path / "empty").mkdir()
     for place, told in (
         (other, "none of the pages"),
         (tmp_path / "nothing", "does not exist"),
         (tmp_path / "empty", "No page was found"),
         (tmp_path / "overview.md", "UTF-8"),
-        (tmp_path / "errors-and-limits.md", "Nothing is stored"),
     ):
         assert main(["sources", "check", str(place), *stored]) == 4
         assert told in capsys.readouterr().err
