@@ -7,6 +7,7 @@ happen; Ctrl-C writes the report (docs/traffic.md).
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,9 @@ from .gate_options import add_gate_options, add_link_options
 from .judge import concluded
 
 DEFAULT_PORT = 8788
+
+NICER = 10
+"""By how much the judge gives way to the proxy, which clients wait for, where both want the processor."""
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -67,6 +71,7 @@ def run(options: argparse.Namespace) -> int:
     print("stop      Ctrl-C writes the report", flush=True)
     try:
         with _until_signalled(proxy):
+            os.nice(NICER)
             for passed in proxy.passed():
                 _see(passed, watcher, proxy, har)
     finally:

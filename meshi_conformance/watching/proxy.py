@@ -75,7 +75,7 @@ class Proxy:
                 stderr=subprocess.STDOUT,
                 env={**_without_keys(), "MESHI_PROXY_PIPE": str(write)},
                 pass_fds=(write,),
-                start_new_session=True,  # Ctrl-C is for this process, which then ends the other one
+                process_group=0,  # Ctrl-C is for this process, which then ends the other one
             )
         except OSError as problem:
             os.close(read)

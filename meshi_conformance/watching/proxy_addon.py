@@ -28,7 +28,8 @@ UNNEEDED = frozenset(
     {
         *("AntiCache", "AntiComp", "BlockList", "Comment", "Cut", "Export", "Onboarding", "ServerPlayback"),
         *("MapRemote", "MapLocal", "ModifyBody", "ModifyHeaders", "StickyAuth", "StickyCookie", "Save", "SaveHar"),
-        *("Dumper", "UpdateAltSvc"),
+        *("Dumper", "UpdateAltSvc", "Browser", "CommandHistory", "DnsResolver", "KeepServing", "ProxyAuth"),
+        *("ReadFile", "ReadFileStdin", "StripDnsHttpsRecords", "UpstreamAuth"),
     }
 )
 """Parts of mitmproxy that look at each exchange, or would change one: a third of its time goes into them."""
@@ -69,6 +70,8 @@ class HandOver:
         addons = ctx.master.addons
         for one in [one for one in addons.chain if type(one).__name__ in UNNEEDED]:
             addons.remove(one)
+        # Each event of an exchange is followed by one for screens that show it: there is no screen.
+        addons.handle_lifecycle = addons.trigger_event
 
     def requestheaders(self, flow: Any) -> None:
         """Copy the request's body as it passes."""
