@@ -51,7 +51,9 @@ def good(times: int, at_once: int) -> int:
     implied = {one.id for one in load().duties.values() if one.level == "implied"}
     for name, command in GOOD_CLIENTS.items():
         alarms = 0
-        for trial in asyncio.run(tried_all([(command, ())] * times, at_once)):
+        # Each run has its number as an argument: the moody client behaves by it.
+        commands = [([*command, str(number)], ()) for number in range(times)]
+        for trial in asyncio.run(tried_all(commands, at_once)):
             for duty, why in trial.failed().items():
                 alarms += 1
                 print(f"ALARM {'implied ' if duty in implied else ''}{name}: {duty}: {why}", flush=True)

@@ -14,5 +14,6 @@ GOOD_CLIENTS: dict[str, list[str]] = {
     "shell": ["bash", str(ROOT / "examples" / "shell" / "integrate.sh")],
     "urllib": python(GOOD / "with_urllib.py"),
     "threads": python(GOOD / "with_threads.py"),
+    "moody": python(GOOD / "moody.py"),
     "fetch": ["node", str(GOOD / "with_fetch.mjs")],
 }
