@@ -22,7 +22,7 @@ from meshi_reference import variations
 from meshi_reference.variations import Variation
 
 from ..detection.bundles import bundled, combined
-from ..detection.trial import ERRED, FALSE_ALARM, Court
+from ..detection.trial import ERRED, FALSE_ALARM, Court, Result
 from .faults import HIDDEN
 from .searches import SEARCHES, seeds_until_found
 
@@ -72,20 +72,24 @@ def blame(groups: list[list[Variation]], seeds: range, options: argparse.Namespa
         for operation in contract.operations:
             # Made up once here: every trial of this seed inherits them.
             drafts(operation, plan)
-        results = list(court.hold([combined(group) for group in groups], options.jobs))
+        results = [_told(one, seed) for one in court.hold([combined(group) for group in groups], options.jobs)]
         again = [one for result in results if result.verdict in BLAMED for one in members[result.name]]
-        results += court.hold(again, options.jobs)
-        for result in results:
-            trials += 1
-            requests += result.requests
-            if result.verdict in BLAMED:
-                blamed += 1
-                print(f"{result.verdict.upper()} {result.name}, seed {seed}")
-                for what in [*result.problems, *(f"{one}: {result.reasons.get(one)}" for one in result.unrelated)]:
-                    print(f"    {' '.join(what.split())[:600]}")
+        results += [_told(one, seed) for one in court.hold(again, options.jobs)]
+        trials += len(results)
+        requests += sum(one.requests for one in results)
+        blamed += sum(one.verdict in BLAMED for one in results)
         seconds = time.monotonic() - started
         print(f"seed {seed}: {trials} runs, {requests} requests, {blamed} false alarms, {seconds:.0f} s", flush=True)
     return 1 if blamed else 0
+
+
+def _told(result: Result, seed: int) -> Result:
+    """Print a blamed server as soon as it is known: a seed of the nightly profile takes half an hour."""
+    if result.verdict in BLAMED:
+        print(f"{result.verdict.upper()} {result.name}, seed {seed}")
+        for what in [*result.problems, *(f"{one}: {result.reasons.get(one)}" for one in result.unrelated)]:
+            print(f"    {' '.join(what.split())[:600]}", flush=True)
+    return result
 
 
 def hidden(names: list[str], jobs: int) -> Iterator[tuple[str, bool]]:
