@@ -8,44 +8,44 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from meshi_conformance.exchanges.spool import Spool
-from selftests.network.suite import ended, run, start
+from meshi_reference.server import running
+from meshi_reference.settings import Settings
+from selftests.network.suite import Pause, ended, exchanges, pausing, run, start
 
 SOME = ("--requirements", "error.get*", "--requirements", "error.create*")
 
 
-def exchanges(report: Path) -> int:
-    return sum(file.read_bytes().count(b'{"type": "exchange"') for file in report.glob("spool/*.jsonl"))
-
-
-def reached(report: Path, wanted: int) -> Callable[[], bool]:
-    return lambda: exchanges(report) >= wanted
-
-
-def wait_for(holds: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
+@contextmanager
+def in_the_middle(report: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], Pause]]:
+    """Start a run and stop its server's answers in the middle of it."""
+    with (
+        running(Settings(run_seconds=0.02)) as address,
+        pausing(address.base, lambda: exchanges(report) >= 12) as pause,
+    ):
+        process = start(report, *SOME, *arguments, "--target", pause.server.base, environment=address.env)
+        pause.wait()
+        yield process, pause
 
 
 @pytest.mark.parametrize("what", ["spool", "line"])
 def test_a_spool_that_is_lost_or_broken_makes_the_run_invalid(what: str, tmp_path: Path) -> None:
     report = tmp_path / "report"
-    process = start(report, *SOME)
-    wait_for(reached(report, 12))
-    if what == "spool":
-        shutil.rmtree(report / "spool", ignore_errors=True)
-    else:
-        with (report / "spool" / "main.jsonl").open("r+b") as stream:
-            stream.seek(3)
-            stream.write(b"\xff\0")
-    found = ended(process, report)
+    with in_the_middle(report) as (process, pause):
+        if what == "spool":
+            shutil.rmtree(report / "spool", ignore_errors=True)
+        else:
+            with (report / "spool" / "main.jsonl").open("r+b") as stream:
+                stream.seek(3)
+                stream.write(b"\xff\0")
+        pause.end()
+        found = ended(process, report)
     assert found.exit_code == 3, found.output
     assert found.document is not None
     assert found.document["outcome"] == "invalid"
@@ -66,12 +66,12 @@ def test_what_was_written_is_compared_with_what_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("workers", "gap"), [((), 0.0), (("-n", "2"), 0.3)], ids=["alone", "workers"])
 def test_a_second_signal_does_not_cost_the_report(workers: tuple[str, ...], gap: float, tmp_path: Path) -> None:
     report = tmp_path / "report"
-    process = start(report, *SOME, *workers)
-    wait_for(reached(report, 12))
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGTERM):
-        process.send_signal(number)
-        time.sleep(gap)
-    found = ended(process, report)
+    with in_the_middle(report, *workers) as (process, pause):
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGTERM):
+            process.send_signal(number)
+            pause.end()
+            time.sleep(gap)
+        found = ended(process, report)
     assert "Traceback" not in found.output, found.output
     assert found.exit_code == 2, found.output
     assert found.document is not None
@@ -80,10 +80,10 @@ def test_a_second_signal_does_not_cost_the_report(workers: tuple[str, ...], gap:
 
 
 def test_sigquit_does_not_end_a_run_as_green(tmp_path: Path) -> None:
-    process = start(tmp_path / "report", *SOME)
-    wait_for(reached(tmp_path / "report", 12))
-    process.send_signal(signal.SIGQUIT)
-    assert ended(process, tmp_path / "report").exit_code != 0
+    with in_the_middle(tmp_path / "report") as (process, pause):
+        process.send_signal(signal.SIGQUIT)
+        pause.end()
+        assert ended(process, tmp_path / "report").exit_code != 0
 
 
 def test_a_full_disk_costs_the_evidence_and_not_the_result(tmp_path: Path) -> None:

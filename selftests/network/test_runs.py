@@ -17,7 +17,7 @@ import pytest
 from meshi_reference.server import Address
 
 from .hostile import Proxy, Request, answer, raw, serving
-from .suite import Run, ended, run, start
+from .suite import Run, ended, exchanges, pausing, run, start, wait_for
 from .test_answers import CHUNKED, LONG, bomb
 
 MIB = 1024 * 1024
@@ -150,19 +150,6 @@ def test_ceilings_end_as_inconclusive(reference: Address, tmp_path: Path) -> Non
     assert any("--max-created" in reason for reason in found.reasons)
 
 
-def waits_for(found: object, seconds: float = 60) -> None:
-    """Wait until a condition holds."""
-    assert callable(found)
-    end = time.monotonic() + seconds
-    while not found():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.05)
-
-
-def exchanges(report: Path, worker: str = "*") -> int:
-    return sum(file.read_bytes().count(b"\n") for file in (report / "spool").glob(f"{worker}.jsonl"))
-
-
 def interrupted(found: Run, exit_code: int, reason: str) -> None:
     """What holds however a run is cut short: the report is there, says so, and has what was measured."""
     assert "Traceback" not in found.output, found.output
@@ -177,17 +164,20 @@ def interrupted(found: Run, exit_code: int, reason: str) -> None:
 def test_a_run_that_is_told_to_end_reports_what_it_measured(number: signal.Signals, tmp_path: Path) -> None:
     report = tmp_path / "report"
     process = start(report, "-n", "2")
-    waits_for(lambda: exchanges(report) > 150)
+    wait_for(lambda: exchanges(report) > 150)
     process.send_signal(number)
-    interrupted(ended(process, report, 60), 2, "The run was interrupted.")
+    interrupted(ended(process, report), 2, "The run was interrupted.")
 
 
-def test_a_killed_worker_costs_no_evidence(tmp_path: Path) -> None:
+def test_a_killed_worker_costs_no_evidence(reference: Address, tmp_path: Path) -> None:
     report = tmp_path / "report"
-    process = start(report, "-n", "2", "--requirements", "error.*")
-    waits_for(lambda: exchanges(report, "gw0") > 60)
-    os.kill(worker_of(process.pid), signal.SIGKILL)
-    found = ended(process, report)
+    with pausing(reference.base, lambda: exchanges(report, "gw0") > 60) as pause:
+        words = ("-n", "2", "--requirements", "error.*", "--target", pause.server.base)
+        process = start(report, *words, environment=reference.env)
+        pause.wait()
+        os.kill(worker_of(process.pid), signal.SIGKILL)
+        pause.end()
+        found = ended(process, report)
     interrupted(found, 3, "died")
     assert len(found.verdicts("pass")) > 50, "the other worker goes on"
 
@@ -195,11 +185,11 @@ def test_a_killed_worker_costs_no_evidence(tmp_path: Path) -> None:
 def test_a_run_that_is_killed_leaves_no_server_behind(tmp_path: Path) -> None:
     report = tmp_path / "report"
     process = start(report)
-    waits_for(lambda: exchanges(report) > 20)
+    wait_for(lambda: exchanges(report) > 20)
     server = server_of(process.pid)
     process.kill()
     process.wait()
-    waits_for(lambda: not Path(f"/proc/{server}").exists(), 15)
+    wait_for(lambda: not Path(f"/proc/{server}").exists())
     assert exchanges(report) > 20, "what was measured stays in the spool"
 
 
@@ -221,9 +211,9 @@ def server_of(pid: int) -> int:
 def test_a_server_that_dies_leaves_a_report_and_no_failure(tmp_path: Path) -> None:
     report = tmp_path / "report"
     process = start(report, "--requirements", "error.*")
-    waits_for(lambda: exchanges(report) > 150)
+    wait_for(lambda: exchanges(report) > 150)
     os.kill(server_of(process.pid), signal.SIGKILL)
-    found = ended(process, report, 60)
+    found = ended(process, report)
     interrupted(found, 3, "ended during the run")
     assert not found.verdicts("fail")
 
@@ -241,12 +231,15 @@ def test_a_limit_on_the_size_of_files_is_told_before_anything_is_sent(tmp_path: 
     assert "Traceback" not in found.output
 
 
-def test_a_report_directory_that_vanishes_is_no_traceback(tmp_path: Path) -> None:
+def test_a_report_directory_that_vanishes_is_no_traceback(reference: Address, tmp_path: Path) -> None:
     report = tmp_path / "report"
-    process = start(report, "--requirements", "error.*")
-    waits_for(lambda: exchanges(report) > 150)
-    shutil.rmtree(report, ignore_errors=True)
-    found = ended(process, report)
+    with pausing(reference.base, lambda: exchanges(report) > 20) as pause:
+        words = ("--requirements", "error.get*", "--target", pause.server.base)
+        process = start(report, *words, environment=reference.env)
+        pause.wait()
+        shutil.rmtree(report, ignore_errors=True)
+        pause.end()
+        found = ended(process, report)
     assert "Traceback" not in found.output, found.output
     assert found.exit_code == 3, found.output
     assert found.document is not None
