@@ -13,6 +13,10 @@
 #   make docs          the documentation site, with a page for every requirement (build/site)
 #   make check-wheel   the wheel in an empty environment, through every command of its help
 #   make mutation      every small change of the judge's own parts against its unit tests
+# Compiled modules are kept, also where the environment says otherwise (as in many container images): pytest compiles
+# some three hundred modules anew in each of the hundreds of processes that the self-tests start, a second or two each.
+export PYTHONDONTWRITEBYTECODE :=
+
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 PYTHON ?= python3
@@ -46,13 +50,13 @@ test: $(READY) $(PROXY_READY) lint selftest detect-sample
 
 # For the time between two commits; `make test` has the last word.
 check: $(READY) lint
-	$(BIN)/python -m pytest -c selftests/pytest.ini --rootdir=selftests --confcutdir=selftests -n 2 --dist loadfile \
+	$(BIN)/python -m pytest -c selftests/pytest.ini --rootdir=selftests --confcutdir=selftests -n 2 --dist loadfile --no-loadscope-reorder \
 	  selftests/unit selftests/balance
 	$(BIN)/python -m selftests.detection --changed --report-dir reports/check
 
 # Two workers: with more, the tests that signal a run at a given moment come too late on two cores.
 selftest: $(READY) $(PROXY_READY)
-	$(BIN)/python -m pytest -c selftests/pytest.ini --rootdir=selftests --confcutdir=selftests -n 2 --dist loadfile \
+	$(BIN)/python -m pytest -c selftests/pytest.ini --rootdir=selftests --confcutdir=selftests -n 2 --dist loadfile --no-loadscope-reorder \
 	  --durations 25 selftests
 
 # Generated tests: twenty seeds against every right server, and the faults that only they find.
