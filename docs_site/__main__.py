@@ -7,7 +7,7 @@ from pathlib import Path
 
 from meshi_conformance.contract import contract
 from meshi_conformance.contract.open_questions import load_questions
-from meshi_conformance.plugin.launch import tests_by_requirement
+from meshi_conformance.plugin.start.launch import tests_by_requirement
 from meshi_reference import faults
 
 from .pages import requirement_pages, write

@@ -15,7 +15,7 @@ from . import __version__
 from .commands import NAMES, command
 from .commands.completion import complete
 from .errors import UsageError
-from .plugin.output import Output, open_streams
+from .plugin.console.output import Output, open_streams
 from .verdicts.gate import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE
 
 

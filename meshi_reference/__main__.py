@@ -17,8 +17,8 @@ from typing import Any, NoReturn, TypeVar
 
 from . import faults, server, variations
 from .faults import Patch
-from .har import HarLog
-from .sandbox import Sandbox
+from .sandbox.har import HarLog
+from .sandbox.sandbox import Sandbox
 from .settings import RateLimit, Settings
 from .storage import StorageError
 

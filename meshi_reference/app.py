@@ -10,12 +10,13 @@ import logging
 from dataclasses import dataclass
 from types import ModuleType
 
-from . import auth, http
+from .access import auth
 from .errors import ApiError
-from .http import Receive, Request, Response, Scope, Send
 from .resources import attendees, enrichment, events, identity, idmap, importing, matching, runs, sessions
 from .resources import auth as account
 from .services import Call, Services
+from .wire import http
+from .wire.http import Receive, Request, Response, Scope, Send
 
 log = logging.getLogger(__name__)
 

@@ -14,13 +14,14 @@ from typing import Any
 
 import uvicorn
 
-from . import auth, clock, storage, work
+from . import clock, storage, work
+from .access import auth
+from .access.rate_limit import Limiter
 from .app import BASES, Application
-from .protocol import Protocol
-from .rate_limit import Limiter
 from .runner import Runner
 from .services import Services
 from .settings import Settings
+from .wire.protocol import Protocol
 
 ApplicationFactory = Callable[[Services], Any]
 STOP_SECONDS = 5.0

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .auth import Principal
+from .access.auth import Principal
+from .access.rate_limit import Limiter
 from .clock import Clock
-from .http import Request
-from .rate_limit import Limiter
 from .runner import Runner
 from .settings import Settings
 from .storage import Storage
+from .wire.http import Request
 
 
 @dataclass(slots=True)

@@ -11,10 +11,10 @@ ROOT = Path(__file__).parent
 LONGEST = (
     "realworld/test_realworld.py",
     "clients/test_good_clients.py",
-    "network/test_runs.py",
+    "network/whole_runs/test_runs.py",
     "benchmarks/test_bench.py",
     "clients/test_bad_clients.py",
-    "network/test_bad_input.py",
+    "network/whole_runs/test_bad_input.py",
     "report/test_page_in_browser.py",
     "attack/test_lost_evidence.py",
     "attack/test_surroundings.py",
@@ -27,7 +27,7 @@ LONGEST = (
     "generation/test_hidden_faults.py",
     "watching/test_sequences.py",
     "attack/test_report_folder.py",
-    "network/test_undecided.py",
+    "network/whole_runs/test_undecided.py",
 )
 """Files that take ten seconds or more, the longest first. xdist left to itself begins with the files of many tests."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..contract.contract import Contract
-from ..report.advice import SCENARIO_LEFT_OUT
+from ..report.document.advice import SCENARIO_LEFT_OUT
 from ..verdicts.verdicts import Judgement
 from ..vocabulary import CauseClass, Verdict
 from .duties import JUDGES, watch

@@ -18,8 +18,8 @@ from ..contract.contract import Contract
 from ..contract.requirements import CLIENT
 from ..exchanges.recorder import Recorder
 from ..exchanges.redaction import Redaction
-from ..report import results
-from ..report.queries import ANY_SCENARIO
+from ..report.document import results
+from ..report.document.queries import ANY_SCENARIO
 from ..report.text import one_line
 from ..target.target import CURRENT_BASE, Preflight, Target
 from ..verdicts.waivers import Waiver

@@ -24,7 +24,7 @@ from ..exchanges.redaction import Redaction
 from ..target.keys import BEARER
 from ..target.reference_process import Embedded
 from ..target.target import CURRENT_BASE, LEGACY_BASE, Target
-from ..watching.expectation import Known, Reader
+from ..watching.expectations.expectation import Known, Reader
 from .disturbances import Disturbance, Visit
 from .front import Asked, Front, Reply
 from .scenarios import Scenario

@@ -9,27 +9,28 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
-NAMES = (
-    "run",
-    "doctor",
-    "client",
-    "serve",
-    "completion",
-    "explain",
-    "diff",
-    "trend",
-    "compare",
-    "merge",
-    "annotate",
-    "judge",
-    "proxy",
-    "catalogue",
-    "questions",
-    "openapi",
-    "sources",
-)
+MODULES = {
+    "run": "judging.run",
+    "doctor": "judging.doctor",
+    "client": "judging.client",
+    "serve": "serve",
+    "completion": "completion",
+    "explain": "contract.explain",
+    "diff": "reports.diff",
+    "trend": "reports.trend",
+    "compare": "reports.compare",
+    "merge": "reports.merge",
+    "annotate": "reports.annotate",
+    "judge": "judging.judge",
+    "proxy": "judging.proxy",
+    "catalogue": "contract.catalogue",
+    "questions": "contract.questions",
+    "openapi": "contract.openapi",
+    "sources": "contract.sources",
+}
+NAMES = tuple(MODULES)
 
 
 def command(name: str) -> ModuleType:
     """Import the module of a command."""
-    return import_module(f"{__name__}.{name}")
+    return import_module(f"{__name__}.{MODULES[name]}")

@@ -18,7 +18,7 @@ from ..exchanges.exchange import Exchange
 from ..testing.arrange import Given
 from ..testing.shared_data import World
 from ..testing.valid_calls import Calls, check_baseline_call
-from ..watching.expectation import Expectation, Reader
+from ..watching.expectations.expectation import Expectation, Reader
 from . import cases
 from .budget import Meter, Plan
 from .resources import Resources

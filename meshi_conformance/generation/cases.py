@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 from ..client.call import NOTHING, Call
 from ..contract.contract import Contract, load
-from ..watching.expectation import MODEST, ZONES
+from ..watching.expectations.expectation import MODEST, ZONES
 from .budget import Plan
 from .strategies import FIRST_DAY, LAST_DAY, day, moment, text
 

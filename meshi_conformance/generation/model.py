@@ -19,7 +19,7 @@ from ..exchanges.exchange import Exchange
 from ..exchanges.timestamps import instant
 from ..testing.arrange import Given
 from ..testing.valid_calls import Calls, check_baseline_call
-from ..watching.expectation import ID
+from ..watching.expectations.expectation import ID
 from .budget import Meter
 
 CONTEXT = ("event_details", "objectives", "welcome_instructions")

@@ -12,7 +12,7 @@ from ..contract.contract import Contract
 from ..errors import Inconclusive
 from ..testing.arrange import Given
 from ..testing.shared_data import World
-from ..watching.expectation import EMAIL, ID, LINKEDIN, SLUG, Known, is_ordinary
+from ..watching.expectations.expectation import EMAIL, ID, LINKEDIN, SLUG, Known, is_ordinary
 
 REAL_OF = 8
 """One in so many well-formed path parameters is left as it was made up, so that unknown IDs are asked for too."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
-from ..watching.expectation import MODEST, ZONES, is_ordinary
+from ..watching.expectations.expectation import MODEST, ZONES, is_ordinary
 
 PLAIN = "abcdefghijklmnopqrstuvwxyzABCXYZ0123456789 .,'-–&()/:äéñÇøßłğ中文字日本語한국어عربیעбг"
 

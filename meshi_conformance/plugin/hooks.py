@@ -20,7 +20,7 @@ from _pytest._io.saferepr import saferepr
 from ..contract import contract as contracts
 from ..contract.requirements import Requirement
 from ..errors import UsageError
-from ..report import terminal
+from ..report.files import terminal
 from ..report.folder import NoRoom
 from ..report.text import visible
 from ..target.target import Target
@@ -29,11 +29,11 @@ from ..testing.shared_parts import GENERATED_PARTS, NEEDS, PARTS
 from ..verdicts.gate import EXIT_INTERNAL
 from ..vocabulary import Verdict
 from . import allure as allure_results
-from . import surroundings
+from .console.output import Output, without_commands
 from .judging import PROPERTY, cited_by, judged_property, judgements_of, verdict_of
-from .output import Output, without_commands
 from .run import Controller
 from .session import RunSession
+from .start import surroundings
 
 PREFETCHED_FROM = 300
 """Tests from which on a run is taken for the whole suite."""

@@ -18,8 +18,11 @@ from ..contract import contract as contracts
 from ..errors import UsageError
 from ..exchanges.redaction import Redaction
 from ..exchanges.spool import Spool
-from ..report import comparison, links, results, write_all
+from ..report import write_all
+from ..report.document import results
 from ..report.folder import NoRoom, ReportFolder, new_folder, open_folder, refuse_foreign
+from ..report.page import links
+from ..report.runs import comparison
 from ..report.text import visible
 from ..target.keys import KEY_VARIABLES
 from ..target.reference_process import Embedded
@@ -27,16 +30,16 @@ from ..target.target import Preflight, Target
 from ..verdicts import gate, waivers
 from ..verdicts.verdicts import Judgement
 from ..vocabulary import Verdict
-from . import surroundings
-from .anywhere import launched
 from .chosen_target import chosen_target
+from .console.output import clean_logs
+from .console.progress import Progress
 from .cross_check import Count
 from .judging import verdict_of
 from .options import unknown_marker, unusable
-from .output import clean_logs
-from .preflight import announcement, look
-from .progress import Progress
 from .session import RunSession
+from .start import surroundings
+from .start.anywhere import launched
+from .start.preflight import announcement, look
 
 _ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
 """The signals that end a run with a report."""
@@ -329,5 +332,5 @@ def _ended_keys(refusals: Iterable[dict[str, Any]]) -> Iterator[str]:
 def _report_folder(config: pytest.Config, target: str, started: float) -> ReportFolder:
     if config.option.report_dir:
         return open_folder(Path(config.option.report_dir).absolute())
-    is_anywhere = config.pluginmanager.hasplugin("meshi_conformance.plugin.anywhere")
+    is_anywhere = config.pluginmanager.hasplugin("meshi_conformance.plugin.start.anywhere")
     return new_folder((config.invocation_params.dir if is_anywhere else config.rootpath) / "reports", target, started)

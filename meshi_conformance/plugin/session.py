@@ -18,7 +18,7 @@ from ..testing.arrange import Given
 from ..testing.shared_data import World
 from ..testing.shared_parts import PARTS
 from ..testing.valid_calls import Calls
-from .output import clean_logs
+from .console.output import clean_logs
 
 
 class RunSession:

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 FILES = {
-    "report.html": "html",
-    "summary.md": "summary",
-    "junit.xml": "junit",
-    "exchanges.har": "har",
-    "badge.svg": "badge",
+    "report.html": "page.html",
+    "summary.md": "files.summary",
+    "junit.xml": "files.junit",
+    "exchanges.har": "files.har",
+    "badge.svg": "files.badge",
 }
 """The files besides results.json, with the module that makes each: `parts(document, events)` yields its text."""
 
@@ -28,7 +28,7 @@ def write_all(folder: Path, document: dict[str, Any], events: Iterable[dict[str,
     `events` are the spool's. results.json is written first and its failure is raised: without it there is no
     result. No other file can take it away again.
     """
-    from . import results
+    from .document import results
 
     results.write(folder, document)
     problems = []

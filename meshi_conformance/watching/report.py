@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..exchanges.redaction import Redaction
-from ..report import observed
+from ..report.document import observed
 from ..target.targets_file import HOSTED
 from ..verdicts.waivers import Waiver
 from .watcher import Watcher

@@ -7,11 +7,11 @@ from typing import Any
 
 from ..contract.contract import Contract
 from ..contract.operations import Limit
-from .expectation import MODEST, is_ordinary, judge_member
-from .memory import Memory
-from .observation import Observation, Trace
-from .tally import Tally
-from .unusual import kind_of_text
+from .expectations.expectation import MODEST, is_ordinary, judge_member
+from .expectations.unusual import kind_of_text
+from .state.memory import Memory
+from .state.observation import Observation, Trace
+from .state.tally import Tally
 
 
 class Rule:

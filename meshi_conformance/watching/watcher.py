@@ -11,23 +11,30 @@ from ..contract.contract import Contract
 from ..exchanges.exchange import Exchange
 from ..verdicts.verdicts import Judgement, RequirementVerdict
 from ..vocabulary import Verdict
-from .access import Access
-from .attendees import Attendees, WholeRosters
-from .bounded import Bounded
-from .changes import Changes
-from .contexts import Contexts
-from .deserved import Deserved
-from .keys import Keys
-from .lists import Lists
-from .matches import Matches
-from .memory import Memory
-from .observation import READ_ONLY_METHODS, WHOLE, Coverage, Observation, Router, Trace
-from .reviews import Reviews
-from .rows import CreatedRows
 from .rule import Rule
-from .runs import Runs
-from .single import BARE_METHODS, BareMethods, CorrelationIds, SingleExchange, UnnamedRoutes, is_about_the_path
-from .tally import Tally, Violation
+from .sequences.access import Access
+from .sequences.attendees import Attendees, WholeRosters
+from .sequences.changes import Changes
+from .sequences.contexts import Contexts
+from .sequences.keys import Keys
+from .sequences.lists import Lists
+from .sequences.matches import Matches
+from .sequences.reviews import Reviews
+from .sequences.rows import CreatedRows
+from .sequences.runs import Runs
+from .single.deserved import Deserved
+from .single.every_exchange import (
+    BARE_METHODS,
+    BareMethods,
+    CorrelationIds,
+    SingleExchange,
+    UnnamedRoutes,
+    is_about_the_path,
+)
+from .state.bounded import Bounded
+from .state.memory import Memory
+from .state.observation import READ_ONLY_METHODS, WHOLE, Coverage, Observation, Router, Trace
+from .state.tally import Tally, Violation
 
 RULES: tuple[type[Rule], ...] = (
     Deserved,

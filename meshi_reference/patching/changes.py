@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
-from .. import paging
 from ..errors import ApiError
-from ..http import JsonObject, Response
-from ..paging import Page
+from ..rules import paging
+from ..rules.paging import Page
 from ..services import Call
+from ..wire.http import JsonObject, Response
 from . import operations
 from .operations import Handler, operation_of
 from .patch import Patch

@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any
 
-from .. import app, http
+from .. import app
 from ..app import Route
 from ..errors import ApiError
-from ..http import Message, Request, Response, Send
 from ..services import Call, Services
+from ..wire import http
+from ..wire.http import Message, Request, Response, Send
 from .patch import Patch
 
 OPERATIONS: dict[str, tuple[str, str]] = {

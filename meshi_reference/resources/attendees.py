@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import paging, presentation, validation
 from ..errors import ApiError
-from ..http import Response
+from ..rules import paging, presentation, validation
 from ..services import Call, Services
 from ..settings import Settings
 from ..storage import Row
+from ..wire.http import Response
 from . import events
 
 ROLE_FIELDS = ("role_at_event", "visibility", "goal", "needs", "offers", "onboarded_at", "joined_at")

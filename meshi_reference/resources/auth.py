@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..http import Response
 from ..services import Call
+from ..wire.http import Response
 
 
 async def get_auth(call: Call) -> Response:

@@ -6,11 +6,11 @@ import json
 import re
 from typing import Any
 
-from .. import presentation
-from ..http import Response
+from ..rules import presentation
 from ..services import Call, Services
 from ..settings import Settings
 from ..storage import Row
+from ..wire.http import Response
 from . import events, identity, lookalikes, runs
 
 CHUNK = 200

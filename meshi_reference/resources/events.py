@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from .. import clock, paging, presentation, validation
+from .. import clock
 from ..errors import ApiError
-from ..http import Response
+from ..rules import paging, presentation, validation
 from ..services import Call, Services
 from ..settings import Settings
 from ..storage import Row
+from ..wire.http import Response
 
 DETAIL_FIELDS = ("start_date", "end_date", "timezone", "visibility", "url_slug")
 

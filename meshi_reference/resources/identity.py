@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .. import clock, ids, paging, presentation, validation
+from .. import clock, ids
 from ..errors import ApiError
-from ..http import Response
+from ..rules import paging, presentation, validation
 from ..services import Call, Services
 from ..settings import Settings
 from ..storage import Row
+from ..wire.http import Response
 from . import attendees, events, idmap
 
 SELECT = """

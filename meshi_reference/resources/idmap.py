@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .. import validation
 from ..errors import ApiError
-from ..http import Response
+from ..rules import validation
 from ..services import Call, Services
+from ..wire.http import Response
 
 QUERIES: dict[str, str] = {
     "event": "SELECT 1 FROM events WHERE org_id = ? AND event_id = ?",

@@ -10,11 +10,11 @@ import asyncio
 import json
 from typing import Any
 
-from .. import validation
-from ..http import Response
+from ..rules import validation
 from ..services import Call, Services
 from ..settings import Settings
 from ..storage import Row
+from ..wire.http import Response
 from . import events, lookalikes, runs
 
 BATCH = 500

@@ -6,12 +6,13 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from .. import clock, ids, paging, presentation, validation
+from .. import clock, ids
 from ..errors import ApiError
-from ..http import Response
+from ..rules import paging, presentation, validation
 from ..services import Call, Services
 from ..settings import Settings
 from ..storage import Row
+from ..wire.http import Response
 
 TERMINAL = frozenset({"succeeded", "partial", "failed"})
 """States that a run never leaves (overview)."""

@@ -17,6 +17,7 @@ __all__ = ["Variation", "load", "variation"]
 @cache
 def load() -> dict[str, Variation]:
     """Return every variation by its name, in the order of modules and of their tables."""
-    for module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"{__name__}.{module.name}")
+    found = pkgutil.walk_packages(__path__, f"{__name__}.")
+    for name in sorted((module.name for module in found), key=lambda name: name.rpartition(".")[2]):
+        importlib.import_module(name)
     return VARIATIONS

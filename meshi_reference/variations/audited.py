@@ -10,15 +10,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from .. import paging, validation
 from ..errors import ApiError
-from ..http import Response
 from ..patching import changes, operations
 from ..patching.patch import Patch
 from ..resources import events, identity, importing, matching, sessions
+from ..rules import paging, validation
 from ..services import Call, Services
 from ..settings import RateLimit, Settings
 from ..storage import Row
+from ..wire.http import Response
 from .choices import REVIEWS
 from .company import another_clock
 from .registry import variation

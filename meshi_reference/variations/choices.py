@@ -11,23 +11,25 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from .. import app, auth, clock, validation
-from .. import http as wire
-from ..auth import KeySpec
+from .. import app, clock
+from ..access import auth
+from ..access.auth import KeySpec
 from ..errors import ApiError
-from ..http import Request, Response
 from ..patching import changes, operations
 from ..patching.patch import Patch
 from ..resources import attendees, events, importing, runs, sessions
+from ..rules import validation
 from ..services import Call, Services
 from ..settings import RateLimit, Settings
 from ..storage import Row
+from ..wire import http as wire
+from ..wire.http import Request, Response
 from .company import full_org, retry_after_date, strangers
-from .matching import equal_scores, few_pairs, two_reviews_a_pair, whole_scores
-from .pages import empty_last_page, odd_cursors, short_pages
+from .data.matching import equal_scores, few_pairs, two_reviews_a_pair, whole_scores
+from .data.runs import bare_progress, every_import_partial, other_counters, run_shows, worded_error
 from .registry import variation
-from .runs import bare_progress, every_import_partial, other_counters, run_shows, worded_error
-from .wire import chunked, closed, dressed, encoded, on_wire, other_order, problem_label, zipped
+from .wire.connections import chunked, closed, dressed, encoded, on_wire, other_order, problem_label, zipped
+from .wire.pages import empty_last_page, odd_cursors, short_pages
 
 # Forms
 

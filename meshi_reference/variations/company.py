@@ -13,9 +13,11 @@ from email.utils import formatdate
 from typing import Any
 from urllib.parse import urlsplit
 
-from .. import auth, clock, server, storage, validation
+from .. import clock, server, storage
+from ..access import auth
 from ..patching import operations
 from ..patching.patch import Patch
+from ..rules import validation
 from ..server import Address
 from ..services import Services
 from ..settings import Settings

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from meshi_conformance.exchanges.redaction import Redaction
-from meshi_conformance.report import har
+from meshi_conformance.report.files import har
 
 from ..network.hostile import answer, refusal, says, serving
 from ..unit.answers import exchange

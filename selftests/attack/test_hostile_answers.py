@@ -20,7 +20,7 @@ from meshi_conformance.plugin.hooks import pytest_assertrepr_compare
 from meshi_reference.server import running
 from meshi_reference.settings import Settings
 from selftests.network.hostile import KEY, Proxy, Request, answer, serving
-from selftests.network.suite import run
+from selftests.network.whole_runs.suite import run
 
 COUNT = 130_000
 END = '],"next_cursor":null,"correlation_id":"cor-0123456789"}'

@@ -14,7 +14,8 @@ from meshi_conformance.exchanges.exchange import HEADER_CHARACTERS, SLACK, STORE
 from meshi_conformance.exchanges.recorder import Recorder
 from meshi_conformance.exchanges.redaction import CUT, Redaction
 from meshi_conformance.exchanges.spool import Spool
-from meshi_conformance.report import FILES, results, write_all
+from meshi_conformance.report import FILES, write_all
+from meshi_conformance.report.document import results
 from meshi_conformance.target.target import Preflight, Target
 from meshi_conformance.verdicts.verdicts import Judgement
 from meshi_conformance.vocabulary import CauseClass, Verdict

@@ -17,7 +17,7 @@ import pytest
 from meshi_conformance.exchanges.spool import Spool
 from meshi_reference.server import running
 from meshi_reference.settings import Settings
-from selftests.network.suite import Pause, ended, exchanges, pausing, run, start
+from selftests.network.whole_runs.suite import Pause, ended, exchanges, pausing, run, start
 
 SOME = ("--requirements", "error.get*", "--requirements", "error.create*")
 

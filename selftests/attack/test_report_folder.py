@@ -14,7 +14,7 @@ import pytest
 from meshi_conformance.errors import UsageError
 from meshi_conformance.report import write_parts
 from meshi_conformance.report.folder import MARKER, OWN, NoRoom, new_folder, open_folder
-from selftests.network.suite import ROOT, run
+from selftests.network.whole_runs.suite import ROOT, run
 
 ONE = ("--requirements", "auth.getAuth")
 

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from meshi_conformance.errors import UsageError
-from meshi_conformance.plugin.output import Output, clean_logs, is_ci, without_commands
-from meshi_conformance.plugin.surroundings import deciding, refusal, selecting, stopping
+from meshi_conformance.plugin.console.output import Output, clean_logs, is_ci, without_commands
+from meshi_conformance.plugin.start.surroundings import deciding, refusal, selecting, stopping
 from meshi_conformance.target import targets_file
-from selftests.network.suite import ROOT, run
+from selftests.network.whole_runs.suite import ROOT, run
 
 ONE = ("--requirements", "auth.getAuth")
 PACKAGE = ROOT / "meshi_conformance"

@@ -41,7 +41,7 @@ WITHOUT_FAULT: dict[str, str] = {
 def tests() -> dict[str, list[str]]:
     """The tests that cite each requirement. Collecting refuses a test that cites none or an unknown one."""
     program = (
-        "import json, sys; from meshi_conformance.plugin.launch import tests_by_requirement; "
+        "import json, sys; from meshi_conformance.plugin.start.launch import tests_by_requirement; "
         "json.dump(tests_by_requirement(), sys.stdout)"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from meshi_conformance.commands.catalogue import catalogue
+from meshi_conformance.commands.contract.catalogue import catalogue
 from meshi_conformance.contract import contract
 
 ROOT = Path(__file__).parents[2]

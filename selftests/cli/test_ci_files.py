@@ -13,7 +13,7 @@ import pytest
 import yaml
 from filelock import FileLock
 
-from meshi_conformance.commands import annotate
+from meshi_conformance.commands.reports import annotate
 from meshi_conformance.target.keys import KEY_VARIABLES
 from meshi_conformance.vocabulary import Level, Verdict
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from meshi_conformance.__main__ import main
-from meshi_conformance.commands.questions import as_markdown
+from meshi_conformance.commands.contract.questions import as_markdown
 from meshi_conformance.contract.contract import load
 from meshi_conformance.contract.open_questions import load_questions, read_questions
 from meshi_conformance.errors import UsageError

@@ -34,7 +34,7 @@ def test_a_change_of_a_test_or_a_family_touches_its_faults(files: list[str], exp
 
 
 def test_a_change_of_a_module_of_faults_touches_what_it_registers() -> None:
-    assert touched(ENTRIES, ["meshi_reference/faults/idmap.py"], CONTRACT, TESTS)
+    assert touched(ENTRIES, ["meshi_reference/faults/data/idmap.py"], CONTRACT, TESTS)
 
 
 def test_other_files_touch_nothing() -> None:

@@ -21,7 +21,7 @@ import pytest
 
 from meshi_conformance import report
 from meshi_conformance.contract import contract
-from meshi_conformance.plugin.launch import pytest_main, tests_by_requirement
+from meshi_conformance.plugin.start.launch import pytest_main, tests_by_requirement
 from meshi_conformance.testing.shared_data import World
 from meshi_reference import server
 from meshi_reference.faults import Fault

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from meshi_conformance.contract import contract as contracts
-from meshi_conformance.report import results
+from meshi_conformance.report.document import results
 from meshi_conformance.target.target import Preflight, Target
 from meshi_conformance.verdicts.verdicts import Judgement
 from meshi_conformance.verdicts.waivers import Waiver

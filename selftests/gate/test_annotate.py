@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from meshi_conformance.__main__ import main
-from meshi_conformance.commands import annotate
+from meshi_conformance.commands.reports import annotate
 
 from ..report.samples import hostile_run
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from meshi_conformance.__main__ import main
-from meshi_conformance.commands import diff
+from meshi_conformance.commands.reports import diff
 from meshi_conformance.errors import UsageError
-from meshi_conformance.report import comparison
-from meshi_conformance.report.merging import merged
+from meshi_conformance.report.runs import comparison
+from meshi_conformance.report.runs.merging import merged
 from meshi_conformance.verdicts import gate
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ import pytest
 
 from meshi_conformance.__main__ import main
 from meshi_conformance.errors import UsageError
-from meshi_conformance.report import comparison as history
+from meshi_conformance.report.runs import comparison as history
 
 Make = Callable[..., dict[str, Any]]
 Put = Callable[[str, dict[str, Any]], Path]

@@ -12,8 +12,8 @@ import pytest
 from meshi_conformance.__main__ import main
 from meshi_conformance.contract import contract as contracts
 from meshi_conformance.errors import UsageError
-from meshi_conformance.report import comparison as history
-from meshi_conformance.report.merging import merged
+from meshi_conformance.report.runs import comparison as history
+from meshi_conformance.report.runs.merging import merged
 from meshi_conformance.verdicts.waivers import Waiver
 
 Make = Callable[..., dict[str, Any]]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from meshi_conformance.__main__ import main
-from meshi_conformance.report import trends
+from meshi_conformance.report.runs import trends
 
 Make = Callable[..., dict[str, Any]]
 Put = Callable[[str, dict[str, Any]], Path]

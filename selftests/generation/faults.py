@@ -13,13 +13,13 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from meshi_reference import paging
 from meshi_reference.errors import ApiError
 from meshi_reference.faults import Fault, Patch
-from meshi_reference.http import Response
 from meshi_reference.patching.patch import Apply
 from meshi_reference.resources import enrichment, events, importing, matching, runs, sessions
+from meshi_reference.rules import paging
 from meshi_reference.services import Call
+from meshi_reference.wire.http import Response
 
 HIDDEN: dict[str, Fault] = {}
 

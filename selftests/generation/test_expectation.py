@@ -9,7 +9,7 @@ import pytest
 from meshi_conformance.client.call import Call
 from meshi_conformance.contract.contract import load
 from meshi_conformance.contract.open_questions import load_questions
-from meshi_conformance.watching.expectation import FREEDOMS, UNSENT, Known, Reader
+from meshi_conformance.watching.expectations.expectation import FREEDOMS, UNSENT, Known, Reader
 
 EVENT = {"event_id": "event-1", "title": "Summit"}
 SESSION = {

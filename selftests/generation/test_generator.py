@@ -14,7 +14,7 @@ from meshi_conformance.generation import cases
 from meshi_conformance.generation.budget import PROFILES, Plan
 from meshi_conformance.generation.concurrency import Moment, went_back
 from meshi_conformance.generation.links import UNFOLLOWED, Missing, evaluate, links
-from meshi_conformance.watching.expectation import Known, Reader
+from meshi_conformance.watching.expectations.expectation import Known, Reader
 
 from .bench import bench, plan
 

@@ -11,7 +11,7 @@ from meshi_conformance.contract.contract import load
 from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.generation.campaign import Runner
 from meshi_conformance.generation.resources import GONE, Resources
-from meshi_conformance.watching.expectation import Known
+from meshi_conformance.watching.expectations.expectation import Known
 from selftests.unit.answers import Scripted, example, exchange, refusal
 
 KEPT = "review-kept-open"

@@ -26,10 +26,10 @@ HERE = Path(__file__).parent
 SURVIVORS = HERE / "survivors.yaml"
 
 TESTS = {
-    "meshi_conformance.exchanges.checks": "test_checks.py",
+    "meshi_conformance.exchanges.checks": "exchanges/test_checks.py",
     "meshi_conformance.verdicts.verdicts": "test_verdicts.py",
-    "meshi_conformance.client.polling": "test_polling.py",
-    "meshi_conformance.client.pagination": "test_paging.py",
+    "meshi_conformance.client.polling": "client/test_polling.py",
+    "meshi_conformance.client.pagination": "client/test_pagination.py",
 }
 """The modules that are mutated, each with the unit tests that have to notice."""
 

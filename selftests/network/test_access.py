@@ -12,7 +12,7 @@ import trustme
 from meshi_conformance.client import transport
 from meshi_conformance.contract.contract import load as contract
 from meshi_conformance.errors import TransportTrouble, UsageError
-from meshi_conformance.plugin.preflight import look
+from meshi_conformance.plugin.start.preflight import look
 from meshi_conformance.target.access import Access, Tls, access
 from meshi_conformance.target.target import Target, resolve
 from meshi_conformance.target.targets_file import load

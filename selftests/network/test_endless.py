@@ -15,7 +15,7 @@ from meshi_conformance.client.api import Api
 from meshi_conformance.client.pagination import walk
 from meshi_conformance.client.polling import poll_to_end
 from meshi_conformance.errors import Inconclusive, PollTimeout
-from meshi_conformance.plugin.progress import Progress
+from meshi_conformance.plugin.console.progress import Progress
 
 from .hostile import Connect, Events, Request, answer, serving
 

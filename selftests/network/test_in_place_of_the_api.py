@@ -9,7 +9,7 @@ import pytest
 
 from meshi_conformance.contract.contract import load as contract
 from meshi_conformance.errors import UsageError
-from meshi_conformance.plugin.preflight import look
+from meshi_conformance.plugin.start.preflight import look
 from meshi_conformance.target.target import Target
 from meshi_reference.server import Address
 

@@ -9,12 +9,12 @@ import pytest
 
 from meshi_conformance.contract.contract import load as contract
 from meshi_conformance.errors import UsageError
-from meshi_conformance.plugin.estimates import FILE, expected, group
-from meshi_conformance.plugin.preflight import announcement
+from meshi_conformance.plugin.start.estimates import FILE, expected, group
+from meshi_conformance.plugin.start.preflight import announcement
 from meshi_conformance.target.target import Preflight, Target, resolve, restricted
 from meshi_conformance.target.targets_file import load
 
-from .suite import ROOT
+from .whole_runs.suite import ROOT
 
 BASE = "https://api.example.com/api/v0/partner"
 
@@ -145,7 +145,7 @@ def test_the_announcement_says_what_will_happen() -> None:
 
 
 def test_the_measured_costs_are_fresh() -> None:
-    """After larger changes of the suite: a whole run, then meshi_conformance.plugin.estimates on its report."""
+    """After larger changes of the suite: a whole run, then meshi_conformance.plugin.start.estimates on its report."""
     table = json.loads(FILE.read_text())["families"]
     counts: dict[str, int] = {}
     for one in contract().requirements.values():
@@ -157,7 +157,7 @@ def test_the_measured_costs_are_fresh() -> None:
         if abs(number - table.get(family, {}).get("requirements", 0)) > max(3, number // 5)
     }
     assert not stale, (
-        "run pytest with --large --rate-limit-probe, then python -m meshi_conformance.plugin.estimates REPORT_DIR"
+        "run pytest with --large --rate-limit-probe, then python -m meshi_conformance.plugin.start.estimates REPORT_DIR"
     )
     requests, rows = expected(
         contract(), [one.id for one in contract().requirements.values() if "large" not in one.needs]

@@ -15,7 +15,7 @@ from pathlib import Path
 from meshi_reference.server import running
 from meshi_reference.settings import Settings
 
-from ..network.suite import ROOT
+from ..network.whole_runs.suite import ROOT
 from .cases import CASES
 from .components import missing
 from .trial import attempt

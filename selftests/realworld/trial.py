@@ -9,7 +9,7 @@ from pathlib import Path
 
 from meshi_reference.server import Address
 
-from ..network.suite import ROOT, Run, run
+from ..network.whole_runs.suite import ROOT, Run, run
 from .cases import GUARD, PATH, Case
 from .certificates import issue
 from .components import Place, free_port, serving

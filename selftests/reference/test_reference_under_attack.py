@@ -18,9 +18,10 @@ import httpx
 import pytest
 
 from meshi_conformance.target.reference_process import Embedded
-from meshi_reference import protocol, server, work
-from meshi_reference.http import MOST_LEVELS
+from meshi_reference import server, work
 from meshi_reference.settings import Settings
+from meshi_reference.wire import protocol
+from meshi_reference.wire.http import MOST_LEVELS
 from selftests.reference.reference_api import Api
 
 

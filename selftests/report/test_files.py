@@ -18,7 +18,9 @@ import pytest
 from meshi_conformance import report
 from meshi_conformance.contract import contract as contracts
 from meshi_conformance.exchanges.exchange import STORED_BODY_BYTES
-from meshi_conformance.report import badge, har, html, junit, results, summary
+from meshi_conformance.report.document import results
+from meshi_conformance.report.files import badge, har, junit, summary
+from meshi_conformance.report.page import html
 from meshi_conformance.report.text import pretty, visible
 
 from .samples import BASE, HOSTILE, KEY, forms, hostile_run, plain_run

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from meshi_conformance.contract.contract import load
-from meshi_conformance.report import results, summary
-from meshi_conformance.report.advice import advice, lacking
-from meshi_conformance.report.html import parts as page
-from meshi_conformance.report.origins import groups, not_the_api
-from meshi_conformance.report.terminal import write
+from meshi_conformance.report.document import results
+from meshi_conformance.report.document.advice import advice, lacking
+from meshi_conformance.report.document.origins import groups, not_the_api
+from meshi_conformance.report.files import summary
+from meshi_conformance.report.files.terminal import write
+from meshi_conformance.report.page.html import parts as page
 from meshi_conformance.target.target import Preflight, Target
 from meshi_conformance.verdicts.verdicts import Judgement
 from meshi_conformance.vocabulary import CauseClass, Verdict

@@ -14,7 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_playwright
 
 from meshi_conformance import report
-from meshi_conformance.report import html
+from meshi_conformance.report.page import html
 
 from .samples import HOSTILE, OUTSIDE, hostile_run, plain_run
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from meshi_conformance.report.links import page_link, site_link
+from meshi_conformance.report.page.links import page_link, site_link
 from meshi_conformance.report.text import gist
 
 

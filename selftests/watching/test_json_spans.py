@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from meshi_conformance.watching import json_spans
+from meshi_conformance.watching.traffic import json_spans
 
 ENTRIES = [{"number": number, "text": 'é"\\{[' * 50} for number in range(60)]
 

@@ -22,7 +22,7 @@ import httpx
 import pytest
 
 from meshi_conformance.__main__ import main
-from meshi_conformance.watching.proxy import find
+from meshi_conformance.watching.traffic.proxy import find
 from meshi_reference import faults, server
 from meshi_reference.settings import Settings
 

@@ -24,7 +24,7 @@ from meshi_conformance.contract.contract import load, root
 from meshi_conformance.errors import UsageError
 from meshi_conformance.report.text import one_line
 from meshi_conformance.vocabulary import Verdict
-from meshi_conformance.watching.recording import survey
+from meshi_conformance.watching.traffic.recording import survey
 from meshi_conformance.watching.watcher import Watcher
 from meshi_reference import faults, variations
 from meshi_reference.faults import Fault

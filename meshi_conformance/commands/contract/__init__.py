@@ -1,0 +1,1 @@
+"""The contract as a reader sees it: catalogue, explanations, OpenAPI description, open questions, sources."""

@@ -1,0 +1,1 @@
+"""The smaller files of a report, and its summary on the terminal; each is made from the document."""

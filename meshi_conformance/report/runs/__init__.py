@@ -1,0 +1,1 @@
+"""Several runs: compared, joined, side by side, and over time."""

@@ -1,0 +1,1 @@
+"""What the pages say of one call: accepted, refused and how, or open."""

@@ -1,0 +1,1 @@
+"""Where exchanges come from and go to: HAR files, spool files, and the live proxy."""

@@ -1,0 +1,1 @@
+"""Who may call, and how often: keys, principals, scopes and the rate limit."""

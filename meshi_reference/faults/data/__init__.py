@@ -1,0 +1,1 @@
+"""Faults of the data: events, sessions, attendees, runs, matches, reviews and IDs."""

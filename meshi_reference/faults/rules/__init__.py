@@ -1,0 +1,1 @@
+"""Faults of the rules that many operations share: keys, limits, lists, refusals, idempotency."""

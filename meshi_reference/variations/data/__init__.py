@@ -1,0 +1,1 @@
+"""Variations of the data: events, imports, runs, matches, reviews and decisions."""

@@ -1,0 +1,1 @@
+"""Variations of the wire and the lists: bodies, headers, routes, pages and connections."""
