@@ -7,6 +7,7 @@
 #   make remove-tests  twenty tests taken away at random: the matrix or the balance notices each
 #   make watch-trials  what recordings of runs show without the runs (reports/watching.json)
 #   make repeat        a hundred whole runs in a row: no verdict may differ
+#   make costs         measures anew what each test sends: announcements and budgets are made of it
 #   make bench         where the time of a run goes, against bare httpx (reports/bench.json)
 #   make bench-peers   what other tools find on the same servers (docs/benchmarks.md; needs Node.js and Java)
 #   make realworld     nginx, HAProxy and two mocks in front or in place of the reference (needs them and Node.js)
@@ -41,9 +42,8 @@ $(PROXY_READY): selftests/watching/proxy.lock.txt
 	.venv-proxy/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
 
-# Two workers: a fifth less time on two cores, and more where the target takes its time.
 conformance: $(READY)
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest
 
 test: $(READY) $(PROXY_READY) lint selftest detect-sample
 	$(BIN)/python -m pytest
@@ -103,6 +103,11 @@ mutation: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.bench $(BENCH)
+
+# Writes meshi_conformance/plugin/planning/costs.json anew, after changes of what tests send.
+.PHONY: costs
+costs: $(READY)
+	$(BIN)/python -m benchmarks.costs
 
 # Goes on where it stopped: PEERS=--fresh begins anew, PEERS=--all takes every fault.
 PEERS_READY := benchmarks/peers/.venv/.ready

@@ -58,6 +58,7 @@ def run(arguments: Sequence[str], record: bool = False, variables: Mapping[str, 
         # pytest would clear away what earlier runs of anything left in the shared temporary folder.
         command += ["--basetemp", str(folder / "temporary")]
         if record:
+            command += ["-n", "0"]  # what overlaps only because of workers is not the conversation's own
             command += ["-p", "benchmarks.recording"]
             environment[recording.FILE] = str(folder / "recording.jsonl")
         with (folder / "output.txt").open("w") as output:

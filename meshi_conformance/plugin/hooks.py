@@ -20,6 +20,7 @@ from _pytest._io.saferepr import saferepr
 from ..contract import contract as contracts
 from ..contract.requirements import Requirement
 from ..errors import UsageError
+from ..generation.budget import Plan
 from ..report.files import terminal
 from ..report.folder import NoRoom
 from ..report.text import visible
@@ -31,6 +32,8 @@ from ..vocabulary import Verdict
 from . import allure as allure_results
 from .console.output import Output, without_commands
 from .judging import PROPERTY, cited_by, judged_property, judgements_of, verdict_of
+from .planning import costs, workers
+from .planning.expected import expected, spread
 from .run import Controller
 from .session import RunSession
 from .start import surroundings
@@ -55,6 +58,13 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         wrong = "--collect-only judges nothing, so it writes no report: leave out --report-dir, or --collect-only."
     if wrong is not None:
         raise pytest.UsageError(wrong)
+    workers.leave_open(config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Say whether the selection is worth workers; how many follows from the target's answers, before they start."""
+    return workers.first_guess(config)
 
 
 @pytest.hookimpl(trylast=True)  # pytest's own terminal is there by then
@@ -102,6 +112,7 @@ class Suite:
                 pytest.exit(str(problem), returncode=EXIT_INTERNAL)
             self.output.clean = self.controller.clean
             self.controller.announce()
+            self.controller.announce_workers()
             if not _has_workers(self.config):
                 self.session = self.controller.session()
 
@@ -121,6 +132,13 @@ class Suite:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        self._select(config, items)
+        if self.is_worker:
+            number = self.config.workerinput["workercount"]  # type: ignore[attr-defined]
+            items[:] = [items[place] for place in spread([one.nodeid for one in items], costs.load(), number)]
+
+    def _select(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Keep the tests that judge a selected requirement, and mark each with what it judges."""
         try:
             wanted = set(self.contract.select(config.option.requirements))
         except UsageError as problem:
@@ -146,6 +164,8 @@ class Suite:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
         self.total = len(ids)
+        if self.controller is not None:
+            self.controller.announce_expected()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self) -> None:
@@ -153,17 +173,35 @@ class Suite:
             option = self.config.option
             self.controller.progress.begin(self.output, self.total, live=option.capture != "no" and not option.usepdb)
 
+    @pytest.hookimpl(tryfirst=True)  # a worker tells the controlling process only then that it is ready
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self.total = len(session.items)
         gc.freeze()  # what was imported and collected stays: it need not be looked through again and again
+        if self.session is None:
+            return
         # The whole suite needs every part of the world, so their asynchronous runs start at once and overlap.
         # A selection builds what it asks for and no more: nothing can be deleted from a target.
-        if self.session is not None and len(session.items) >= PREFETCHED_FROM:
-            lacks = self.session.target.lacks
-            left = {name for name, needs in NEEDS.items() if any(map(lacks, needs))}
-            if self.config.option.profile == "none":
-                left |= set(GENERATED_PARTS)
-            self.session.world.prefetch(name for name in PARTS if name not in left)
+        ahead = self._parts() if len(session.items) >= PREFETCHED_FROM else []
+        asked = [one.nodeid for one in session.items if self._lacking(one) is None]
+        expected(costs.load(), asked, Plan.of(self.config.option), ahead).write(self.session.spool)
+        if self.controller is not None:
+            self.controller.announce_expected()
+        self.session.world.prefetch(ahead)
+
+    def _parts(self) -> list[str]:
+        """Return the parts of the shared data that can be built for this target."""
+        assert self.session is not None
+        lacks = self.session.target.lacks
+        left = {name for name, needs in NEEDS.items() if any(map(lacks, needs))}
+        if self.config.option.profile == "none":
+            left |= set(GENERATED_PARTS)
+        return [name for name in PARTS if name not in left]
+
+    def _lacking(self, item: pytest.Item) -> str | None:
+        """Return why this target is not asked what a test asks; None where it is."""
+        assert self.session is not None
+        needs = (need for name in cited_by(item) for need in self.contract.requirements[name].needs)
+        return next(filter(None, map(self.session.target.lacks, needs)), None)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -171,11 +209,9 @@ class Suite:
         self.session.recorder.start_test(item.nodeid)
         if allure_results.listener(self.config):
             allure_results.describe(self.contract, self._cited(item))
-        for name in cited_by(item):
-            for need in self.contract.requirements[name].needs:
-                lacking = self.session.target.lacks(need)
-                if lacking:
-                    pytest.skip(lacking)
+        lacking = self._lacking(item)
+        if lacking:
+            pytest.skip(lacking)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(

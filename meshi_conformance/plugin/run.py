@@ -36,6 +36,8 @@ from .console.progress import Progress
 from .cross_check import Count
 from .judging import verdict_of
 from .options import unknown_marker, unusable
+from .planning.expected import Expected, told
+from .planning.workers import adapt
 from .session import RunSession
 from .start import surroundings
 from .start.anywhere import launched
@@ -70,6 +72,7 @@ class Controller:
         self._signals: dict[int, Any] = {}
         self._interrupted_at: float | None = None
         self._is_finishing = False
+        self._is_expected = False
         self._embedded: Embedded | None = None
         self.older: comparison.Document | None = None
         unusable_older = self._read_older()  # before the report folder is emptied: it may be the older report
@@ -154,6 +157,19 @@ class Controller:
                 ],
                 yellow=True,
             )
+
+    def announce_workers(self) -> None:
+        """Set how many workers there are, where the command line leaves it open, and say so."""
+        seconds = self.preflight.answer_seconds
+        number = adapt(self.config, seconds, self.target.rate)
+        if number and self._embedded is None:
+            self._say([f"workers   {number}, as one answer takes {seconds * 1000:.0f} ms (-n N sets their number)"])
+
+    def announce_expected(self) -> None:
+        """Say once what the collected tests will send."""
+        if self._embedded is None and not self._is_expected:
+            self._is_expected = True
+            self._say(told(Expected.read(self._spool), self.target))
 
     def _say(self, lines: Iterable[str], **markup: bool) -> None:
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")

@@ -27,6 +27,7 @@ class RunSession:
     def __init__(self, contract: contracts.Contract, target: Target, run: str, spool: Path, worker: str) -> None:
         self.contract = contract
         self.target = target
+        self.spool = spool
         self.redaction = Redaction(target.secrets, target.access.headers)
         self._restore_logs = clean_logs(self.redaction.text)
         self.recorder = Recorder(contract, self.redaction, spool / f"{worker}.jsonl", worker)

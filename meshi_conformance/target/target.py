@@ -269,8 +269,9 @@ def _quick(target: Target) -> Target:
 
 @dataclass(frozen=True)
 class Preflight:
-    """What `/auth` said of the main key: the org, the scopes and the answer as a whole."""
+    """What `/auth` said of the main key, the org and the scopes, with notes for people; and what one answer took."""
 
     org_id: str | None
     scopes: tuple[str, ...]
     notes: tuple[str, ...] = field(default=())
+    answer_seconds: float = 0.0

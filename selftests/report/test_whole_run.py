@@ -63,7 +63,7 @@ def base() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def ended(base: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     folder = tmp_path_factory.mktemp("run")
-    command = [sys.executable, "-m", "pytest", "--target", base, "--report-dir", str(folder / "report")]
+    command = [sys.executable, "-m", "pytest", "-n", "0", "--target", base, "--report-dir", str(folder / "report")]
     command += ["--alluredir", str(folder / "allure"), "--junitxml", str(folder / "pytest.xml")]
     for pattern in ("auth.get*", "schema.getAuth*", "error.createEvent.*", "flow.*"):
         command += ["--requirements", pattern]

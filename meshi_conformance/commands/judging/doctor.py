@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from statistics import median
@@ -23,8 +23,12 @@ from ...errors import MissingMember, NotAJsonObject, TransportTrouble, UsageErro
 from ...exchanges.exchange import Exchange
 from ...exchanges.recorder import Recorder
 from ...exchanges.redaction import Redaction
+from ...generation.budget import PROFILES, Plan
 from ...plugin.chosen_target import chosen_target
 from ...plugin.options import add_to, unusable
+from ...plugin.planning import costs
+from ...plugin.planning.expected import Expected, expected, told
+from ...plugin.start.launch import tests_by_requirement
 from ...plugin.start.preflight import announcement, look
 from ...report.text import visible
 from ...target.keys import KEY_VARIABLES
@@ -79,13 +83,23 @@ def run(options: argparse.Namespace) -> int:
             print(visible(redaction.text(line))[:600])
         if preflight.scopes and "partner:write" not in preflight.scopes and not target.read_only:
             print("look at   the main key does not list partner:write, and a run writes: add --read-only, or change it")
-        for line in announcement(target, preflight, contract, selected):
+        will_send = told(_expected(target, contract, selected), target)
+        for line in announcement(target, preflight, contract, selected) + will_send:
             print(visible(redaction.text(line))[:600])
     finally:
         if embedded is not None:
             embedded.stop()
     print("ok        a run can start; nothing was written")
     return 0
+
+
+def _expected(target: Target, contract: Contract, selected: Iterable[str]) -> Expected:
+    """Return what a run with the default profile would send for the selected requirements."""
+    tests = tests_by_requirement()
+    lacking = [one.id for one in contract.requirements.values() if any(map(target.lacks, one.needs))]
+    unasked = {test for name in lacking for test in tests.get(name, ())}
+    asked = {test for name in selected for test in tests.get(name, ())} - unasked
+    return expected(costs.load(), asked, Plan("quick", PROFILES["quick"], 0))
 
 
 def _way(target: Target) -> Iterator[str]:

@@ -16,7 +16,7 @@ EXAMPLES = """\
 examples:
   meshi-conformance run                                        judge the embedded reference server
   MESHI_KEY=… meshi-conformance run --target staging           judge staging, with the key from the environment
-  meshi-conformance run --target https://… --requirements 'runs.*' -n 4
+  meshi-conformance run --target https://… --requirements 'runs.*'
   meshi-conformance run --target production --read-only        send nothing but reads
   meshi-conformance run -m 'documented and createEvent'        tests by level, family or operation
 
@@ -29,7 +29,7 @@ environment:
   HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE, REQUESTS_CA_BUNDLE
                           the way to the target
 
-Options of pytest work too (-n 4 with pytest-xdist, -k, -x, -v, --junitxml): pytest --help lists them. -p NAME loads a
+Options of pytest work too (-k, -x, -v, --junitxml): pytest --help lists them. -p NAME loads a
 further plugin of pytest; what is merely installed takes no part.
 Exit codes: 0 nothing documented fails, 1 something does, 2 interrupted, 3 the suite or the target broke down,
 4 it could not start, 5 nothing was judged, 6 the gate (--fail-on, --waivers),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from ...client.api import Api
@@ -17,7 +18,6 @@ from ...exchanges.recorder import Recorder
 from ...exchanges.redaction import Redaction
 from ...target.target import Preflight, Target
 from ...vocabulary import Level
-from .estimates import expected
 from .identification import is_recognizable, require_the_api, unreachable
 
 
@@ -31,7 +31,9 @@ def look(target: Target, contract: Contract) -> Preflight:
     recorder = Recorder(contract, redaction, None, "preflight")
     transport = Transport(target, contract, recorder, "preflight", watches_keys=False)
     try:
-        return _look(target, contract, Api(transport))
+        found = _look(target, contract, Api(transport))
+        # The quickest: the first answer waited for the connection too.
+        return replace(found, answer_seconds=min((one.elapsed for one in recorder.of_test), default=0.0))
     except TransportTrouble as problem:
         raise UsageError(redaction.text(unreachable(target, str(problem)))) from None
     except UsageError as problem:
@@ -93,19 +95,14 @@ def _notes(target: Target, api: Api, org: Any, scopes: tuple[str, ...]) -> Itera
 
 
 def announcement(target: Target, preflight: Preflight, contract: Contract, selected: Sequence[str]) -> list[str]:
-    """Tell people what a run is about to do, before it writes anything."""
+    """Tell people what a run is about to judge, before it writes anything."""
     judged = [name for name in selected if not any(target.lacks(need) for need in contract.requirements[name].needs)]
     levels = Counter(contract.requirements[name].level for name in judged)
-    requests, rows = expected(contract, judged)
     lines = [
         f"target    {target.name} {target.base}",
         f"org       {preflight.org_id or 'not named by /auth'}, scopes {', '.join(preflight.scopes) or 'not listed'}",
         "judging   " + ", ".join(f"{levels[level]} {level}" for level in Level) + " requirements",
     ]
-    if target.read_only:
-        lines.append(f"expected  at most {requests} requests; read only: no write is sent")
-    else:
-        lines.append(f"expected  about {requests} requests and {rows} created rows (nothing can be deleted)")
     limits = [f"{target.rate:g} requests per second"] if target.rate else []
     limits += [f"at most {target.most_requests} requests"] if target.most_requests else []
     limits += [f"at most {target.most_created} created rows"] if target.most_created else []

@@ -49,12 +49,12 @@ class Run:
 def start(
     report: Path, *arguments: str, environment: dict[str, str] | None = None, **how: Any
 ) -> subprocess.Popen[str]:
-    """Start a run without waiting for it."""
+    """Start a run without waiting for it: in one process, where the arguments name no workers."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("MESHI_", "PYTEST_"))}
     return subprocess.Popen(
         # In one word: pytest takes the value of an option that it does not know yet for a path, and loads every
         # plugin that is installed before it finds the suite's configuration.
-        [sys.executable, "-m", "pytest", f"--report-dir={report}", "--profile=none", *arguments],
+        [sys.executable, "-m", "pytest", f"--report-dir={report}", "--profile=none", "-n=0", *arguments],
         cwd=how.pop("cwd", ROOT),
         env={**clean, **(environment or {})},
         stdin=subprocess.DEVNULL,
