@@ -17,7 +17,7 @@ from typing import Any
 
 from ..hostile import Proxy, Request, Server, serving
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 LONGEST_SECONDS = 300
 """How long a test waits for what a run on a busy machine may take long for, and does at last."""
