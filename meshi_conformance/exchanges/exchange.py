@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import MissingMember, NotAJsonObject
 from ..target.keys import BEARER, KEY_VARIABLES
 from .redaction import Redaction
-from .strict_json import JsonObject, NotJson, parse_json
+from .strict_json import JsonObject, NotJson, holds_half_pair, parse_json
 
 STORED_BODY_BYTES = 16_384
 """How much of a body is kept in a record; what a test reads is whole."""
@@ -75,8 +75,11 @@ class Exchange:
 
     @cached_property
     def parsed(self) -> Any:
-        """The body's JSON value; raises NotJson."""
-        return parse_json(self.body)
+        """The body's JSON value; raises NotJson.
+
+        Half a surrogate pair is the server's mistake, but not where it gives back what the request held.
+        """
+        return parse_json(self.body, half_pairs=holds_half_pair(self.request_body))
 
     @property
     def json(self) -> JsonObject:
@@ -198,9 +201,14 @@ class Exchange:
         return found if isinstance(found, str) else None
 
     @property
+    def called(self) -> str:
+        """What was called: the operation's ID, or `a request` outside the operations."""
+        return self.operation or "a request"
+
+    @property
     def summary(self) -> str:
         """One line: the request and how it was answered."""
-        request = f"{self.operation or 'a request'} ({self.method} {self.path[:160]})"
+        request = f"{self.called} ({self.method} {self.path[:160]})"
         if self.no_answer is not None:
             return f"{request} got no answer: {self.no_answer}"
         code = "" if self.accepted else f" {self.code or '(no code)'}"

@@ -82,11 +82,25 @@ def _whole_pairs(value: Any) -> None:
         raise NotJson("a text holds half a surrogate pair, which no Unicode text can") from None
 
 
-def parse_json(body: bytes) -> Any:
+def holds_half_pair(body: bytes | None) -> bool:
+    """Return whether a JSON document escapes half a surrogate pair without the other half."""
+    if not body or not _HALF_PAIR.search(body):
+        return False
+    try:
+        _whole_pairs(json.loads(body))
+    except NotJson:
+        return True
+    except (ValueError, RecursionError):
+        return False
+    return False
+
+
+def parse_json(body: bytes, *, half_pairs: bool = False) -> Any:
     """Return the value of a JSON document.
 
     Raise NotJson for anything that two readers could read differently: NaN and Infinity, a member that
-    is repeated, nesting or numbers beyond what ordinary readers take, half a surrogate pair, bytes that are not UTF-8.
+    is repeated, nesting or numbers beyond what ordinary readers take, bytes that are not UTF-8, and half a surrogate
+    pair unless `half_pairs` allows it.
     """
     try:
         value = json.loads(
@@ -98,7 +112,7 @@ def parse_json(body: bytes) -> Any:
         )
         if body.count(b"[") + body.count(b"{") > MOST_LEVELS:
             _bounded_depth(value)
-        if _HALF_PAIR.search(body):
+        if not half_pairs and _HALF_PAIR.search(body):
             _whole_pairs(value)
         return value
     except NotJson:

@@ -178,7 +178,7 @@ class Given:
         if not exchange.accepted:
             raise CouldNotArrange(
                 f"could not arrange: {exchange.summary} (exchange {exchange.id})",
-                f"{exchange.operation} answered {exchange.status} {exchange.code or ''}".strip(),
+                f"{exchange.called} answered {exchange.status} {exchange.code or ''}".strip(),
             )
         return exchange
 
@@ -187,9 +187,9 @@ class Given:
         try:
             run_id = self.accepted(exchange)["run_id"]
         except AssertionError as problem:
-            raise CouldNotArrange(str(problem), f"{exchange.operation} names no run") from None
+            raise CouldNotArrange(str(problem), f"{exchange.called} names no run") from None
         if not isinstance(run_id, str) or not run_id:
-            raise CouldNotArrange(f"{exchange.summary} without a run_id", f"{exchange.operation} names no run")
+            raise CouldNotArrange(f"{exchange.summary} without a run_id", f"{exchange.called} names no run")
         return run_id
 
     def finished_run(self, exchange: Exchange) -> JsonObject:

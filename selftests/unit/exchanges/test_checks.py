@@ -40,6 +40,23 @@ def test_a_documented_answer_breaks_nothing(operation: str, status: int) -> None
     assert broken(exchange(operation, status, example(operation, status))) == []
 
 
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        (b'{"title": "a\\ud800b"}', []),
+        (b'{"title": "\\ud83d\\ude00"}', ["json.createSession"]),
+        (b'{"title": "\\ud800', ["json.createSession"]),
+        (None, ["json.createSession"]),
+    ],
+    ids=["half a pair", "a pair", "no JSON", "nothing"],
+)
+def test_half_a_surrogate_pair_is_the_servers_mistake_unless_it_was_sent(
+    sent: bytes | None, expected: list[str]
+) -> None:
+    answer = {**example("createSession", 201), "title": "a\ud800b"}
+    assert broken(exchange("createSession", 201, answer, request=sent)) == expected
+
+
 @pytest.mark.parametrize(("operation", "status"), ANSWERS)
 def test_unknown_members_break_nothing_and_are_reported_as_drift(operation: str, status: int) -> None:
     one = exchange(operation, status, {**example(operation, status), "x_new": {"deep": [1]}})
