@@ -99,7 +99,7 @@ def announcement(target: Target, preflight: Preflight, contract: Contract, selec
     judged = [name for name in selected if not any(target.lacks(need) for need in contract.requirements[name].needs)]
     levels = Counter(contract.requirements[name].level for name in judged)
     lines = [
-        f"target    {target.name} {target.base}",
+        "target    " + " ".join(dict.fromkeys((target.name, target.base))),
         f"org       {preflight.org_id or 'not named by /auth'}, scopes {', '.join(preflight.scopes) or 'not listed'}",
         "judging   " + ", ".join(f"{levels[level]} {level}" for level in Level) + " requirements",
     ]

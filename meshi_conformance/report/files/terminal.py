@@ -20,7 +20,8 @@ def write(reporter: Any, document: dict[str, Any], folder: Path, unwritten: Sequ
     color = {COLORS[document["outcome"]]: True}
     reporter.write_sep("=", f"conformance: {document['outcome']}", **color)
     target = document["target"]
-    reporter.write_line(visible(f"target    {target['name']} {target['base']} (org {target['org_id']})"))
+    named = " ".join(dict.fromkeys((target["name"], target["base"])))  # a target may be known by its URL alone
+    reporter.write_line(visible(f"target    {named} (org {target['org_id']})"))
     reporter.write_line(visible(f"outcome   {document['outcome']}: {document['outcome_reason']}"), **color)
     exchanges = document["exchanges"]
     reporter.write_line(
