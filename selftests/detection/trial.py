@@ -35,7 +35,7 @@ MISREAD = "misread"
 """The verdict on a variation that passes and whose report names other choices than it makes."""
 
 LONGEST_SECONDS = 400
-"""How long one trial may take before it is stopped and counts as erred."""
+"""How long one trial may take, unless a court says otherwise, before it is stopped and counts as erred."""
 
 CAPABILITIES = {"large": "--large", "rate_limit": "--rate-limit-probe"}
 """What a fault can need a run to do, and the option that allows it."""
@@ -95,6 +95,7 @@ class Court:
     def __init__(self, form: str) -> None:
         self.form = form
         self.generate: list[str] = []
+        self.longest_seconds = LONGEST_SECONDS
         self.removed: str | None = None
         self.contract = contract.load()
         self.implied = {one.id for one in self.contract.requirements.values() if one.level == "implied"}
@@ -134,7 +135,7 @@ class Court:
             return pid
         code = 70
         try:
-            signal.alarm(LONGEST_SECONDS)
+            signal.alarm(self.longest_seconds)
             with (folder / "output.txt").open("w", buffering=1) as output:
                 os.dup2(output.fileno(), 1)
                 os.dup2(output.fileno(), 2)

@@ -32,6 +32,9 @@ BLAMED = (FALSE_ALARM, ERRED)
 BUNDLE = 12
 """Variations of one bundle at most. No report of a bundle is read here, so its choices need not show one by one."""
 
+NIGHTLY_SECONDS = 1800
+"""How long one run of the nightly profile may take: it makes 28,500 requests."""
+
 
 def main() -> int:
     """0 only if no right server was blamed, and each hidden fault was found by what is generated and nothing else."""
@@ -62,6 +65,8 @@ def blame(groups: list[list[Variation]], seeds: range, options: argparse.Namespa
     """Try conforming servers with each seed, and tell which were blamed; return 1 where one was."""
     court = Court("generated")
     budget, profile = options.budget, options.profile
+    if profile == "nightly":
+        court.longest_seconds = NIGHTLY_SECONDS
     members = {combined(group).name: group for group in groups}
     contract = load()
     started = time.monotonic()
