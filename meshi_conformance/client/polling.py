@@ -124,7 +124,7 @@ def _deadline(api: Api, kind: str) -> float:
 
 
 def _article(word: str) -> str:
-    return "an" if word[:1] in "aeiou" else "a"
+    return "an" if word.startswith(("a", "e", "i", "o", "u")) else "a"
 
 
 def _others(seconds: list[float], kind: str) -> str:

@@ -261,6 +261,17 @@ def test_of_many_changes_the_first_and_the_last_are_told(wait: Any, changes: int
     assert api.waited[0][2] == expected
 
 
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("import", "an import run"), ("match", "a match run"), ("", "a  run")],
+    ids=["a vowel", "a consonant", "no kind"],
+)
+def test_a_late_run_is_named_with_its_article(wait: Any, kind: str, said: str) -> None:
+    with pytest.raises(PollTimeout) as raised:
+        wait(Runs(run("queued", kind=kind), deadline=3.0))
+    assert raised.value.cause == f"{said} did not end in time"
+
+
 def test_what_a_server_says_at_length_is_cut(wait: Any) -> None:
     long = "x" * 100_000
     api = Runs(run(long, kind=long), deadline=3.0)
