@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
+from typing import Any
 
 import pytest
 
 from meshi_conformance.contract import contract
 from meshi_reference import faults, server, variations
+from meshi_reference.patching.patch import Patch
 from meshi_reference.settings import Settings
 
 from .trial import CAPABILITIES
@@ -31,11 +33,33 @@ def test_every_fault_says_what_it_breaks_in_a_sentence() -> None:
         assert set(one.sees) <= set(CAPABILITIES), one.name
 
 
+class Noting(Patch):
+    """Notes what was at each place before it was changed first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before: dict[tuple[int, Any], tuple[Any, Any, Any]] = {}
+
+    def __call__(self, holder: Any, name: Any, value: Any) -> None:
+        self.before.setdefault((id(holder), name), (holder, name, there(holder, name)))
+        super().__call__(holder, name, value)
+
+
+def there(holder: Any, name: Any) -> Any:
+    return holder[name] if isinstance(holder, dict | list) else getattr(holder, name)
+
+
 @pytest.mark.parametrize("one", FAULTS, ids=lambda one: one.name)
-def test_a_fault_can_be_made_and_undone(one: faults.Fault) -> None:
-    Settings(**one.settings)
-    with one.applied():
-        pass
+def test_a_fault_changes_the_server_and_is_undone(one: faults.Fault) -> None:
+    patch = Noting()
+    try:
+        one.apply(patch)
+        changed = [name for holder, name, before in patch.before.values() if there(holder, name) is not before]
+    finally:
+        patch.undo()
+    assert changed or Settings(**one.settings) != Settings(), "the fault changes nothing"
+    left = [name for holder, name, before in patch.before.values() if there(holder, name) is not before]
+    assert left == []
 
 
 def test_the_server_starts_with_every_variation_of_settings() -> None:

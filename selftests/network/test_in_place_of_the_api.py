@@ -99,7 +99,14 @@ ODD = {
 @pytest.mark.parametrize("case", ODD)
 def test_an_api_that_is_odd_is_let_in_to_be_judged(case: str) -> None:
     with serving(ODD[case]) as server:
-        look(target(server.base), contract())
+        seen = look(target(server.base), contract())
+    assert (seen.org_id, seen.scopes) == (None, ()), "nothing is known of an org that /auth does not name"
+    tried = {request.method for request in server.requests}
+    if case == "/auth breaks off":
+        assert seen.notes == ("GET /auth has no usable answer.",)
+        assert tried == {"GET"}
+    else:
+        assert tried == {"GET", "POST"}, "whether the key may write is asked for"
 
 
 @pytest.mark.parametrize("path", ["", "/", "/api/v0/partners", "/api/v0/partner/v1", "/api", "/v0/partners"])
