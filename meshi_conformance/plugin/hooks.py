@@ -181,7 +181,8 @@ class Suite:
             return
         # The whole suite needs every part of the world, so their asynchronous runs start at once and overlap.
         # A selection builds what it asks for and no more: nothing can be deleted from a target.
-        ahead = self._parts() if len(session.items) >= PREFETCHED_FROM else []
+        is_whole = not self.config.option.requirements and len(session.items) >= PREFETCHED_FROM
+        ahead = self._parts() if is_whole else []
         asked = [one.nodeid for one in session.items if self._lacking(one) is None]
         expected(costs.load(), asked, Plan.of(self.config.option), ahead).write(self.session.spool)
         if self.controller is not None:

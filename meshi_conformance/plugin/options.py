@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from ..report import FILES
 from ..verdicts.gate import FAIL_ON
 
 PROFILES = ("quick", "nightly", "none")
@@ -54,6 +55,13 @@ def add_to(add: Callable[..., Any]) -> None:
         help="create at most N rows in all",
     )
     add("--report-dir", metavar="DIR", help="where the report is written (default: a folder of its own below reports/)")
+    add(
+        "--report-files",
+        metavar="NAMES",
+        type=_value(_some_of(tuple(FILES)), f"none, or some of {','.join(FILES)}"),
+        default=tuple(FILES),
+        help=f"which files the report has besides results.json, with commas between them, or none: {', '.join(FILES)}",
+    )
     add(
         "--requirements",
         metavar="PATTERN",
@@ -209,6 +217,16 @@ def _one_of(known: Sequence[str]) -> Callable[[str], str]:
         if text not in known:
             raise ValueError(text)
         return text
+
+    return parse
+
+
+def _some_of(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
+    def parse(text: str) -> tuple[str, ...]:
+        named = () if text == "none" else tuple(text.split(","))
+        if not set(named) <= set(known):
+            raise ValueError(text)
+        return named
 
     return parse
 

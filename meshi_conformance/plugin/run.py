@@ -108,7 +108,7 @@ class Controller:
         except UsageError as problem:
             why = self.clean(str(problem))
             self._report.give_room()
-            write_all(self.folder, results.invalid(contract, why, self.started), ())
+            write_all(self.folder, results.invalid(contract, why, self.started), (), config.option.report_files)
             self.stop()
             raise UsageError(why) from None
         self.progress = Progress(self._spool, len(contract.operations))
@@ -297,7 +297,7 @@ class Controller:
         assert self._report is not None
         self._report.give_room()
         try:
-            self.unwritten = write_all(self.folder, self.document, events)
+            self.unwritten = write_all(self.folder, self.document, events, self.config.option.report_files)
             return exit_code
         except OSError as problem:
             why = f"The report could not be written whole: {problem.strerror or problem}."
@@ -311,7 +311,7 @@ class Controller:
             self.config.option.allow_undecided,
         )
         try:
-            self.unwritten = write_all(self.folder, self.document, ())
+            self.unwritten = write_all(self.folder, self.document, (), self.config.option.report_files)
         except OSError as problem:
             self.unwritten = [f"results.json: {problem.strerror or problem}"]
         return gate.EXIT_INTERNAL

@@ -7,7 +7,7 @@ at its end yet pays nothing for them.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,19 +22,21 @@ FILES = {
 """The files besides results.json, with the module that makes each: `parts(document, events)` yields its text."""
 
 
-def write_all(folder: Path, document: dict[str, Any], events: Iterable[dict[str, Any]]) -> list[str]:
-    """Write results.json and then every other file of a report; says what could not be written and why.
+def write_all(
+    folder: Path, document: dict[str, Any], events: Iterable[dict[str, Any]], names: Collection[str] = FILES.keys()
+) -> list[str]:
+    """Write results.json and then the other files of a report; return what could not be written and why.
 
-    `events` are the spool's. results.json is written first and its failure is raised: without it there is no
-    result. No other file can take it away again.
+    `events` are the spool's, and `names` the files that are wanted besides results.json. results.json is written
+    first and its failure is raised: without it there is no result. No other file can take it away again.
     """
     from .document import results
 
     results.write(folder, document)
     problems = []
-    for name, module in FILES.items():
+    for name in names:
         try:
-            write_parts(folder / name, import_module(f"{__name__}.{module}").parts(document, events))
+            write_parts(folder / name, import_module(f"{__name__}.{FILES[name]}").parts(document, events))
         except Exception as problem:  # a report file must never cost the result of a run
             (folder / name).unlink(missing_ok=True)
             problems.append(f"{name}: {type(problem).__name__}: {str(problem)[:200]}")

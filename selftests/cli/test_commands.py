@@ -126,8 +126,10 @@ def test_run_writes_its_report_below_the_current_folder(tmp_path: Path) -> None:
 
 def test_run_takes_node_ids_as_a_report_names_them(tmp_path: Path) -> None:
     node = "tests/test_canonical_flow.py::test_auth_lists_the_scopes_of_the_key"
-    done = command(tmp_path, "run", "-n", "2", node, "--report-dir", "elsewhere")
+    done = command(tmp_path, "run", "-n", "2", node, "--report-dir", "elsewhere", "--report-files", "junit.xml")
     assert done.returncode == 0, done.stdout + done.stderr
+    written = {file.name for file in (tmp_path / "elsewhere").iterdir() if not file.name.startswith(".")}
+    assert written == {"results.json", "junit.xml", "spool"}
     document = json.loads((tmp_path / "elsewhere" / "results.json").read_text())
     assert [test["nodeid"] for test in document["tests"]] == [node]
     assert not (tmp_path / "reports").exists()

@@ -19,10 +19,8 @@ from typing import Any
 
 import pytest
 
-from meshi_conformance import report
 from meshi_conformance.contract import contract
 from meshi_conformance.plugin.start.launch import pytest_main, tests_by_requirement
-from meshi_conformance.testing.shared_data import World
 from meshi_reference import server
 from meshi_reference.faults import Fault
 from meshi_reference.settings import Settings
@@ -150,15 +148,13 @@ class Court:
 
     def _run(self, entry: Fault | Variation, folder: Path) -> int:
         """In the child: starts the server with the fault or variation and runs pytest against it."""
-        report.FILES.clear()
-        arguments = ["--report-dir", str(folder / "report"), "-q", "-s", "--tb=no", "--no-header", *without(*UNNEEDED)]
+        arguments = ["--report-dir", str(folder / "report"), "--report-files", "none"]
+        arguments += ["-q", "-s", "--tb=no", "--no-header", *without(*UNNEEDED)]
         # Looking for leaks at the end costs more than the trial, and a trial ends with its process.
         arguments += ["-p", "no:unraisableexception", "-p", "no:allure_pytest"]
         with entry.applied(), server.running(Settings(**entry.settings)) as address:
             os.environ.update(address.env)
             arguments += ["--target", address.base, *self._asked(entry)]
-            if self.form == "fast" and isinstance(entry, Fault):
-                World.prefetch = lambda world, names: None  # type: ignore[method-assign,assignment]
             with nullcontext() if isinstance(entry, Fault) else entry.at_work(address):
                 return pytest_main(arguments, [Without(self.removed)])
 
