@@ -47,11 +47,17 @@ def settled(memory: Memory, org: str, event_id: str, now: Trace) -> Trace | None
 
 
 def there(memory: Memory, org: str, event_id: str, id: str, now: Trace) -> Trace | None:
-    """Return the import that brought an attendee into an event, where that is surely there now."""
+    """Return the import that brought an attendee into an event, where that is surely there now.
+
+    An enrichment may settle look-alikes itself, and what becomes of an ID that it merges is open.
+    """
     roster = memory.rosters.get((org, event_id))
     if roster is None or not roster.imports or id not in roster.imports[-1][1]:
         return None
-    return roster.imports[-1][2] if settled(memory, org, event_id, now) is not None else None
+    since = roster.imports[-1][2]
+    if memory.changed((org, "enriched", None), since.began, now.ended):
+        return None
+    return since if settled(memory, org, event_id, now) is not None else None
 
 
 def _ended(memory: Memory, org: str, run_id: str) -> tuple[dict[str, Any], Trace] | None:

@@ -10,7 +10,7 @@ from ..state.observation import Observation
 WRITES = {"createEvent": ("events",), "createSession": ("sessions",), "createRun": ("runs",)}
 RUNS = {
     "importAttendees": ("attendees", "reviews"),
-    "createEnrichmentRun": ("attendees", "reviews"),
+    "createEnrichmentRun": ("attendees", "reviews", "enriched"),
     "createMatchRun": ("event_matches", "attendee_matches"),
 }
 DECISIONS = ("resolveReview", "mergeReview")

@@ -70,7 +70,7 @@ class Keys(Rule):
         if seen.accepted and isinstance(run_id, str):
             if not mine:
                 self._new_run(seen, operation.id, run_id)
-            use = KeyUse(operation.id, event_id, _digest(seen.request), run_id, seen.trace)
+            use = KeyUse(operation.id, event_id, _digest(seen.request), run_id, seen.trace, seen.sent("kind"))
             if not mine:
                 self.memory.keys.put((seen.org, key), [*uses, use][-MOST_USES:])
 
@@ -118,6 +118,8 @@ class Keys(Rule):
         return max(self.contract.operations[operation].responses)
 
     def _replay(self, seen: Observation, operation: str, use: KeyUse) -> None:
+        if operation == "createRun" and seen.sent("kind") != use.kind:
+            return  # whether one key can serve two kinds is open
         same = use.body == _digest(seen.request)
         requirement = f"idempotency.replay.{'same_run' if same else 'other_body'}.{operation}"
         if not seen.accepted:

@@ -95,6 +95,8 @@ class Walk:
     empty: int = 0
     rows: int = 0
     """Rows of the last page."""
+    top: Any = None
+    """What the first row that it showed is ordered by."""
     last_row: dict[str, Any] | None = None
     seen: set[Hashable] = field(default_factory=set)
     repeated: bool = False
@@ -112,7 +114,7 @@ class Suspicion:
     message: str
     earlier: Trace
     narrower: str = ""
-    """A requirement that is about just this, where there is one."""
+    """What is broken where the list did not change, if that is more than that each row is shown once."""
 
 
 QUEUES = {"event_reviews": "identity.queue.event", "reviews": "identity.queue.org"}
@@ -213,11 +215,24 @@ class Lists(Rule):
                 continue
             earlier = (walk.last,) if walk is not None else ()
             message = f"{shown(listing.rank(other))} comes after {shown(listing.rank(one))}"
-            self.judge(not wrong, f"lists.{listing.family}.order", seen, message, *earlier)
+            requirement = f"lists.{listing.family}.order"
+            if wrong and walk is not None and not self._surely_wrong(listing, other, walk):
+                # Nothing says that a walk survives rows that are added meanwhile.
+                self._suspect(seen, listing, walk.first, message, walk.last, requirement)
+                return
+            self.judge(not wrong, requirement, seen, message, *earlier)
             if wrong:
                 return
             if listing.family == "sessions":
                 self.tally.hold("lists.sessions.instants")
+
+    def _surely_wrong(self, listing: Listing, row: dict[str, Any], walk: Walk) -> bool:
+        """Tell whether a row that is out of order was there when the walk passed its place, and was not shown."""
+        if listing.family.endswith("_matches"):
+            return True  # a run that has ended gets no more of them
+        rank = listing.rank(row)
+        by_creation = listing.time == "created_at" and listing.descending
+        return by_creation and walk.top is not None and rank <= walk.top and listing.key(row) not in walk.seen
 
     # From page to page
 
@@ -240,6 +255,7 @@ class Lists(Rule):
         walk.empty = 0 if rows else walk.empty + 1
         ranked = [row for row in rows if listing.rank(row) is not None]
         walk.last_row = ranked[-1] if ranked else walk.last_row
+        walk.top = listing.rank(ranked[0]) if ranked and before is None else walk.top
         if len(walk.seen) < MOST_ROWS:
             walk.seen.update(one for row in rows if (one := listing.key(row)) is not None)
         token = seen.answer.get("next_cursor")
@@ -274,7 +290,9 @@ class Lists(Rule):
         family = listing.family
         message = f"{shown(again[0])} was on an earlier page of the same walk"
         if len(again) == len(keys) and seen.answer.get("next_cursor") is not None:
-            self.judge(False, f"lists.{family}.end", seen, f"the walk runs in a circle: {message}", walk.first)
+            self._suspect(
+                seen, listing, walk.first, f"the walk shows nothing new: {message}", walk.last, f"lists.{family}.end"
+            )
         elif family.endswith("_matches") and isinstance(seen.answer.get("run_id"), str):
             # Nothing adds a pair to a match run that has ended; only the run asked for can be told from a later one.
             name = "complete" if "run_id" in seen.query else None
@@ -309,9 +327,9 @@ class Lists(Rule):
             if not self.memory.complete:
                 break
             changed = self.memory.changed(one.scope, one.since.began, one.seen.trace.ended)
-            name = f"lists.{one.family}.{'stable' if changed else 'complete'}"
+            name = f"lists.{one.family}.stable" if changed else one.narrower or f"lists.{one.family}.complete"
             if self.known(name) and not (changed and one.family in ("attendees", "event_reviews", "reviews")):
-                self.judge(False, one.narrower or name, one.seen, one.message, one.earlier)
+                self.judge(False, name, one.seen, one.message, one.earlier)
         self._suspicions.clear()
 
     def _closed_by(self, seen: Observation, listing: Listing, id: Hashable, walk: Walk) -> str:

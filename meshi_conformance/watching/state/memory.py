@@ -103,6 +103,8 @@ class KeyUse:
     body: Any
     run_id: str
     trace: Trace
+    kind: Any = None
+    """The kind that a call of `POST /runs` named."""
 
 
 FOREVER = float("inf")
