@@ -42,10 +42,17 @@ $(PROXY_READY): selftests/watching/proxy.lock.txt
 	.venv-proxy/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
 
+# MkDocs in an environment of its own, for the documentation site.
+SITE_READY := .venv-docs/.ready
+$(SITE_READY): docs_site/mkdocs.lock.txt
+	"$(PYTHON)" -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
 conformance: $(READY)
 	$(BIN)/python -m pytest
 
-test: $(READY) $(PROXY_READY) lint selftest detect-sample
+test: $(READY) $(PROXY_READY) $(SITE_READY) lint selftest detect-sample
 	$(BIN)/python -m pytest
 
 # For the time between two commits; `make test` has the last word.
@@ -55,7 +62,7 @@ check: $(READY) lint
 	$(BIN)/python -m selftests.detection --changed --report-dir reports/check
 
 # Two workers: with more, the tests that signal a run at a given moment come too late on two cores.
-selftest: $(READY) $(PROXY_READY)
+selftest: $(READY) $(PROXY_READY) $(SITE_READY)
 	$(BIN)/python -m pytest -c selftests/pytest.ini --rootdir=selftests --confcutdir=selftests -n 2 --dist loadfile --no-loadscope-reorder \
 	  --durations 25 selftests
 
@@ -136,13 +143,7 @@ TIMES ?= 20
 client-trials: $(READY)
 	$(BIN)/python -m selftests.clients --times $(TIMES)
 
-# The documentation site in build/site, in an environment of its own; it can be read from the disk.
-SITE_READY := .venv-docs/.ready
-$(SITE_READY): docs_site/mkdocs.lock.txt
-	"$(PYTHON)" -m venv .venv-docs
-	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	touch $@
-
+# The documentation site in build/site; it can be read from the disk.
 .PHONY: docs
 docs: $(READY) $(SITE_READY)
 	$(BIN)/python -m docs_site build/pages

@@ -29,6 +29,10 @@ MOST = 5
 """Operations, faults and questions of a requirement that its page shows."""
 
 
+UNSEARCHED = " { data-search-exclude }"
+"""After a heading: what is found in a thousand pages finds none of them."""
+
+
 def write(folder: Path, pages: Mapping[str, str]) -> None:
     """Write the pages of docs/ and the given pages to a new folder."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -38,6 +42,7 @@ def write(folder: Path, pages: Mapping[str, str]) -> None:
         (folder / place).write_text(linked(file, place), encoding="utf-8")
     for source, name in COPIED.items():
         (folder / name).write_text(linked(ROOT / source, Path(name)), encoding="utf-8")
+    shutil.copytree(Path(__file__).with_name("assets"), folder / "assets")
     (folder / "requirements").mkdir()
     for requirement, text in pages.items():
         (folder / "requirements" / f"{requirement}.md").write_text(text, encoding="utf-8")
@@ -114,7 +119,7 @@ def _page(
     yield f"- **Source** {one.source.replace('<', '&lt;')}"
     yield f"- **Comes from** {'openapi/' if one.derived else 'requirements/'}"
     yield from (f"- **Needs** `{need}`: not run where {NEEDS[need]}" for need in one.needs)
-    yield "\n## Operations\n"
+    yield f"\n## Operations{UNSEARCHED}\n"
     if len(one.operations) == len(catalogue.operations):
         yield "All operations.\n"
     elif not one.operations:
@@ -124,7 +129,7 @@ def _page(
             yield f"- `{name}`: `{catalogue.operations[name].method} {catalogue.operations[name].path}`"
     yield from _judging(one, tests)
     if one.subject != CLIENT and one.operations:
-        yield "\n## By hand\n"
+        yield f"\n## By hand{UNSEARCHED}\n"
         yield "The example call of each operation; the requirement says what to change in it and what to look at.\n"
         for name in one.operations[:MOST]:
             yield f"```bash\n{curl(catalogue, name)}\n```\n"
@@ -134,7 +139,7 @@ def _page(
 
 
 def _judging(one: Requirement, tests: Sequence[str]) -> Iterator[str]:
-    yield "\n## Judge it\n"
+    yield f"\n## Judge it{UNSEARCHED}\n"
     if one.subject == CLIENT:
         yield f"```bash\nmeshi-conformance client --scenario {SHOWN_IN[one.id][0]} -- COMMAND\n```\n"
         yield f"Scenarios that show it: {', '.join(f'`{name}`' for name in SHOWN_IN[one.id])}."
@@ -146,7 +151,7 @@ def _judging(one: Requirement, tests: Sequence[str]) -> Iterator[str]:
 
 
 def _faults(one: Requirement, faults: Sequence[Fault]) -> Iterator[str]:
-    yield "\n## See it broken\n"
+    yield f"\n## See it broken{UNSEARCHED}\n"
     for fault in faults[:MOST]:
         yield f"- `{fault.name}`: {fault.sentence.replace('<', '&lt;')}"
     if len(faults) > MOST:
@@ -171,7 +176,7 @@ def _questions(one: Requirement, catalogue: Contract, questions: Mapping[str, Qu
         if set(one.operations) & set(question.operations) and len(question.operations) < len(catalogue.operations)
     ]
     if found:
-        yield "\n## Open questions about these operations\n"
+        yield f"\n## Open questions about these operations{UNSEARCHED}\n"
         for question in found:
             heading = question.topic.replace("_", "-")
             yield f"- [`{question.id}`](../open-questions.md#{heading}): {question.question.replace('<', '&lt;')}"

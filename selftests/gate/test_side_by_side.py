@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from meshi_conformance.__main__ import main
 
+from ..browser import Opened, axe_finds
 from .test_trend import Page
 
 Make = Callable[..., dict[str, Any]]
@@ -66,3 +68,14 @@ def test_what_cannot_be_compared(runs: list[str], tmp_path: Path, capsys: pytest
     assert "does not exist" in capsys.readouterr().err
     assert main(["compare", *runs, "--output", str(tmp_path / "none" / "page.html")]) == 4
     assert "cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_the_page(runs: list[str], tmp_path: Path, browser: Browser, scheme: Any) -> None:
+    main(["compare", *runs, "--output", str(tmp_path / "page.html")])
+    context = browser.new_context(color_scheme=scheme, bypass_csp=True)
+    opened = Opened(context, (tmp_path / "page.html").as_uri())
+    found = axe_finds(opened.page)
+    context.close()
+    assert found == []
+    assert len(opened.requests) == 1

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from meshi_conformance.__main__ import main
 from meshi_conformance.report.runs import trends
+
+from ..browser import Opened, axe_finds
 
 Make = Callable[..., dict[str, Any]]
 Put = Callable[[str, dict[str, Any]], Path]
@@ -147,3 +150,14 @@ def test_the_history_of_a_requirement(with_reports: Path, capsys: pytest.Capture
     assert "fits no requirement" in capsys.readouterr().err
     rows = trends.view(trends.collect(with_reports)[0], with_reports / "trend.html")[0]["histories"]
     assert {row["id"] for row in rows} == {"status.getAuth.200", "codes.getAuth"}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_the_page(nights: Path, browser: Browser, scheme: Any) -> None:
+    main(["trend", str(nights)])
+    context = browser.new_context(color_scheme=scheme, bypass_csp=True)
+    opened = Opened(context, (nights / "trend.html").as_uri())
+    found = axe_finds(opened.page)
+    context.close()
+    assert found == []
+    assert len(opened.requests) == 1
