@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +53,24 @@ UNUSABLE = {
 }
 
 
+@pytest.fixture(scope="module")
+def unusable(tmp_path_factory: pytest.TempPathFactory) -> dict[str, subprocess.CompletedProcess[str]]:
+    """All commands that cannot be judged, three at a time."""
+    plain = ("--scenario", "plain", "--deadline", "1", "--")
+    with ThreadPoolExecutor(3) as pool:
+        running = {
+            name: pool.submit(judged, tmp_path_factory.mktemp("unusable"), *plain, *command)
+            for name, (command, _, _) in UNUSABLE.items()
+        }
+        return {name: one.result()[0] for name, one in running.items()}
+
+
 @pytest.mark.parametrize("name", UNUSABLE)
-def test_a_command_that_cannot_be_judged_is_told_in_one_line(name: str, tmp_path: Path) -> None:
-    command, code, message = UNUSABLE[name]
-    done, _ = judged(tmp_path, "--scenario", "plain", "--deadline", "1", "--", *command)
+def test_a_command_that_cannot_be_judged_is_told_in_one_line(
+    name: str, unusable: dict[str, subprocess.CompletedProcess[str]]
+) -> None:
+    _, code, message = UNUSABLE[name]
+    done = unusable[name]
     assert done.returncode == code, done.stdout + done.stderr
     assert sum(message in line for line in (done.stdout + done.stderr).splitlines()) >= 1
     assert "Traceback" not in done.stdout + done.stderr

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,19 +71,42 @@ PROGRAMS = {
 }
 
 
+@dataclass
+class Hostile:
+    """A program and what its run as a client came to."""
+
+    program: Path
+    done: subprocess.CompletedProcess[str]
+    document: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Hostile]:
+    """All hostile clients, five at a time: most of them only wait to be stopped."""
+
+    def tried(name: str, folder: Path) -> Hostile:
+        text, messages = PROGRAMS[name]
+        program = folder / "hostile.py"
+        program.write_text(HEAD + text, encoding="utf-8")
+        # A client that ends by itself is given the time that a busy machine needs.
+        deadline = "4" if any("did not end" in message for message in messages) else "60"
+        arguments = ("--scenario", "plain", "--deadline", deadline, "--", sys.executable, str(program))
+        return Hostile(program, *judged(folder / "report", *arguments))
+
+    with ThreadPoolExecutor(5) as pool:
+        running = {name: pool.submit(tried, name, tmp_path_factory.mktemp("hostile")) for name in PROGRAMS}
+        return {name: one.result() for name, one in running.items()}
+
+
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_a_hostile_client_is_bounded(name: str, tmp_path: Path) -> None:
-    text, messages = PROGRAMS[name]
-    program = tmp_path / "hostile.py"
-    program.write_text(HEAD + text, encoding="utf-8")
-    arguments = ("--scenario", "plain", "--deadline", "4", "--", sys.executable, str(program))
-    done, document = judged(tmp_path / "report", *arguments)
-    said = done.stdout + done.stderr
-    assert document, said
-    assert any(message in line for line in said.splitlines() for message in messages), said
+def test_a_hostile_client_is_bounded(name: str, hostile: dict[str, Hostile]) -> None:
+    found = hostile[name]
+    said = found.done.stdout + found.done.stderr
+    assert found.document, said
+    assert any(message in line for line in said.splitlines() for message in PROGRAMS[name][1]), said
     assert "Traceback" not in said
-    assert not document["problems"]
-    assert _lives(program) == []
+    assert not found.document["problems"]
+    assert _lives(found.program) == []
 
 
 def _lives(program: Path) -> list[str]:
