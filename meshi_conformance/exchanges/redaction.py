@@ -13,6 +13,7 @@ import html
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ..target.keys import KEY_VARIABLES
@@ -116,7 +117,7 @@ class Redaction:
         plain = _unescaped(text)
         if plain != text:
             return self._is_suspect(plain, layers - 1)
-        return any(self._is_suspect(inner, layers - 1) for _, inner in _encoded(text))
+        return any(self._is_suspect(inner, layers - 1) for inner in _inner_texts(text))
 
     def _found(self, layer: _Layer, layers: int) -> Iterator[tuple[int, int, str]]:
         """Yield every part of a key in a layer and the layers below it, as a part of the first text."""
@@ -236,7 +237,12 @@ def _without_escapes(layer: _Layer) -> _Layer:
     )
 
 
-_BASE64 = tuple(re.compile(rf"(?<![{letters}])[{letters}]{{32,}}") for letters in ("A-Za-z0-9+/", "A-Za-z0-9_-"))
+SHORTEST_RUN = 32
+"""Characters of base64 that can hold a key in another encoding."""
+
+_BASE64 = tuple(
+    re.compile(rf"(?<![{letters}])[{letters}]{{{SHORTEST_RUN},}}") for letters in ("A-Za-z0-9+/", "A-Za-z0-9_-")
+)
 """What could be base64 of something that holds a key in another encoding: the key's own base64 is known already."""
 
 
@@ -253,6 +259,26 @@ def _encoded(text: str) -> Iterator[tuple[int, str]]:
                 continue
             if raw.isascii():  # what is encoded twice is ASCII; any other match only looks like base64
                 yield found.start() + shift, raw.decode()
+
+
+_BETWEEN_RUNS = {sign: " " for sign in range(128) if not re.match(r"[A-Za-z0-9+/_-]", chr(sign))}
+
+REMEMBERED_RUN = 200
+"""Characters of a run whose reading is remembered: the IDs of rows come in hundreds of answers."""
+
+
+def _inner_texts(text: str) -> Iterator[str]:
+    """Yield the same texts as `_encoded`, each once: a quick look."""
+    if not text.isascii():
+        yield from (inner for _, inner in _encoded(text))
+        return
+    for run in {word for word in text.translate(_BETWEEN_RUNS).split() if len(word) >= SHORTEST_RUN}:
+        yield from _known(run) if len(run) <= REMEMBERED_RUN else (inner for _, inner in _encoded(run))
+
+
+@lru_cache(maxsize=4096)
+def _known(run: str) -> tuple[str, ...]:
+    return tuple(inner for _, inner in _encoded(run))
 
 
 _CAPITALS = str.maketrans({chr(letter): chr(letter + 32) for letter in range(ord("A"), ord("Z") + 1)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from meshi_conformance.contract import contract as contracts
+from meshi_conformance.exchanges import redaction
 from meshi_conformance.exchanges.exchange import HEADER_CHARACTERS, SLACK, STORED_BODY_BYTES, STORED_PATH, Exchange
 from meshi_conformance.exchanges.recorder import Recorder
 from meshi_conformance.exchanges.redaction import CUT, Redaction
@@ -198,3 +200,25 @@ def test_headers_that_carry_credentials_are_kept_without_their_values(name: str)
 def test_looking_for_keys_is_linear(text: str) -> None:
     """A quadratic search of a megabyte would take hours."""
     assert Redaction({"main": KEY, "other": KEY[::-1] + "x"}).text(text) == text
+
+
+def test_the_quick_look_reads_every_text_that_the_thorough_one_reads() -> None:
+    pieces = (
+        "aGVsbG8gd29ybGQgdGhpcyBpcyBhIHRlc3Q",
+        "YWJj" * 12,
+        "Zm9v-_",
+        "-",
+        "_",
+        "+",
+        "/",
+        "=",
+        " ",
+        "é",
+        "\n",
+        "\x1c",
+        '"',
+    )
+    chosen = random.Random(1)
+    for _ in range(3000):
+        text = "".join(chosen.choices(pieces, k=chosen.randint(1, 12)))
+        assert set(redaction._inner_texts(text)) == {inner for _, inner in redaction._encoded(text)}, text
