@@ -16,7 +16,6 @@ from urllib.parse import unquote
 
 import httpcore
 
-from ..client.call import NOTHING, Call
 from ..contract.contract import Contract
 from ..exchanges.checks import USABLE_CORRELATION_ID, retry_after_seconds
 from ..exchanges.exchange import STORED_BODY_BYTES, Exchange
@@ -24,7 +23,8 @@ from ..exchanges.redaction import Redaction
 from ..target.keys import BEARER
 from ..target.reference_process import Embedded
 from ..target.target import CURRENT_BASE, LEGACY_BASE, Target
-from ..watching.expectations.expectation import Known, Reader
+from ..watching.expectations.expectation import Reader
+from .bounds import Unknown, faults_of
 from .disturbances import Disturbance, Visit
 from .front import Asked, Front, Reply
 from .scenarios import Scenario
@@ -37,26 +37,6 @@ DROPPED_REQUEST_HEADERS = frozenset(
     {"host", "connection", "keep-alive", "transfer-encoding", "content-length", "expect", "upgrade", "te", "trailer"}
 )
 DROPPED_ANSWER_HEADERS = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
-
-
-class _Unknown(Known):
-    """Whether what a request names exists is the server's state, not a bound of the request."""
-
-    def names(self, operation: str, path: Mapping[str, str]) -> bool | None:
-        return None
-
-    def has_match_run(self, id: str) -> bool | None:
-        return None
-
-    def has_session(self, id: str) -> bool | None:
-        return None
-
-    def can_merge(self, source: str, target: str) -> bool | None:
-        return None
-
-
-AMBIGUOUS = frozenset({"media", "route", "padded"})
-"""Freedoms under which a server may read a request otherwise than we do, so that a fault in it is not certain."""
 
 
 class Sandbox:
@@ -86,7 +66,7 @@ class Sandbox:
         self._record = record
         self._keeps_events = keeps_events
         self._routes = Routes(contract)
-        self._reader = Reader(contract, _Unknown({}))
+        self._reader = Reader(contract, Unknown({}))
         self._most_rows = next(
             int(one.schema["maxItems"])
             for one in contract.limits()
@@ -256,20 +236,11 @@ class Sandbox:
     def _faults(self, asked: Asked, visit: Visit) -> list[tuple[str, str]]:
         """Return the documented bounds that a request breaks, read as generated calls are read."""
         assert visit.operation is not None
-        body, content = (visit.value, None) if asked.body else (NOTHING, None)
-        if asked.body and visit.value is None:
-            body, content = NOTHING, asked.body
-        call = Call(
-            visit.operation.id,
-            path=visit.parameters,
-            query={name: value for name, value in query_of(asked.target).items() if name not in ("limit", "cursor")},
-            body=body,
-            content=content,
+        faults = faults_of(
+            self._reader, visit.operation.id, visit.parameters, query_of(asked.target), asked.body, visit.value
         )
-        found = self._reader.read(call)
-        if found.freedoms & AMBIGUOUS:
+        if faults is None:
             return []
-        faults = [(_member(one.what), one.what) for one in found.faults]
         rows = visit.value.get("attendees") if isinstance(visit.value, dict) else None
         if visit.name == "importAttendees" and isinstance(rows, list) and len(rows) > self._most_rows:
             faults.append(("attendees", f"attendees has {len(rows):,} rows, more than {self._most_rows:,}"))
@@ -362,10 +333,6 @@ def _json(body: bytes) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
-
-
-def _member(what: str) -> str:
-    return what.split(" ", 1)[0]
 
 
 def _refusal(status: int, code: str, message: str, headers: Mapping[str, str], correlation_id: str) -> Reply:

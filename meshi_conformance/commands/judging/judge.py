@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...clients.observed import Clients
 from ...contract import contract
 from ...errors import UsageError
 from ...report import write_all
@@ -39,8 +40,16 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--report-dir", metavar="DIR", type=Path, default=Path("reports") / "judged", help="folder of the report"
     )
+    add_clients_option(parser)
     add_gate_options(parser)
     add_link_options(parser)
+
+
+def add_clients_option(parser: argparse.ArgumentParser) -> None:
+    """Declare the option that judges who sent the requests, too."""
+    parser.add_argument(
+        "--clients", action="store_true", help="judge the duties of the clients too: a second report, in DIR/clients"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -51,19 +60,26 @@ def run(options: argparse.Namespace) -> int:
     watcher = Watcher(contract.load(), complete=options.complete, one_org=options.one_org)
     for method in found.unanswered:
         watcher.unanswered(method)
+    keys = {name: key for key, name in found.keys.items()}
+    clients = Clients(watcher.contract, complete=options.complete, one_org=options.one_org) if options.clients else None
     for exchange, coverage in found.exchanges():
         watcher.see(exchange, coverage)
+        if clients is not None:
+            clients.see(exchange, coverage, keys.get(coverage.party or ""))
+    if clients is not None and (found.unanswered or found.unjudged or found.notes):
+        clients.complete = False
     watcher.tally.unjudged.update(found.unjudged)
     return concluded(
         watcher,
         found.base,
         [one.path.name for one in found.files],
-        keys={name: key for key, name in found.keys.items()},
+        keys=keys,
         notes=found.notes,
         waived=waived,
         fail_on=options.fail_on,
         folder=open_folder(options.report_dir),
         addresses=(options.pages_url, options.site_url),
+        clients=clients,
     )
 
 
@@ -78,12 +94,30 @@ def concluded(
     fail_on: Sequence[str],
     folder: ReportFolder,
     addresses: tuple[str | None, str | None] = (None, None),
+    clients: Clients | None = None,
 ) -> int:
     """Write the report on what a watcher saw, print its summary and return the exit code of its gate.
 
-    `addresses` are those of the documentation's pages and of this project's site, where they were given.
+    `addresses` are those of the documentation's pages and of this project's site, where they were given. The duties of
+    `clients` get a report of their own below the folder, whose exit code counts where the server's is 0.
     """
     made = document(watcher, base, sources, keys=keys, notes=notes, waived=waived)
+    code = _written(made, folder, fail_on, addresses)
+    if clients is None:
+        return code
+    left = f"{clients.left_out} requests were not judged: their client is unknown, or they are too many."
+    notes = [left] if clients.left_out else []
+    found = (clients.verdicts(), clients.evidence)
+    made = document(watcher, base, sources, keys=keys, notes=notes, clients=found)
+    print("\nclients")
+    of_clients = _written(made, open_folder(folder.path / "clients"), fail_on, addresses)
+    return code or of_clients
+
+
+def _written(
+    made: dict[str, Any], folder: ReportFolder, fail_on: Sequence[str], addresses: tuple[str | None, str | None]
+) -> int:
+    """Write a report, print its summary and return the exit code of its gate."""
     made["links"] = links.stated(*addresses, folder.path)
     decision = gate.decide(made, fail_on)
     made["gate"] = gate.section(made["gate"]["waivers"], fail_on, decision)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from ...clients.observed import Clients
 from ...contract import contract
 from ...errors import UsageError
 from ...exchanges.redaction import Redaction
@@ -26,7 +27,7 @@ from ...watching.traffic.har_writer import HarWriter
 from ...watching.traffic.proxy import Passed, Proxy
 from ...watching.watcher import Watcher
 from .gate_options import add_gate_options, add_link_options
-from .judge import concluded
+from .judge import add_clients_option, concluded
 
 DEFAULT_PORT = 8788
 
@@ -49,6 +50,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--complete", action="store_true", help="no request to the orgs goes another way; as of `judge`"
     )
+    add_clients_option(parser)
     parser.add_argument("--mitmdump", metavar="PATH", help="mitmproxy's program, where it is not found by itself")
     parser.add_argument("--upstream-ca", metavar="FILE", type=Path, help="certificates that the target's is signed by")
     add_gate_options(parser)
@@ -60,6 +62,7 @@ def run(options: argparse.Namespace) -> int:
     waived = waivers.load(options.waivers) if options.waivers else []
     base = base_of(options.target, targets_file.load(options.targets_file))
     watcher = Watcher(contract.load(), complete=options.complete)
+    clients = Clients(watcher.contract, complete=options.complete) if options.clients else None
     folder = open_folder(options.report_dir)
     try:
         har = HarWriter(folder.path / "traffic.har", base) if options.har else None
@@ -74,6 +77,8 @@ def run(options: argparse.Namespace) -> int:
             os.nice(NICER)
             for passed in proxy.passed():
                 _see(passed, watcher, proxy, har)
+                if clients is not None:
+                    _sent(passed, clients, proxy)
     finally:
         proxy.close()
         if har is not None:
@@ -90,7 +95,17 @@ def run(options: argparse.Namespace) -> int:
         fail_on=options.fail_on,
         folder=folder,
         addresses=(options.pages_url, options.site_url),
+        clients=clients,
     )
+
+
+def _sent(passed: Passed, clients: Clients, proxy: Proxy) -> None:
+    if passed.exchange is None:
+        clients.complete = False
+        return
+    party = passed.coverage.party
+    key = next((key for key, name in proxy.keys.items() if name == party), None)
+    clients.see(passed.exchange, passed.coverage, key)
 
 
 def _see(passed: Passed, watcher: Watcher, proxy: Proxy, har: HarWriter | None) -> None:

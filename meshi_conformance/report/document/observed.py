@@ -56,8 +56,12 @@ def build(
     observed: Observed,
     verdicts: Sequence[RequirementVerdict],
     waived: Sequence[waivers.Waiver] = (),
+    subject: str = SERVER,
 ) -> dict[str, Any]:
-    """Build the document of what was observed. Its outcome is at best `partial`: traffic shows what happens to pass."""
+    """Build the document of what was observed of servers or of clients.
+
+    Its outcome is at best `partial`: traffic shows what happens to pass.
+    """
     day = datetime.fromtimestamp(observed.ended, UTC).date()
     applied = waivers.apply(verdicts, waived, observed.name, observed.base, day)
     result, reason = outcome(verdicts, [])
@@ -68,7 +72,7 @@ def build(
     return {
         "schema_version": SCHEMA_VERSION,
         "suite": {"name": "meshi-conformance", "version": __version__, "python": platform.python_version()},
-        "subject": SERVER,
+        "subject": subject,
         "outcome": result,
         "outcome_reason": f"Observed in {observed.count:,} exchanges: {reason[:1].lower()}{reason[1:]}",
         "problems": [],
