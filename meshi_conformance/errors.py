@@ -22,7 +22,7 @@ class Inconclusive(Exception):
             raise TypeError("raise a subclass of Inconclusive: it says what class of cause this is")
 
 
-class CouldNotArrange(Inconclusive):
+class SetupFailed(Inconclusive):
     """The target refused or broke a precondition of the check; the check itself was never made."""
 
     cause_class = CauseClass.SETUP
@@ -64,7 +64,7 @@ class KeyRefused(Inconclusive):
 
 BY_CLASS: dict[CauseClass, type[Inconclusive]] = {
     kind.cause_class: kind
-    for kind in (CouldNotArrange, TransportTrouble, PollTimeout, CeilingReached, NothingThere, KeyRefused)
+    for kind in (SetupFailed, TransportTrouble, PollTimeout, CeilingReached, NothingThere, KeyRefused)
     if kind.cause_class
 }
 """The exception of each cause class; the suite's own errors have none."""
@@ -76,11 +76,11 @@ class NotPermitted(Inconclusive):
     verdict = Verdict.NOT_RUN
 
 
-class UnknownTerminalStatus(CouldNotArrange):
+class UnknownTerminalStatus(SetupFailed):
     """A run has a `terminal_at` but no terminal status."""
 
 
-class NotAJsonObject(CouldNotArrange):
+class NotAJsonObject(SetupFailed):
     """The body is not a JSON object. checks.py reports this once; a test that reads the body is inconclusive."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from meshi_conformance.client.api import Api
 from meshi_conformance.client.call import Call
 from meshi_conformance.client.polling import look_until
-from meshi_conformance.errors import CouldNotArrange, NothingThere
+from meshi_conformance.errors import NothingThere, SetupFailed
 from meshi_conformance.exchanges.strict_json import JsonObject
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.list_walk import walk_list
@@ -31,7 +31,7 @@ def row_of(listed: list[JsonObject], attendee_id: str) -> JsonObject:
     row = next((row for row in listed if row.get("attendee_id") == attendee_id), None)
     if row is None:
         # Who is listed at all is a requirement of its own.
-        raise CouldNotArrange(f"{attendee_id} is not listed after its import", "imported attendees are not listed")
+        raise SetupFailed(f"{attendee_id} is not listed after its import", "imported attendees are not listed")
     return row
 
 
@@ -40,13 +40,13 @@ def test_every_imported_attendee_is_listed(api: Api, given: Given, world: World)
     people, crowd = world.people, world.crowd
     for run in (people.polls[-1], crowd.run):
         if run.get("status") != "succeeded":
-            raise CouldNotArrange(f"the import ended {run.get('status')}", "an import did not succeed as a whole")
+            raise SetupFailed(f"the import ended {run.get('status')}", "an import did not succeed as a whole")
     missing = set(people.ids) - {row.get("attendee_id") for row in rows_of(given, people.event_id, *people.ids)}
     assert not missing, f"{len(missing)} of {len(people.ids)} imported attendees are not listed: {missing}"
     missing = set(crowd.ids) - {row.get("attendee_id") for row in rows_of(given, crowd.event_id, *crowd.ids)}
     if missing and api.get_id_mapping("attendee", min(missing)).accepted:
         # They exist, and one page is too small for all: what a walk loses is for test_lists.py to judge.
-        raise CouldNotArrange("a walk lost attendees who are mapped", "listAttendees loses rows")
+        raise SetupFailed("a walk lost attendees who are mapped", "listAttendees loses rows")
     assert not missing, f"{len(missing)} of {len(crowd.ids)} imported attendees are not listed, such as {min(missing)}"
 
 
@@ -89,7 +89,7 @@ def test_attendees_who_share_all_but_the_id_are_listed_each(api: Api, given: Giv
     call, ids = Call("listAttendees", path={"event_id": event_id}), [row["attendee_id"] for row in pair]
     listed = {row.get("attendee_id") for row in given.list_until_shown(call, "attendee_id", ids)}
     if not listed & {row["attendee_id"] for row in pair}:
-        raise CouldNotArrange("no attendee is listed after an import", "imported attendees are not listed")
+        raise SetupFailed("no attendee is listed after an import", "imported attendees are not listed")
     missing = {row["attendee_id"] for row in pair} - listed
     assert not missing, f"of two rows with one e-mail {missing} is not listed; the import {run['status']}"
 

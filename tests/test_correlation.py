@@ -9,7 +9,7 @@ import pytest
 
 from meshi_conformance.client.api import Api
 from meshi_conformance.client.call import Call
-from meshi_conformance.errors import CouldNotArrange
+from meshi_conformance.errors import SetupFailed
 from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.marks import requirement
@@ -55,7 +55,7 @@ def test_the_clients_own_id_comes_back(answer: str, api: Api, given: Given, worl
     exchange = api.send(build(given, world).but(headers={HEADER: sent}))
     if exchange.status not in statuses:
         # That the call earns this status is for the tests of errors to judge.
-        raise CouldNotArrange(f"{exchange.summary}, not {statuses[0]}", f"no {statuses[0]} could be provoked")
+        raise SetupFailed(f"{exchange.summary}, not {statuses[0]}", f"no {statuses[0]} could be provoked")
     assert_carries(exchange, sent)
 
 

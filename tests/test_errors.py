@@ -14,7 +14,7 @@ import pytest
 from meshi_conformance.client.api import Api
 from meshi_conformance.client.call import Call
 from meshi_conformance.contract.contract import load
-from meshi_conformance.errors import CouldNotArrange
+from meshi_conformance.errors import SetupFailed
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.marks import requirement
 from meshi_conformance.testing.valid_calls import Calls
@@ -246,7 +246,7 @@ def test_an_import_refused_for_one_row_imports_no_row(api: Api, given: Given) ->
         if not api.send(refused).accepted:
             good.append(refused.body["attendees"][0]["attendee_id"])
     if not good:
-        raise CouldNotArrange("no import was refused", "imports with malformed rows are accepted")
+        raise SetupFailed("no import was refused", "imports with malformed rows are accepted")
     # What a refused import left to be worked off would come before the rows of a later import.
     last = given.attendee()
     given.import_and_wait(event_id, [last])

@@ -11,7 +11,7 @@ from meshi_conformance.client.api import Api
 from meshi_conformance.client.call import Call
 from meshi_conformance.client.polling import look_until
 from meshi_conformance.contract.contract import load
-from meshi_conformance.errors import CouldNotArrange, NothingThere
+from meshi_conformance.errors import NothingThere, SetupFailed
 from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.exchanges.timestamps import instant
 from meshi_conformance.testing.arrange import Given
@@ -130,13 +130,13 @@ def test_the_list_shows_an_event_as_its_own_read_does(api: Api, given: Given, ju
 
 
 def row_of(api: Api, event_id: str) -> dict[str, Any]:
-    """An event as the event list shows it. Raises CouldNotArrange where the list does not show it."""
+    """An event as the event list shows it. Raises SetupFailed where the list does not show it."""
     named = member("event_id")
     until = lambda rows: event_id in {named(row) for row in rows}  # noqa: E731
     found = walk_once_shown(api, Call("listEvents"), 100, until, until=until)
     row = next((row for row in found.rows if named(row) == event_id), None)
     if row is None:
-        raise CouldNotArrange("the event list does not show a new event", "listEvents does not show a new event")
+        raise SetupFailed("the event list does not show a new event", "listEvents does not show a new event")
     return row
 
 
@@ -149,7 +149,7 @@ def instants(answers: list[Exchange], name: str) -> list[Decimal]:
     """What a member of each answer says in seconds; without a timestamp in it there is nothing to compare."""
     times = [instant(answer.json.get(name)) for answer in answers]
     if None in times:
-        raise CouldNotArrange(f"{name} is not a timestamp", f"events show no {name}")
+        raise SetupFailed(f"{name} is not a timestamp", f"events show no {name}")
     return [time for time in times if time is not None]
 
 
@@ -176,7 +176,7 @@ def test_a_refused_creation_leaves_the_first_event_as_it_was(api: Api, given: Gi
     event_id = given.event(title="First")
     before = given.accepted(api.get_event(event_id)).json
     if api.create_event(given.event_request(event_id=event_id, title="Second", description="Other")).accepted:
-        raise CouldNotArrange("the second creation was accepted", "createEvent accepts an ID twice")
+        raise SetupFailed("the second creation was accepted", "createEvent accepts an ID twice")
     after = given.accepted(api.get_event(event_id)).json
     changed = [name for name in DOCUMENTED if before.get(name) != after.get(name)]
     assert not changed, f"the refused creation changed {changed}"

@@ -15,7 +15,7 @@ from meshi_conformance.client.api import Api
 from meshi_conformance.client.call import Call
 from meshi_conformance.client.pagination import rows, walk
 from meshi_conformance.client.polling import look_until
-from meshi_conformance.errors import CouldNotArrange
+from meshi_conformance.errors import SetupFailed
 from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.marks import Judge, requirement
@@ -83,7 +83,7 @@ def runs_with_key(api: Api, given: Given, key: str, run_id: str) -> set[str]:
     )
     found = {str(row.get("run_id")) for row in rows(pages) if row.get("idempotency_key") == key}
     if run_id not in found:
-        raise CouldNotArrange(f"run {run_id} is not listed under its key", "runs are not listed under their keys")
+        raise SetupFailed(f"run {run_id} is not listed under its key", "runs are not listed under their keys")
     return found
 
 
@@ -211,7 +211,7 @@ def test_a_refused_reuse_leaves_the_key_with_its_first_run(
     elsewhere = on_the_event_of(world.spent, calls.of(operation))
     reused = api.send(elsewhere.with_body(idempotency_key=first.body["idempotency_key"]))
     if reused.accepted:
-        raise CouldNotArrange(f"{reused.summary} to a used key", f"{operation} accepts a key of another event")
+        raise SetupFailed(f"{reused.summary} to a used key", f"{operation} accepts a key of another event")
     replay = api.send(first)
     assert replay.accepted, f"{replay.summary} after its key was refused elsewhere"
     assert replay["run_id"] == run_id, f"the key had run {run_id}, now it has {replay['run_id']}"
@@ -261,7 +261,7 @@ def test_a_refused_request_does_not_use_up_its_key(
     wrong = call.with_body(**NOT_ACCEPTED[operation]) if reason == "body" else call.at(event_id=given.name("unknown"))
     refused = api.send(wrong)
     if refused.accepted:
-        raise CouldNotArrange(f"{refused.summary}; it should be refused", f"{operation} accepts a wrong {reason}")
+        raise SetupFailed(f"{refused.summary}; it should be refused", f"{operation} accepts a wrong {reason}")
     corrected = api.send(call)
     if not corrected.accepted:
         given.accepted(api.send(calls.of(operation)))

@@ -16,7 +16,7 @@ from meshi_conformance.client.call import Call
 from meshi_conformance.client.pagination import steps
 from meshi_conformance.client.polling import look_until
 from meshi_conformance.contract.contract import load
-from meshi_conformance.errors import CouldNotArrange, Inconclusive, NothingThere
+from meshi_conformance.errors import Inconclusive, NothingThere, SetupFailed
 from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.exchanges.strict_json import JsonObject
 from meshi_conformance.testing.arrange import Given
@@ -100,7 +100,7 @@ def review_counts(given: Given, event_id: str) -> dict[str, tuple[bool, int]]:
             if isinstance(required, bool) and isinstance(count, int):
                 found[str(row.get("attendee_id"))] = required, count
     if not found:
-        raise CouldNotArrange("no attendee is listed with its open reviews", "attendees are listed without identity")
+        raise SetupFailed("no attendee is listed with its open reviews", "attendees are listed without identity")
     return found
 
 
@@ -132,7 +132,7 @@ def test_a_history_holds_no_decision_about_others(world: World) -> None:
     history = world.history
     first, last = history.histories[0], history.histories[-1]
     if all(len(first[one]) == len(last[one]) for one in history.ids):
-        raise CouldNotArrange("no decision was added to any history", "decisions are not added to identity histories")
+        raise SetupFailed("no decision was added to any history", "decisions are not added to identity histories")
     before, after = history.stranger
     assert len(after) == len(before), (
         f"decisions about others made the history of an attendee unlike them grow from {len(before)} to {len(after)}"
@@ -210,7 +210,7 @@ def test_a_decision_resolves_a_review(api: Api, given: Given, world: World, judg
         for left in [one for one in event_queue(given, event_id) if one not in done][:MOST_LEFT]:
             given.accepted(api.resolve_review(left, decided("distinct")))
         if event_queue(given, event_id):
-            raise CouldNotArrange(f"reviews of {event_id} stay open", "resolved reviews stay in the queue")
+            raise SetupFailed(f"reviews of {event_id} stay open", "resolved reviews stay in the queue")
         flagged = look_until(api, "listAttendees", partial(still_flagged, given, event_id), lambda seen: not seen)
         assert not flagged, f"no review is open, and attendees are shown as (review_required, count) {flagged}"
 
@@ -279,7 +279,7 @@ def judge_refusals(
         with judge(f"error.{operation}.{code}"):
             wrong = [exchange for exchange in exchanges if exchange.refusal not in expected]
             if wrong and not open_still and not any(exchange.accepted for exchange in wrong):
-                raise CouldNotArrange(
+                raise SetupFailed(
                     f"{wrong[0].summary} after another call that was to be refused had resolved the review",
                     f"{operation} accepts what it should refuse",
                 )
@@ -292,7 +292,7 @@ def judge_history(judge: Judge, api: Api, given: Given, event_id: str, answer: E
     with judge("identity.history.grows"):
         about: Any = given.accepted(answer).json.get("partner_id")
         if about not in sizes:
-            raise CouldNotArrange(f"the history of {about!r} before the decision is not known", "unknown subject")
+            raise SetupFailed(f"the history of {about!r} before the decision is not known", "unknown subject")
         look = partial(history_size, api, given, event_id, about)
         now = look_until(api, "listAttendeeIdentity", look, lambda size: size > sizes[about])
         assert now > sizes[about], f"the history of {about} had {sizes[about]} entries before {answer.summary}"
@@ -343,7 +343,7 @@ def judge_resolved(
     with judge(f"identity.{how}.leaves_org_queue"):
         given.accepted(answer)
         if page is None:
-            raise CouldNotArrange(f"the org's queue did not list {review_id}", "the org's queue lacks open reviews")
+            raise SetupFailed(f"the org's queue did not list {review_id}", "the org's queue lacks open reviews")
         # Where it was, and one page on for the reviews that others have opened since.
         look = lambda: any(review_id in one for one in islice(org_queue(api, given), page + 1))  # noqa: E731
         listed = look_until(api, "listReviews", look, lambda listed: not listed)
@@ -424,7 +424,7 @@ def test_a_merge_resolves_a_review(api: Api, given: Given, world: World, judge: 
     answer = either_way(merge, pair)
     with judge("status.mergeReview.200"):
         if not open_still:
-            raise CouldNotArrange(f"{review_id} is not open", "mergeReview accepts what it should refuse")
+            raise SetupFailed(f"{review_id} is not open", "mergeReview accepts what it should refuse")
         assert answer.status == 200, f"{answer.summary}, documented is 200"
     judge_success(judge, given, answer)
     for family in ("schema", "shape"):
@@ -504,7 +504,7 @@ def test_a_merge_that_makes_no_sense_is_rejected(api: Api, given: Given, world: 
     sensible = either_way(lambda ends: api.merge_review(review_id, merge_of(ends)), pair)
     with judge("identity.merge.into_itself"):
         if into_an_event.accepted:
-            raise CouldNotArrange(f"{into_an_event.summary} into an event", "an attendee is merged into an event")
+            raise SetupFailed(f"{into_an_event.summary} into an event", "an attendee is merged into an event")
         assert into_itself.refusal in ((400, "MERGE_REJECTED"), (400, "REVIEW_SOURCE_MISMATCH")), into_itself.summary
         given.accepted(sensible)
     with judge("error.mergeReview.MERGE_REJECTED"):

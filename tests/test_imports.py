@@ -7,7 +7,7 @@ from typing import Any
 
 from meshi_conformance.client.api import Api
 from meshi_conformance.client.call import Call
-from meshi_conformance.errors import CouldNotArrange
+from meshi_conformance.errors import SetupFailed
 from meshi_conformance.testing.arrange import Given, plain_rows
 from meshi_conformance.testing.marks import Judge, requirement
 from meshi_conformance.testing.shared_data import World
@@ -26,7 +26,7 @@ def assert_listed(given: Given, event_id: str, attendee_id: str, ended: str) -> 
     """An imported attendee is listed. Whom an import that ended in part has left out is not documented."""
     if attendee_id not in listed(given, event_id, [attendee_id]):
         if ended != "succeeded":
-            raise CouldNotArrange(f"the import ended {ended}", "an import did not succeed as a whole")
+            raise SetupFailed(f"the import ended {ended}", "an import did not succeed as a whole")
         raise AssertionError(f"{attendee_id} is not listed after an import that succeeded")
 
 
@@ -48,11 +48,11 @@ def test_every_row_of_many_is_checked_and_imported(api: Api, given: Given, judge
     ended = given.import_and_wait(event_id, rows)
     with judge("attendees.listed"):
         if ended["status"] != "succeeded":
-            raise CouldNotArrange(f"the import ended {ended['status']}", "an import did not succeed as a whole")
+            raise SetupFailed(f"the import ended {ended['status']}", "an import did not succeed as a whole")
         sent = {row["attendee_id"] for row in rows}
         missing = sorted(sent - listed(given, event_id, sent))
         if missing and api.get_id_mapping("attendee", missing[0]).accepted:
-            raise CouldNotArrange("a walk lost attendees who are mapped", "listAttendees loses rows")
+            raise SetupFailed("a walk lost attendees who are mapped", "listAttendees loses rows")
         assert not missing, f"{len(missing)} of {MANY_ROWS} imported attendees are not listed, such as {missing[0]}"
     with judge("imports.every_row"):
         check_last_row(api, given, event_id, rows)

@@ -11,7 +11,7 @@ from meshi_conformance.client.call import Call
 from meshi_conformance.client.pagination import rows, walk
 from meshi_conformance.client.polling import look_until
 from meshi_conformance.contract.contract import load
-from meshi_conformance.errors import CouldNotArrange
+from meshi_conformance.errors import SetupFailed
 from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.exchanges.strict_json import JsonObject
 from meshi_conformance.testing.arrange import Given
@@ -85,7 +85,7 @@ def test_the_read_scope_is_not_enough_to_write(
 def assert_no_effect(call: Call, refused: Exchange, api: Api, given: Given, world: World) -> None:
     """Assert that a write that was refused to another key shows nowhere; then make it with our own key.
 
-    Where our own does not show either, nothing was seen: CouldNotArrange is raised. A decision uses a review up, so
+    Where our own does not show either, nothing was seen: SetupFailed is raised. A decision uses a review up, so
     it is not made: the review has to be listed as open, which took_effect looks for.
     """
     assert not took_effect(call, api, given, world), f"{refused.summary}, and yet the write took effect"
@@ -100,7 +100,7 @@ def assert_no_effect(call: Call, refused: Exchange, api: Api, given: Given, worl
     else:
         given.accepted(api.send(own))
     if not look_until(api, call.operation, lambda: took_effect(own, api, given, world), bool):
-        raise CouldNotArrange(
+        raise SetupFailed(
             f"an accepted {call.operation} does not show either, so that nothing can be said of a refused one",
             f"what {call.operation} does cannot be seen",
         )
@@ -157,7 +157,7 @@ def lists_nothing_of_ours(member: str) -> Callable[[Call, Api, Given, World], No
         given.settle(call, member, ours)
         first = given.page(call.but(query={"limit": 100}))
         if not ours & texts(first.items, member):
-            raise CouldNotArrange(f"{first.summary} without {sorted(ours)}", f"{call.operation} does not list our rows")
+            raise SetupFailed(f"{first.summary} without {sorted(ours)}", f"{call.operation} does not list our rows")
         leaked = ours & shown_to_others(call, api, member, 200)
         assert not leaked, f"{call.operation} shows another org's key our {sorted(leaked)}"
         first = given.page(call.but(query={"limit": 1}))
@@ -194,7 +194,7 @@ def creates_its_own_event(call: Call, api: Api, given: Given, world: World) -> N
     shown = given.accepted(api.as_key("other").get_event(event_id))["title"]
     if before != "Ours":
         # That an event is read as it was written is a requirement of its own.
-        raise CouldNotArrange(f"our event is shown with the title {before!r}", "events are not read as written")
+        raise SetupFailed(f"our event is shown with the title {before!r}", "events are not read as written")
     assert shown == "Theirs", f"the other org reads the title {shown!r} of an event that it created as 'Theirs'"
     names_their_org(call, api, given)
 

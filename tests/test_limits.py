@@ -16,7 +16,7 @@ from meshi_conformance.client.api import Api
 from meshi_conformance.client.call import Call
 from meshi_conformance.contract.contract import load
 from meshi_conformance.contract.operations import Limit, describe_bounds
-from meshi_conformance.errors import CouldNotArrange
+from meshi_conformance.errors import SetupFailed
 from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.marks import Judge, requirement
@@ -477,5 +477,5 @@ def test_the_longest_text_is_given_back_whole(api: Api, given: Given) -> None:
     given.settle(Call("listAttendees", path={"event_id": event_id}), "attendee_id", [sent["attendee_id"]])
     listed = given.accepted(api.list_attendees(event_id)).items
     if len(listed) != 1:
-        raise CouldNotArrange(f"{len(listed)} attendees are listed after an import of one", "imports list other rows")
+        raise SetupFailed(f"{len(listed)} attendees are listed after an import of one", "imports list other rows")
     assert (listed[0]["display_name"], listed[0]["title"], listed[0]["company"]) == tuple(row.values())

@@ -16,7 +16,7 @@ import pytest
 
 from meshi_conformance.client.api import Api
 from meshi_conformance.client.call import Call
-from meshi_conformance.errors import CeilingReached, CouldNotArrange, NothingThere
+from meshi_conformance.errors import CeilingReached, NothingThere, SetupFailed
 from meshi_conformance.exchanges.strict_json import JsonObject
 from meshi_conformance.exchanges.timestamps import instant
 from meshi_conformance.testing.arrange import Given
@@ -134,7 +134,7 @@ def test_small_pages_show_every_row_once_and_in_order(name: str, api: Api, world
     listed = ARRANGED[name](api, world)
     if len(listed.ours) < 2:
         # Sessions and attendees were sent; reviews, decisions and matches appear at the server's discretion.
-        kind = CouldNotArrange if name in ("sessions", "attendees") else NothingThere
+        kind = SetupFailed if name in ("sessions", "attendees") else NothingThere
         raise kind(f"{listed.call.operation} has no two rows", f"{listed.call.operation} has too few rows")
     found = walk_list(api, listed.call, listed.limit)
     # A last page of one row, of more, and as long as the others.
@@ -167,7 +167,7 @@ def test_large_pages_show_every_attendee_once(api: Api, world: World) -> None:
     shown = {key(row) for one in walks for row in one.rows}
     ours = [attendee_id for attendee_id in sorted(set(world.crowd.ids)) if attendee_id in shown]
     if len(ours) <= 100:
-        raise CouldNotArrange("the list has no second page", "imported attendees are not listed")
+        raise SetupFailed("the list has no second page", "imported attendees are not listed")
     for one in walks:
         one.check_once_each(ours, key)
 

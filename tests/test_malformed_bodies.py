@@ -14,7 +14,7 @@ import pytest
 
 from meshi_conformance.client.api import Api
 from meshi_conformance.contract.contract import load
-from meshi_conformance.errors import CouldNotArrange
+from meshi_conformance.errors import SetupFailed
 from meshi_conformance.testing.marks import Judge, requirement
 from meshi_conformance.testing.valid_calls import Calls
 
@@ -78,7 +78,7 @@ def test_a_body_that_is_no_json_is_refused(operation: str, api: Api, calls: Call
     for (kind, _), answer in zip(sent, answers, strict=True):
         with judge(f"limits.json.{kind}"):
             if not believed:
-                raise CouldNotArrange(f"the well-formed body: {well_formed.summary}", f"{operation} refuses good JSON")
+                raise SetupFailed(f"the well-formed body: {well_formed.summary}", f"{operation} refuses good JSON")
             assert answer.refusal == (400, "INVALID_JSON"), f"{answer.summary} to a body that is not JSON ({kind})"
     for family in ON_REFUSAL:
         name = f"{family}.{operation}"

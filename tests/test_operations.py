@@ -8,7 +8,7 @@ from meshi_conformance.client.api import Api
 from meshi_conformance.client.call import Call
 from meshi_conformance.contract.contract import load
 from meshi_conformance.contract.operations import Operation
-from meshi_conformance.errors import CouldNotArrange
+from meshi_conformance.errors import SetupFailed
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.marks import Judge, requirement
 from meshi_conformance.testing.valid_calls import Calls
@@ -118,7 +118,7 @@ def test_a_refusal_is_the_error_envelope(operation: str, api: Api, calls: Calls,
     refusals = [api.send(one) for one in (call.but(key=None), *malformed(call))]
     for exchange in refusals:
         if exchange.accepted:
-            raise CouldNotArrange(f"nothing to judge a refusal by: {exchange.summary}", f"{operation} refuses nothing")
+            raise SetupFailed(f"nothing to judge a refusal by: {exchange.summary}", f"{operation} refuses nothing")
     for family in ON_REFUSAL:
         name = f"{family}.{operation}"
         for exchange in refusals:

@@ -12,7 +12,7 @@ import pytest
 
 from meshi_conformance.client.api import Api
 from meshi_conformance.client.call import Call
-from meshi_conformance.errors import CouldNotArrange, NothingThere
+from meshi_conformance.errors import NothingThere, SetupFailed
 from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.exchanges.strict_json import JsonObject
 from meshi_conformance.exchanges.timestamps import instant
@@ -179,7 +179,7 @@ def walk_while_adding(api: Api, call: Call, ours: list[Hashable], named: str, ad
     )
     if found.broken:
         # What the walk does without additions is judged by test_lists.py.
-        raise CouldNotArrange(found.broken, f"{call.operation} cannot be walked")
+        raise SetupFailed(found.broken, f"{call.operation} cannot be walked")
     found.check_once_each(ours, key)
 
 
@@ -287,7 +287,7 @@ def test_later_reviews_come_first_and_do_not_disturb_a_walk(api: Api, given: Giv
     for name, found in walks.items():
         with judge(f"lists.{name}.stable"):
             if found.broken:
-                raise CouldNotArrange(found.broken, "a review queue cannot be walked")
+                raise SetupFailed(found.broken, "a review queue cannot be walked")
             found.check_once_each(older, key)
     add()
     for name, call in (("event_reviews", of_event), ("reviews", of_org)):
@@ -395,4 +395,4 @@ def assert_own(given: Given, world: World, operation: str, ours: dict[str, list[
         strangers = sorted(map(str, shown & others))
         assert not strangers, f"{operation} of event {event_id} shows rows of another event: {strangers}"
         if event_id in ours and not shown & set(ours[event_id]):
-            raise CouldNotArrange(f"{operation} lists none of our rows", f"{operation} lists none of our rows")
+            raise SetupFailed(f"{operation} lists none of our rows", f"{operation} lists none of our rows")

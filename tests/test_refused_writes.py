@@ -6,7 +6,7 @@ from typing import Any
 
 from meshi_conformance.client.api import Api
 from meshi_conformance.client.call import Call
-from meshi_conformance.errors import CouldNotArrange
+from meshi_conformance.errors import SetupFailed
 from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.marks import requirement
@@ -24,10 +24,10 @@ SESSION_MISTAKES: tuple[dict[str, Any], ...] = ({"title": ""}, {"end_timestamp":
 
 
 def refused(answers: list[Exchange], what: str) -> list[Exchange]:
-    """Return the refusals among the answers; others judge if each must be one. Raise CouldNotArrange without any."""
+    """Return the refusals among the answers; others judge if each must be one. Raise SetupFailed without any."""
     found = [answer for answer in answers if not answer.accepted]
     if not found:
-        raise CouldNotArrange(f"nothing was refused: {answers[0].summary}", f"{what} refuses no mistake")
+        raise SetupFailed(f"nothing was refused: {answers[0].summary}", f"{what} refuses no mistake")
     return found
 
 
@@ -73,7 +73,7 @@ def test_a_refused_update_changes_no_part_of_a_context(api: Api, given: Given) -
     given.accepted(api.update_event_context(event_id, before))
     shown = given.accepted(api.get_event_context(event_id))["context"]
     if shown != before:
-        raise CouldNotArrange(f"{before} was written, {shown} is shown", "a context cannot be read back")
+        raise SetupFailed(f"{before} was written, {shown} is shown", "a context cannot be read back")
     wrong = [{**{name: f"After: {name}." for name in fields}, too_long: "x" * 4001} for too_long in fields]
     refused([api.update_event_context(event_id, body) for body in wrong], "updateEventContext")
     read = given.accepted(api.get_event_context(event_id))

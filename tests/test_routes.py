@@ -8,7 +8,7 @@ from functools import partial
 
 from meshi_conformance.client.api import Api
 from meshi_conformance.contract.contract import load
-from meshi_conformance.errors import CeilingReached, CouldNotArrange, NothingThere
+from meshi_conformance.errors import CeilingReached, NothingThere, SetupFailed
 from meshi_conformance.exchanges.checks import USABLE_CORRELATION_ID, retry_after_is_valid
 from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.testing.arrange import Given
@@ -39,7 +39,7 @@ def is_correlated(exchange: Exchange) -> bool:
 def refused(exchange: Exchange) -> Exchange:
     """The exchange itself, given that it was refused."""
     if exchange.accepted:
-        raise CouldNotArrange(f"{exchange.summary}: there is no refusal to judge", "undocumented routes are accepted")
+        raise SetupFailed(f"{exchange.summary}: there is no refusal to judge", "undocumented routes are accepted")
     return exchange
 
 
@@ -161,9 +161,7 @@ def test_an_exhausted_window_is_refused_until_it_opens_again(world: World, judge
             assert retry_after_is_valid(wait), f"{one['summary']} has Retry-After {wait!r}: neither seconds nor a date"
     with judge("rate_limit.lifts"):
         if told is None:
-            raise CouldNotArrange(
-                f"{later['summary']} without a usable Retry-After", "a 429 does not say how long to wait"
-            )
+            raise SetupFailed(f"{later['summary']} without a usable Retry-After", "a 429 does not say how long to wait")
         if later["status"] == 429 and told > LONGEST_WAIT:
             raise CeilingReached(f"Retry-After asks for {told:.0f} s", "the rate limit's wait is too long")
         accepted = 200 <= later["status"] < 300

@@ -16,7 +16,7 @@ from meshi_conformance.client.api import Api
 from meshi_conformance.client.call import Call
 from meshi_conformance.client.pagination import rows, walk
 from meshi_conformance.client.polling import TERMINAL, look_until, poll_to_end
-from meshi_conformance.errors import CouldNotArrange, NothingThere, UnknownTerminalStatus
+from meshi_conformance.errors import NothingThere, SetupFailed, UnknownTerminalStatus
 from meshi_conformance.exchanges.strict_json import JsonObject
 from meshi_conformance.exchanges.timestamps import after, instant
 from meshi_conformance.testing.arrange import Given
@@ -386,7 +386,7 @@ def test_a_listed_run_is_the_run_that_is_polled(api: Api, given: Given, judge: J
     run_id = given.run_id(api.create_run(given.generic_run_request("match", webhook_url=WEBHOOK)))
     row = next((one for one in newest_runs(api, {run_id}, {}) if one.get("run_id") == run_id), None)
     if row is None:
-        raise CouldNotArrange(f"run {run_id} is not listed", "runs are not listed")
+        raise SetupFailed(f"run {run_id} is not listed", "runs are not listed")
     polled = given.accepted(api.get_run(run_id)).json
     with judge("runs.event_id.none"):
         # Whether rows show an event at all is only implied.

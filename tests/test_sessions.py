@@ -9,7 +9,7 @@ import pytest
 from meshi_conformance.client.api import Api
 from meshi_conformance.client.call import Call
 from meshi_conformance.contract.contract import load
-from meshi_conformance.errors import CouldNotArrange, NothingThere
+from meshi_conformance.errors import NothingThere, SetupFailed
 from meshi_conformance.exchanges.timestamps import instant
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.marks import requirement
@@ -63,7 +63,7 @@ def test_the_list_shows_a_session_as_its_own_read_does(api: Api, given: Given, w
     listed = given.list_until_shown(call, "session_id", sessions.ids[:1])
     row = next((row for row in listed if row.get("session_id") == sessions.ids[0]), None)
     if row is None:
-        raise CouldNotArrange("the list does not show a session", "listSessions does not show a session")
+        raise SetupFailed("the list does not show a session", "listSessions does not show a session")
     read = given.accepted(api.get_session(sessions.event_id, sessions.ids[0])).json
     names = set(load().operations["getSession"].responses[200].members) - {"correlation_id"} | set(SHOWN)
     differing = [name for name in sorted(names) if as_written(name, row.get(name)) != as_written(name, read.get(name))]
@@ -93,7 +93,7 @@ def test_a_refused_creation_leaves_the_first_session_as_it_was(api: Api, given: 
     before = given.accepted(api.get_session(event_id, session_id)).json
     second = given.session_request(session_id=session_id, title="Second", description="Other")
     if api.create_session(event_id, second).accepted:
-        raise CouldNotArrange("the second creation was accepted", "createSession accepts an ID twice")
+        raise SetupFailed("the second creation was accepted", "createSession accepts an ID twice")
     # Whether another event can use the ID is only implied: there it is refused, or another session.
     api.create_session(world.event.id, second)
     read = api.get_session(event_id, session_id)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ..errors import CouldNotArrange, PollTimeout, UnknownTerminalStatus
+from ..errors import PollTimeout, SetupFailed, UnknownTerminalStatus
 from ..exchanges.exchange import Exchange
 from .api import Api
 
@@ -62,7 +62,7 @@ def poll_to_end(api: Api, run_id: str) -> list[Exchange]:
 
     The pause doubles from the target's first to its longest one, as canonical-flow advises. Raises
     PollTimeout with the states seen, UnknownTerminalStatus when the run has ended in no documented status, and
-    CouldNotArrange when a poll is not answered with a run.
+    SetupFailed when a poll is not answered with a run.
     """
     transport = api.transport
     target = transport.target
@@ -78,13 +78,11 @@ def poll_to_end(api: Api, run_id: str) -> list[Exchange]:
         poll = api.get_run(run_id)
         waited = time.monotonic() - started
         if not poll.accepted:
-            raise CouldNotArrange(f"polling run {run_id}: {poll.summary}", f"getRun answered {poll.status}")
+            raise SetupFailed(f"polling run {run_id}: {poll.summary}", f"getRun answered {poll.status}")
         polls.append(poll)
         status = poll["status"]
         if not isinstance(status, str):
-            raise CouldNotArrange(
-                f"run {run_id[:80]} has status {status!r}"[:200], "runs have a status that is not a text"
-            )
+            raise SetupFailed(f"run {run_id[:80]} has status {status!r}"[:200], "runs have a status that is not a text")
         if status != last:
             seen.append(f"{status[:80]} at {waited:.1f} s")
             last = status

@@ -20,7 +20,7 @@ from typing import Any
 from ..client.api import Api
 from ..client.call import Call
 from ..client.polling import TERMINAL, look_until, poll_to_end
-from ..errors import CouldNotArrange, Inconclusive, NothingThere
+from ..errors import Inconclusive, NothingThere, SetupFailed
 from ..exchanges.exchange import Exchange
 from ..testing.arrange import Given
 from .budget import Meter, Plan
@@ -112,7 +112,7 @@ class Histories:
         self.made += 1
         try:
             history()
-        except (CouldNotArrange, NothingThere) as problem:
+        except (SetupFailed, NothingThere) as problem:
             self.trouble[history.__name__] = problem
             self._meter.count(5)
 
@@ -368,7 +368,7 @@ class Histories:
             polls = poll_to_end(self._api, self._given.run_id(answer))
             self._meter.count(len(polls))
             if polls[-1]["status"] != "succeeded":
-                raise CouldNotArrange("an import did not succeed", "imports that end otherwise than succeeded")
+                raise SetupFailed("an import did not succeed", "imports that end otherwise than succeeded")
         later = self._send(Call("getRun", path={"run_id": self._given.run_id(answers[0])}))
         self._judge(
             "generated.histories.ended",
@@ -431,7 +431,7 @@ def _too_many(number: int) -> str:
 def _version(exchange: Exchange) -> int:
     """Return the number that a read shows: 0 before the first write, UNWRITTEN for a text that we never wrote."""
     if not exchange.accepted:
-        raise CouldNotArrange(f"could not read: {exchange.summary}", f"{exchange.operation} answered {exchange.status}")
+        raise SetupFailed(f"could not read: {exchange.summary}", f"{exchange.operation} answered {exchange.status}")
     holder = exchange.json["context"] if exchange.operation == "getEventContext" else exchange.json
     text = holder.get("objectives") if isinstance(holder, dict) else None
     if text is None:

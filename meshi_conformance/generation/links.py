@@ -188,7 +188,7 @@ class Walk:
             self._follow_from(self._source(step.call))
 
     def _source(self, call: Call) -> Step:
-        """Make an accepted exchange to start from. Raise CouldNotArrange where it is refused."""
+        """Make an accepted exchange to start from. Raise SetupFailed where it is refused."""
         exchange = self._send(call)
         self._given.accepted(exchange)
         return Step(call, exchange)

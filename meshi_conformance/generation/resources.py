@@ -24,7 +24,7 @@ CREATES = {"createEvent": "event_id", "createSession": "session_id"}
 
 
 class Resources:
-    """Real resources by operation, found once for a test. Raise CouldNotArrange where the world lacks them."""
+    """Real resources by operation, found once for a test. Raise SetupFailed where the world lacks them."""
 
     def __init__(self, operation: str, given: Given, world: World, contract: Contract) -> None:
         self._given = given

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..client.api import Api
 from ..contract.contract import Contract
-from ..errors import CouldNotArrange, Inconclusive, ServersFault
+from ..errors import Inconclusive, ServersFault, SetupFailed
 from ..testing.arrange import Given
 from ..testing.valid_calls import Calls
 from .budget import Meter, Plan
@@ -80,7 +80,7 @@ def _first_walk(model: Model, outcome: Outcome) -> Found | None:
     except Disagreement as problem:
         return Found(problem.requirement, problem.message, model.steps)
     except ServersFault as problem:
-        outcome.trouble = CouldNotArrange(str(problem), "answers of another shape than documented")
+        outcome.trouble = SetupFailed(str(problem), "answers of another shape than documented")
     except Inconclusive as problem:
         outcome.trouble = problem
     except (BudgetExhausted, KnownDisagreement):
@@ -263,9 +263,9 @@ def _machine(make: Callable[[], Model], failed: Callable[[str, str, Model, Trace
                 raise
             except (ServersFault, TypeError, AttributeError, KeyError) as problem:
                 if model.steps and model.steps[-1].exchange.violations:
-                    raise BudgetExhausted from CouldNotArrange(str(problem), "answers of another shape than documented")
+                    raise BudgetExhausted from SetupFailed(str(problem), "answers of another shape than documented")
                 if isinstance(problem, ServersFault):
-                    raise BudgetExhausted from CouldNotArrange(str(problem), "answers of another shape than documented")
+                    raise BudgetExhausted from SetupFailed(str(problem), "answers of another shape than documented")
                 raise
             except Inconclusive as problem:
                 raise BudgetExhausted from problem

@@ -1,6 +1,6 @@
 """Create the preconditions of a test on the target.
 
-Every function either arranges or raises CouldNotArrange with the one cause, so that a broken endpoint shows
+Every function either arranges or raises SetupFailed with the one cause, so that a broken endpoint shows
 up once and not in every check that needed it. None of them judges more than it has to: any success status
 will do.
 """
@@ -20,7 +20,7 @@ from ..client.api import Api
 from ..client.call import Call
 from ..client.pagination import rows, walk
 from ..client.polling import look_until, poll_to_end
-from ..errors import AnswerLost, CouldNotArrange, Inconclusive, NothingThere
+from ..errors import AnswerLost, Inconclusive, NothingThere, SetupFailed
 from ..exchanges.exchange import Exchange
 from ..exchanges.strict_json import JsonObject
 
@@ -63,7 +63,7 @@ class Given:
         one is taken for a running number and moved far ahead.
         """
         if not issued:
-            raise CouldNotArrange("the target made up an empty ID", "the target makes up empty IDs")
+            raise SetupFailed("the target made up an empty ID", "the target makes up empty IDs")
         places = [place for place, letter in enumerate(issued) if letter.isalnum()][-10:]
         number = re.search(r"[0-9]{1,9}\Z", issued)
         if number and (len(places) < 10 or len(number[0]) == len(issued) or not issued[number.start() - 1].isalnum()):
@@ -176,7 +176,7 @@ class Given:
     def accepted(self, exchange: Exchange) -> Exchange:
         """Return the exchange itself, given that it was accepted."""
         if not exchange.accepted:
-            raise CouldNotArrange(
+            raise SetupFailed(
                 f"could not arrange: {exchange.summary} (exchange {exchange.id})",
                 f"{exchange.called} answered {exchange.status} {exchange.code or ''}".strip(),
             )
@@ -187,9 +187,9 @@ class Given:
         try:
             run_id = self.accepted(exchange)["run_id"]
         except AssertionError as problem:
-            raise CouldNotArrange(str(problem), f"{exchange.called} names no run") from None
+            raise SetupFailed(str(problem), f"{exchange.called} names no run") from None
         if not isinstance(run_id, str) or not run_id:
-            raise CouldNotArrange(f"{exchange.summary} without a run_id", f"{exchange.called} names no run")
+            raise SetupFailed(f"{exchange.summary} without a run_id", f"{exchange.called} names no run")
         return run_id
 
     def finished_run(self, exchange: Exchange) -> JsonObject:
@@ -206,12 +206,12 @@ class Given:
             polls = poll_to_end(self.api, run_id)
             last = polls[-1].json
             if last["status"] == "failed":
-                raise CouldNotArrange(
+                raise SetupFailed(
                     f"the run of {operation} failed: {str(last.get('error'))[:200]}",
                     f"runs of {operation} fail",
                 )
         except AssertionError as problem:
-            raise CouldNotArrange(str(problem), "getRun answers without the members of a run") from None
+            raise SetupFailed(str(problem), "getRun answers without the members of a run") from None
         return polls
 
     def import_and_wait(self, event_id: str, rows: list[dict[str, Any]] | None = None) -> JsonObject:
@@ -232,7 +232,7 @@ class Given:
         try:
             _ = page.items, page.next_cursor
         except AssertionError as problem:
-            raise CouldNotArrange(str(problem), f"{call.operation} answers with no page") from None
+            raise SetupFailed(str(problem), f"{call.operation} answers with no page") from None
         return page
 
     def list_all(
@@ -243,7 +243,7 @@ class Given:
         try:
             return rows(walk(fetch, {"limit": 100}, until=until, **bounds))
         except AssertionError as problem:
-            raise CouldNotArrange(str(problem), f"{call.operation} cannot be walked") from None
+            raise SetupFailed(str(problem), f"{call.operation} cannot be walked") from None
 
     def list_until_shown(self, call: Call, named: str, ids: Iterable[Any]) -> list[JsonObject]:
         """Read the rows of a list again until rows with these IDs are among them, as long as a list may lag.
@@ -294,4 +294,4 @@ class Given:
         try:
             return [row["review_id"] for row in page.items if isinstance(row["review_id"], str)]
         except AssertionError as problem:
-            raise CouldNotArrange(str(problem), "the review queue's rows have no review_id") from None
+            raise SetupFailed(str(problem), "the review queue's rows have no review_id") from None

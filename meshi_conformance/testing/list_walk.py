@@ -14,7 +14,7 @@ from ..client.api import Api
 from ..client.call import Call
 from ..client.pagination import steps
 from ..client.polling import look_until
-from ..errors import CeilingReached, CheckFailed, CouldNotArrange, Inconclusive, NothingThere
+from ..errors import CeilingReached, CheckFailed, Inconclusive, NothingThere, SetupFailed
 from ..exchanges.exchange import Exchange
 from ..exchanges.strict_json import JsonObject
 from ..exchanges.timestamps import instant
@@ -103,7 +103,7 @@ def walk_list(
 ) -> ListWalk:
     """Walk a list to its end, or until the rows so far are enough; `between` is done before each next page.
 
-    Raise CouldNotArrange where not even the first page comes: that is not a question of paging.
+    Raise SetupFailed where not even the first page comes: that is not a question of paging.
     """
     found = ListWalk(limit)
     try:
@@ -123,7 +123,7 @@ def walk_list(
     if found.stopped and not found.pages:
         raise found.stopped
     if not found.pages:
-        raise CouldNotArrange(found.broken or call.operation, f"{call.operation} answers with no page")
+        raise SetupFailed(found.broken or call.operation, f"{call.operation} answers with no page")
     return found
 
 

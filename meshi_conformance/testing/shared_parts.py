@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..client.call import Call
-from ..errors import CouldNotArrange, NothingThere
+from ..errors import NothingThere, SetupFailed
 from ..exchanges.exchange import Exchange
 from .arrange import Given
 from .large_import import largest_import, largest_list
@@ -381,11 +381,11 @@ def _reviews(given: Given, pairs: int) -> dict[str, Any]:
 
 
 def _require_mapped(given: Given, ids: list[str]) -> None:
-    """Raise CouldNotArrange where look-alikes were lost on their way: then no review of them could appear."""
+    """Raise SetupFailed where look-alikes were lost on their way: then no review of them could appear."""
     calls = [Call("getIdMapping", path={"kind": "attendee", "partner_id": one}) for one in ids]
     lost = [one for one, answer in zip(ids, given.api.together(calls), strict=True) if answer.status == 404]
     if lost:
-        raise CouldNotArrange(
+        raise SetupFailed(
             f"{len(lost)} of {len(ids)} imported attendees who share an e-mail with another are not mapped, such as "
             f"{lost[0]}: no review of them can appear",
             "an import drops rows that share an e-mail with another row",

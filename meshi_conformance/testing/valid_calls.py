@@ -8,7 +8,7 @@ from typing import Any
 
 from ..client.api import Api
 from ..client.call import Call
-from ..errors import CouldNotArrange, Inconclusive
+from ..errors import Inconclusive, SetupFailed
 from .arrange import Given
 from .existing_data import Found
 from .shared_data import World
@@ -23,7 +23,7 @@ class Calls:
         self._found = Found(given.api)
 
     def of(self, operation: str) -> Call:
-        """Return a valid call of an operation. Raise CouldNotArrange where the world lacks what it needs.
+        """Return a valid call of an operation. Raise SetupFailed where the world lacks what it needs.
 
         Where the run may only read, it is a read of another client's rows, or NotPermitted.
         """
@@ -34,7 +34,7 @@ class Calls:
     def done(self, operation: str) -> Call:
         """Return a valid write that was accepted before, or changes nothing but a text: sent again it creates nothing.
 
-        It conflicts or is a replay; a decision is a valid one on an open review. Raise CouldNotArrange where the
+        It conflicts or is a replay; a decision is a valid one on an open review. Raise SetupFailed where the
         world lacks what it needs.
         """
         return DONE[operation](self._world) if operation in DONE else self.of(operation)
@@ -172,14 +172,14 @@ BUILDERS: dict[str, Callable[[Given, World], Call]] = {
 def check_baseline_call(api: Api, calls: Calls, operation: str) -> None:
     """Send the plainest valid call of an operation beside a made-up one that was refused.
 
-    Raise CouldNotArrange where it is refused as well: then the data, the order or the overlap of calls is not
+    Raise SetupFailed where it is refused as well: then the data, the order or the overlap of calls is not
     what is wrong.
     """
     if operation in ("resolveReview", "mergeReview"):
         return  # the plain call would use up what other tests need
     exchange = api.send(calls.of(operation))
     if not exchange.accepted:
-        raise CouldNotArrange(
+        raise SetupFailed(
             f"a plain call is refused as well: {exchange.summary}",
             f"{operation} answered {exchange.status} {exchange.code or ''}".strip(),
         )

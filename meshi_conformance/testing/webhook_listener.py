@@ -51,7 +51,7 @@ def listening() -> Iterator[Listener]:
 def watched_webhook(given: Given) -> dict[str, Any]:
     """Return the requests that came to a webhook while its runs went on and shortly after.
 
-    A server may want https and refuse such a URL: then it cannot be watched, and CouldNotArrange is raised.
+    A server may want https and refuse such a URL: then it cannot be watched, and SetupFailed is raised.
     """
     event_id = given.event()
     with listening() as listener:

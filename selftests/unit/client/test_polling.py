@@ -15,7 +15,7 @@ from meshi_conformance.client.polling import (
     poll_to_end,
     states,
 )
-from meshi_conformance.errors import CouldNotArrange, MissingMember, NotAJsonObject, PollTimeout, UnknownTerminalStatus
+from meshi_conformance.errors import MissingMember, NotAJsonObject, PollTimeout, SetupFailed, UnknownTerminalStatus
 from meshi_conformance.exchanges.exchange import Exchange
 
 from ..answers import exchange, refusal
@@ -187,7 +187,7 @@ def test_a_long_wait_is_noted_every_few_seconds(wait: Any) -> None:
 
 
 def test_a_refused_poll_is_a_failed_arrangement(wait: Any) -> None:
-    with pytest.raises(CouldNotArrange, match=r"polling run r: getRun .* RUN_NOT_FOUND") as raised:
+    with pytest.raises(SetupFailed, match=r"polling run r: getRun .* RUN_NOT_FOUND") as raised:
         wait(Runs(run("queued"), refusal("getRun", 404, "RUN_NOT_FOUND")))
     assert raised.value.cause == "getRun answered 404"
 
@@ -200,7 +200,7 @@ def test_a_run_without_a_status_fails_the_check_that_reads_it(wait: Any, body: A
 
 @pytest.mark.parametrize("status", [7, ["succeeded"], {"a": 1}, None, True])
 def test_a_status_that_is_no_text_is_a_failed_arrangement(wait: Any, status: Any) -> None:
-    with pytest.raises(CouldNotArrange) as raised:
+    with pytest.raises(SetupFailed) as raised:
         wait(Runs(run(status)))
     assert str(raised.value) == f"run r has status {status!r}"
     assert raised.value.cause == "runs have a status that is not a text"
@@ -286,7 +286,7 @@ def test_what_a_server_says_at_length_is_cut(wait: Any) -> None:
     with pytest.raises(UnknownTerminalStatus) as ended:
         wait(Runs(run(long, **ENDED)), long)
     assert str(ended.value) == f"run {'x' * 80} ended at 2031-03-10T12:00:00Z and its status is '{'x' * 300}"[:300]
-    with pytest.raises(CouldNotArrange) as odd:
+    with pytest.raises(SetupFailed) as odd:
         wait(Runs(run([long])), long)
     assert str(odd.value) == f"run {'x' * 80} has status ['{'x' * 200}"[:200]
 

@@ -22,7 +22,7 @@ pytest_plugins = ["pytester"]
 BASE_PATH = "/api/v0/partner"
 HEAD = """
 import pytest
-from meshi_conformance.errors import CouldNotArrange, PollTimeout
+from meshi_conformance.errors import SetupFailed, PollTimeout
 from meshi_conformance.testing.marks import requirement
 
 """
@@ -127,7 +127,7 @@ def test_is_inconclusive():
 @pytest.mark.parametrize("number", [1, 2])
 def test_is_inconclusive_at_times(number):
     if number == 2:
-        raise CouldNotArrange("no session")
+        raise SetupFailed("no session")
 
 
 @requirement("isolation.getEvent")
@@ -155,7 +155,7 @@ def test_reads_what_is_not_there(api):
 
 @pytest.fixture
 def broken():
-    raise CouldNotArrange("nothing to stand on")
+    raise SetupFailed("nothing to stand on")
 
 
 @requirement("auth.getMatch")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from meshi_conformance.client.call import Call
-from meshi_conformance.errors import CouldNotArrange, Inconclusive, NothingThere
+from meshi_conformance.errors import Inconclusive, NothingThere, SetupFailed
 from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.testing.arrange import Given
 
@@ -46,14 +46,14 @@ def test_any_success_arranges(status: int) -> None:
 
 def test_a_refusal_arranges_nothing_and_is_the_cause() -> None:
     one = given(refusal("createEvent", 409, "PARTNER_ID_CONFLICT"))
-    with pytest.raises(CouldNotArrange, match=r"could not arrange: createEvent .* PARTNER_ID_CONFLICT") as raised:
+    with pytest.raises(SetupFailed, match=r"could not arrange: createEvent .* PARTNER_ID_CONFLICT") as raised:
         one.event()
     assert raised.value.cause == "createEvent answered 409 PARTNER_ID_CONFLICT"
     assert "unit-1" in str(raised.value)
 
 
 def test_a_refusal_without_a_code_is_a_cause_too() -> None:
-    with pytest.raises(CouldNotArrange) as raised:
+    with pytest.raises(SetupFailed) as raised:
         given(exchange("createSession", 500, raw=b"<h1>")).session("e")
     assert raised.value.cause == "createSession answered 500"
 
@@ -61,7 +61,7 @@ def test_a_refusal_without_a_code_is_a_cause_too() -> None:
 @pytest.mark.parametrize("body", [{}, {"run_id": None}, {"run_id": ""}, {"run_id": 7}, {"run_id": ["r"]}])
 def test_a_write_that_names_no_run_arranges_none(body: Any) -> None:
     answer = exchange("importAttendees", 202, body)
-    with pytest.raises(CouldNotArrange) as raised:
+    with pytest.raises(SetupFailed) as raised:
         given(answer).finished_run(answer)
     assert raised.value.cause == "importAttendees names no run"
 
@@ -75,13 +75,13 @@ def test_a_run_that_succeeds_wholly_or_in_part_is_arranged(status: str) -> None:
 
 
 def test_a_run_that_fails_is_a_cause_with_its_error() -> None:
-    with pytest.raises(CouldNotArrange, match="the run of importAttendees failed: no disk") as raised:
+    with pytest.raises(SetupFailed, match="the run of importAttendees failed: no disk") as raised:
         given(importAttendees=STARTED, getRun=run("failed", error="no disk")).import_and_wait("e")
     assert raised.value.cause == "runs of importAttendees fail"
 
 
 def test_a_failed_run_may_say_as_much_as_it_likes() -> None:
-    with pytest.raises(CouldNotArrange) as raised:
+    with pytest.raises(SetupFailed) as raised:
         given(getRun=run("failed", error={"why": "x" * 9_000})).wait_for_run(STARTED)
     assert len(str(raised.value)) < 300
 
@@ -95,7 +95,7 @@ def test_a_failed_run_may_say_as_much_as_it_likes() -> None:
     ],
 )
 def test_a_run_that_cannot_be_followed_is_a_cause(answer: Exchange, cause: str) -> None:
-    with pytest.raises(CouldNotArrange) as raised:
+    with pytest.raises(SetupFailed) as raised:
         given(getRun=answer).wait_for_run(STARTED)
     assert raised.value.cause == cause
 
@@ -113,7 +113,7 @@ def test_a_run_that_cannot_be_followed_is_a_cause(answer: Exchange, cause: str) 
     ],
 )
 def test_each_arrangement_that_is_refused_names_its_operation(arrange: Callable[[Given], Any], operation: str) -> None:
-    with pytest.raises(CouldNotArrange) as raised:
+    with pytest.raises(SetupFailed) as raised:
         arrange(given(refusal(operation, 403, "INSUFFICIENT_SCOPE")))
     assert raised.value.cause == f"{operation} answered 403 INSUFFICIENT_SCOPE"
 
@@ -122,7 +122,7 @@ def test_each_arrangement_that_is_refused_names_its_operation(arrange: Callable[
     "body", [{}, {"items": 5, "next_cursor": None}, {"items": []}, {"items": [], "next_cursor": [5]}]
 )
 def test_what_is_no_page_is_a_cause(body: Any) -> None:
-    with pytest.raises(CouldNotArrange) as raised:
+    with pytest.raises(SetupFailed) as raised:
         given(exchange("listEvents", 200, body)).page(Call("listEvents"))
     assert raised.value.cause == "listEvents answers with no page"
 
@@ -138,7 +138,7 @@ def test_a_list_is_read_to_its_end_in_the_largest_pages() -> None:
 
 
 def test_a_list_that_runs_in_a_circle_is_a_cause() -> None:
-    with pytest.raises(CouldNotArrange) as raised:
+    with pytest.raises(SetupFailed) as raised:
         given(exchange("listEvents", 200, {"items": [{"n": 1}], "next_cursor": "a"})).list_all(Call("listEvents"))
     assert raised.value.cause == "listEvents cannot be walked"
 
@@ -160,7 +160,7 @@ def test_no_review_ever_is_a_cause_and_no_failure() -> None:
 
 
 def test_reviews_without_ids_are_a_cause() -> None:
-    with pytest.raises(CouldNotArrange) as raised:
+    with pytest.raises(SetupFailed) as raised:
         given(exchange("listEventReviews", 200, {"items": [{}], "next_cursor": None})).open_reviews("e")
     assert raised.value.cause == "the review queue's rows have no review_id"
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from meshi_conformance.client.call import Call
-from meshi_conformance.errors import CouldNotArrange
+from meshi_conformance.errors import SetupFailed
 from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.testing import large_import as largest
 from meshi_conformance.testing.arrange import Given, plain_rows
@@ -69,5 +69,5 @@ def test_a_later_page_that_is_refused_stops_the_walk() -> None:
 
 
 def test_a_list_that_cannot_be_read_at_all_is_not_judged() -> None:
-    with pytest.raises(CouldNotArrange):
+    with pytest.raises(SetupFailed):
         listing(refusal("listAttendees", 400, "INVALID_LIMIT"))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from meshi_conformance.client.call import Call
-from meshi_conformance.errors import CouldNotArrange, Inconclusive, TransportTrouble
+from meshi_conformance.errors import Inconclusive, SetupFailed, TransportTrouble
 from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.exchanges.strict_json import JsonObject
 from meshi_conformance.testing.list_walk import ListWalk, created, member, pair, score, walk_list, whole
@@ -118,8 +118,8 @@ def test_a_list_that_is_too_long_is_left_open() -> None:
 @pytest.mark.parametrize(
     ("end", "kind", "cause"),
     [
-        (refusal("listEvents", 500, "INTERNAL"), CouldNotArrange, "listEvents answers with no page"),
-        (exchange("listEvents", 200, {}), CouldNotArrange, "listEvents answers with no page"),
+        (refusal("listEvents", 500, "INTERNAL"), SetupFailed, "listEvents answers with no page"),
+        (exchange("listEvents", 200, {}), SetupFailed, "listEvents answers with no page"),
         (TransportTrouble("none"), TransportTrouble, "none"),
     ],
 )

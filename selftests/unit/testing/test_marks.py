@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from meshi_conformance.errors import CouldNotArrange, MissingMember, NotPermitted, PollTimeout
+from meshi_conformance.errors import MissingMember, NotPermitted, PollTimeout, SetupFailed
 from meshi_conformance.testing.marks import Judge
 
 ENDS = {
@@ -37,7 +37,7 @@ def test_each_end_of_a_block_is_its_verdict() -> None:
 
 def test_a_member_that_is_missing_fails_and_a_failed_arrangement_does_not() -> None:
     assert judged(MissingMember("the answer has no member 'title'"))[0] == "fail"
-    assert judged(CouldNotArrange("createEvent answered 500"))[:2] == ("inconclusive", "createEvent answered 500")
+    assert judged(SetupFailed("createEvent answered 500"))[:2] == ("inconclusive", "createEvent answered 500")
 
 
 @pytest.mark.parametrize("worse", [1, 2, 3])

@@ -12,7 +12,7 @@ import pytest
 
 from meshi_conformance.client.call import Call
 from meshi_conformance.contract.contract import load
-from meshi_conformance.errors import AnswerLost, CouldNotArrange, Inconclusive, MissingMember, NotPermitted
+from meshi_conformance.errors import AnswerLost, Inconclusive, MissingMember, NotPermitted, SetupFailed
 from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.testing.arrange import Given
 from meshi_conformance.testing.shared_data import World
@@ -80,7 +80,7 @@ def test_a_part_that_cannot_be_built_is_tried_once_and_is_one_cause_for_all(tmp_
     first, second = world(tmp_path, refused), world(tmp_path, created, "w1")
     causes = []
     for one in (first, first, second):
-        with pytest.raises(CouldNotArrange, match="could not arrange: createEvent") as raised:
+        with pytest.raises(SetupFailed, match="could not arrange: createEvent") as raised:
             _ = one.event.id
         causes.append(raised.value.cause)
     assert causes == ["createEvent answered 500 INTERNAL"] * 3
@@ -89,7 +89,7 @@ def test_a_part_that_cannot_be_built_is_tried_once_and_is_one_cause_for_all(tmp_
 
 
 def test_a_part_that_stands_on_a_broken_one_passes_its_cause_on(tmp_path: Path) -> None:
-    with pytest.raises(CouldNotArrange) as raised:
+    with pytest.raises(SetupFailed) as raised:
         _ = world(tmp_path, refused).rematched
     assert raised.value.cause == "createEvent answered 500 INTERNAL"
 
@@ -116,7 +116,7 @@ def test_an_answer_of_an_odd_shape_is_a_failed_arrangement(
         raise problem
 
     part("event", odd)
-    with pytest.raises(CouldNotArrange, match="the world's part 'event' met an answer it cannot read") as raised:
+    with pytest.raises(SetupFailed, match="the world's part 'event' met an answer it cannot read") as raised:
         _ = world(tmp_path).event
     assert raised.value.cause == "set-up of event met a malformed answer"
     assert len(str(raised.value)) <= 400
@@ -150,7 +150,7 @@ def test_parts_are_built_ahead_and_a_failure_there_is_told_to_readers(tmp_path: 
             thread.join(timeout=5)
     calls = len(api_of(one).calls)
     assert calls == 2
-    with pytest.raises(CouldNotArrange):
+    with pytest.raises(SetupFailed):
         _ = one.event
     assert len(api_of(one).calls) == calls
 
@@ -182,7 +182,7 @@ def test_a_write_is_made_anew_each_time(tmp_path: Path, operation: str) -> None:
 
 @pytest.mark.parametrize("operation", ["getEvent", "getEventContext", "getIdMapping", "updateEventContext"])
 def test_a_call_whose_world_is_missing_is_inconclusive_with_the_one_cause(tmp_path: Path, operation: str) -> None:
-    with pytest.raises(CouldNotArrange) as raised:
+    with pytest.raises(SetupFailed) as raised:
         calls(tmp_path, refused).of(operation)
     assert raised.value.cause == "createEvent answered 500 INTERNAL"
 
