@@ -35,9 +35,9 @@ def read(world: World) -> Call:
 ANSWERS: dict[str, tuple[Callable[[Given, World], Call], range]] = {
     "success": (lambda given, world: read(world), range(200, 300)),
     "bad_request": (lambda given, world: Call("createEvent", body=given.event_request(title=None)), range(400, 401)),
-    "unauthorized": (lambda given, world: read(world).but(key=None), range(401, 402)),
+    "unauthorized": (lambda given, world: read(world).replace(key=None), range(401, 402)),
     "forbidden": (lambda given, world: Call("createEvent", body=given.event_request(), key="read"), range(403, 404)),
-    "not_found": (lambda given, world: read(world).at(event_id=given.name("none")), range(404, 405)),
+    "not_found": (lambda given, world: read(world).with_path(event_id=given.name("none")), range(404, 405)),
     "conflict": (
         lambda given, world: Call("createEvent", body=given.event_request(event_id=world.event.id)),
         range(409, 410),
@@ -52,7 +52,7 @@ ANSWERS: dict[str, tuple[Callable[[Given, World], Call], range]] = {
 def test_the_clients_own_id_comes_back(answer: str, api: Api, given: Given, world: World) -> None:
     build, statuses = ANSWERS[answer]
     sent = new_id()
-    exchange = api.send(build(given, world).but(headers={HEADER: sent}))
+    exchange = api.send(build(given, world).replace(headers={HEADER: sent}))
     if exchange.status not in statuses:
         # That the call earns this status is for the tests of errors to judge.
         raise SetupFailed(f"{exchange.summary}, not {statuses[0]}", f"no {statuses[0]} could be provoked")
@@ -72,7 +72,9 @@ def test_an_id_comes_back_as_it_was_written(sent: str, api: Api) -> None:
 @requirement("correlation.echo.concurrent")
 def test_simultaneous_requests_get_their_own_ids_back(api: Api, world: World) -> None:
     sent = [new_id() for _ in range(16)]
-    for exchange, one in zip(api.together(read(world).but(headers={HEADER: one}) for one in sent), sent, strict=True):
+    for exchange, one in zip(
+        api.send_concurrently(read(world).replace(headers={HEADER: one}) for one in sent), sent, strict=True
+    ):
         assert_carries(exchange, one)
 
 
@@ -85,7 +87,7 @@ def without_id(api: Api, call: Call) -> Exchange:
 
 @requirement("correlation.made")
 def test_an_id_is_made_where_none_was_sent(api: Api, given: Given, world: World) -> None:
-    for call in (read(world), read(world).at(event_id=given.name("none")), read(world).but(key=None)):
+    for call in (read(world), read(world).with_path(event_id=given.name("none")), read(world).replace(key=None)):
         exchange = without_id(api, call)
         made = exchange.header(HEADER)
         assert made, f"no {HEADER} header on {exchange.summary}"

@@ -81,9 +81,9 @@ def malformed_ids(call: Call, twin: Call, given: Given) -> list[Call]:
     for limit in CONTRACT.limits():
         if limit.operation == call.operation and limit.code == "INVALID_PARTNER_ID":
             if limit.place == "path":
-                found.append(call.at(**{limit.name: MALFORMED}))
+                found.append(call.with_path(**{limit.name: MALFORMED}))
             elif limit.place == "query":
-                found.append(call.but(query={**call.query, limit.name: MALFORMED}))
+                found.append(call.replace(query={**call.query, limit.name: MALFORMED}))
             elif limit.place == "body":
                 found.append(call.with_body(**{limit.name: MALFORMED}))
             else:
@@ -93,11 +93,11 @@ def malformed_ids(call: Call, twin: Call, given: Given) -> list[Call]:
 
 def unknown(parameter: str) -> Spoil:
     """A well-formed partner ID that was never used."""
-    return lambda call, twin, given: [call.at(**{parameter: given.name("unknown")})]
+    return lambda call, twin, given: [call.with_path(**{parameter: given.name("unknown")})]
 
 
 def broken_json(call: Call, twin: Call, given: Given) -> list[Call]:
-    return [call.but(content=text) for text in (b'{"conf": "cut', b"conf: no JSON", b'{"conf": 1,, "none": 2}')]
+    return [call.replace(content=text) for text in (b'{"conf": "cut', b"conf: no JSON", b'{"conf": 1,, "none": 2}')]
 
 
 def used_id(call: Call, twin: Call, given: Given) -> list[Call]:
@@ -120,25 +120,25 @@ def too_long_or_no_text(name: str) -> Spoil:
 
 def no_context(call: Call, twin: Call, given: Given) -> list[Call]:
     wrong = [call.with_body(**{name: "x" * (LONGEST["body", name] + 1)}) for name in call.body]
-    return [call.but(body={}), *wrong]
+    return [call.replace(body={}), *wrong]
 
 
 def run_kinds(call: Call, twin: Call, given: Given) -> list[Call]:
     if call.operation == "listRuns":
-        return [call.but(query={"kind": "conference"})]
+        return [call.replace(query={"kind": "conference"})]
     return body("kind", "conference", "", *NO_TEXT, missing=True)(call, twin, given)
 
 
 SPOILS: dict[str, Spoil] = {
     "INVALID_JSON": broken_json,
-    "INVALID_PARTNER_KIND": lambda call, twin, given: [call.at(kind=MALFORMED)],
+    "INVALID_PARTNER_KIND": lambda call, twin, given: [call.with_path(kind=MALFORMED)],
     "INVALID_PARTNER_ID": malformed_ids,
-    "INVALID_RUN_ID": lambda call, twin, given: [call.at(run_id=MALFORMED)],
+    "INVALID_RUN_ID": lambda call, twin, given: [call.with_path(run_id=MALFORMED)],
     "PARTNER_ID_NOT_FOUND": unknown("partner_id"),
     "EVENT_NOT_FOUND": unknown("event_id"),
     "SESSION_NOT_FOUND": unknown("session_id"),
     "ATTENDEE_NOT_FOUND": unknown("attendee_id"),
-    "RUN_NOT_FOUND": lambda call, twin, given: [call.at(run_id=given.unknown_id_like(call.path["run_id"]))],
+    "RUN_NOT_FOUND": lambda call, twin, given: [call.with_path(run_id=given.unknown_id_like(call.path["run_id"]))],
     "PARTNER_ID_CONFLICT": used_id,
     "INVALID_TITLE": body("title", "", *NO_TEXT, missing=True),
     "INVALID_DESCRIPTION": too_long_or_no_text("description"),
@@ -228,7 +228,7 @@ def test_each_mistake_earns_its_code(
         raise LookupError(f"nothing of {operation} can earn {code}")
     if code != "INVALID_IDEMPOTENCY_KEY":
         refused = [with_a_key_of_its_own(call, given) for call in refused]
-    for exchange in api.together(refused):
+    for exchange in api.send_concurrently(refused):
         assert exchange.refusal in right, f"{exchange.summary}; documented: {status} {code}"
 
 
@@ -254,5 +254,7 @@ def test_an_import_refused_for_one_row_imports_no_row(api: Api, given: Given) ->
     page = given.accepted(api.list_attendees(event_id, query={"limit": 100}))
     listed = [one for one in good if f'"{one}"'.encode() in page.body]
     assert not listed, f"rows of refused imports are listed: {listed}"
-    for exchange in api.together(Call("getIdMapping", path={"kind": "attendee", "partner_id": one}) for one in good):
+    for exchange in api.send_concurrently(
+        Call("getIdMapping", path={"kind": "attendee", "partner_id": one}) for one in good
+    ):
         assert not exchange.accepted, f"a row of a refused import is mapped: {exchange.summary}"

@@ -186,7 +186,7 @@ def test_a_refused_creation_leaves_the_first_event_as_it_was(api: Api, given: Gi
 def test_of_simultaneous_creations_one_is_accepted(api: Api, given: Given) -> None:
     given.event()
     request = given.event_request()
-    answers = api.together([Call("createEvent", body=request)] * 8)
+    answers = api.send_concurrently([Call("createEvent", body=request)] * 8)
     assert sum(answer.accepted for answer in answers) == 1, [answer.refusal for answer in answers]
     refusals = {answer.refusal for answer in answers if not answer.accepted}
     assert refusals == {(409, "PARTNER_ID_CONFLICT")}, refusals

@@ -184,7 +184,7 @@ def test_a_key_belongs_to_one_event(operation: str, api: Api, calls: Calls, give
 
 def on_the_event_of(spent: Any, call: Call) -> Call:
     """The call on the shared event; an import brings along who is there, as it may replace them."""
-    call = call.at(event_id=spent.event_id)
+    call = call.with_path(event_id=spent.event_id)
     rows = spent.runs["importAttendees"]["request"]["attendees"]
     return call.with_body(attendees=rows) if call.operation == "importAttendees" else call
 
@@ -258,7 +258,11 @@ def test_a_refused_request_does_not_use_up_its_key(
     operation: str, reason: str, api: Api, calls: Calls, given: Given
 ) -> None:
     call = calls.of(operation)
-    wrong = call.with_body(**NOT_ACCEPTED[operation]) if reason == "body" else call.at(event_id=given.name("unknown"))
+    wrong = (
+        call.with_body(**NOT_ACCEPTED[operation])
+        if reason == "body"
+        else call.with_path(event_id=given.name("unknown"))
+    )
     refused = api.send(wrong)
     if refused.accepted:
         raise SetupFailed(f"{refused.summary}; it should be refused", f"{operation} accepts a wrong {reason}")
@@ -274,8 +278,8 @@ def test_first_calls_at_the_same_moment_start_one_run(
     operation: str, api: Api, calls: Calls, given: Given, judge: Judge
 ) -> None:
     # A key may be refused while its first call is worked on, with a code of the server's own.
-    call = calls.of(operation).but(any_code=True)
-    answers = api.together([call] * AT_ONCE)
+    call = calls.of(operation).replace(any_code=True)
+    answers = api.send_concurrently([call] * AT_ONCE)
     accepted = [answer for answer in answers if answer.accepted]
     refused = [answer for answer in answers if not answer.accepted]
     if not accepted:

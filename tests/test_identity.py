@@ -246,9 +246,9 @@ def refused_decisions(api: Api, review_id: str) -> dict[str, list[Exchange]]:
     call = Call("resolveReview", path={"review_id": review_id}, body=decided("distinct"))
     wrong = [call.with_body(decision=value) for value in ("maybe", "", ["accept", "reject"], {"accept": True})]
     calls = {
-        "INVALID_JSON": [call.but(content=b'{"decision": "distinct"')],
+        "INVALID_JSON": [call.replace(content=b'{"decision": "distinct"')],
         "INVALID_REVIEW_DECISION": [call.without("decision"), *wrong],
-        "INVALID_REVIEW_ID": [call.at(review_id=garbage) for garbage in GARBAGE],
+        "INVALID_REVIEW_ID": [call.with_path(review_id=garbage) for garbage in GARBAGE],
     }
     return {code: [api.send(one) for one in several] for code, several in calls.items()}
 
@@ -469,7 +469,7 @@ def refused_merges(
     call = Call("mergeReview", path={"review_id": review_id})
 
     def spoilt(**members: Any) -> Exchange:
-        return either_way(lambda ends: api.send(call.but(body={**merge_of(ends), **members})), pair)
+        return either_way(lambda ends: api.send(call.replace(body={**merge_of(ends), **members})), pair)
 
     def spoilt_source(**members: Any) -> list[Exchange]:
         # A malformed source is also another one than the review's: either refusal is right.
@@ -477,8 +477,10 @@ def refused_merges(
         return [] if exchange.refusal == (400, "REVIEW_SOURCE_MISMATCH") else [exchange]
 
     refused = {
-        "INVALID_JSON": [api.send(call.but(content=b'{"source_kind": "attendee"'))],
-        "INVALID_REVIEW_ID": [api.send(call.at(review_id=garbage).but(body=merge_of(pair))) for garbage in GARBAGE],
+        "INVALID_JSON": [api.send(call.replace(content=b'{"source_kind": "attendee"'))],
+        "INVALID_REVIEW_ID": [
+            api.send(call.with_path(review_id=garbage).replace(body=merge_of(pair))) for garbage in GARBAGE
+        ],
         "INVALID_PARTNER_KIND": [*spoilt_source(source_kind=MALFORMED), spoilt(target_kind=MALFORMED)],
         "INVALID_PARTNER_ID": [
             *spoilt_source(source_partner_id=MALFORMED),
@@ -487,9 +489,9 @@ def refused_merges(
         "PARTNER_ID_NOT_FOUND": [spoilt(target_partner_id=given.name("unknown"))],
     }
     # Whether the target may be the attendee under review is as open as which of the two that is.
-    strange = api.send(call.but(body=merge_of((stranger, pair[1]))))
+    strange = api.send(call.replace(body=merge_of((stranger, pair[1]))))
     if not strange.accepted and strange.code != "REVIEW_SOURCE_MISMATCH":
-        strange = api.send(call.but(body=merge_of((stranger, pair[0]))))
+        strange = api.send(call.replace(body=merge_of((stranger, pair[0]))))
     return {**refused, "REVIEW_SOURCE_MISMATCH": [strange]}
 
 

@@ -35,12 +35,12 @@ def per_operation(family: str, names: list[str]) -> pytest.MarkDecorator:
 def test_a_call_without_a_usable_key_is_unauthorized(operation: str, api: Api, calls: Calls) -> None:
     call = calls.of(operation)
     for refused in (
-        call.but(key=None),
-        call.but(authorization="Basic Y29uZjpjb25m"),
+        call.replace(key=None),
+        call.replace(authorization="Basic Y29uZjpjb25m"),
         # A good key in a header that is not a bearer header.
-        call.but(scheme=""),
-        call.but(scheme="Token "),
-        call.but(authorization="Bearer conf-token-of-no-key-0000000000"),
+        call.replace(scheme=""),
+        call.replace(scheme="Token "),
+        call.replace(authorization="Bearer conf-token-of-no-key-0000000000"),
     ):
         exchange = api.send(refused)
         assert exchange.refusal == (401, "UNAUTHORIZED"), exchange.summary
@@ -48,19 +48,19 @@ def test_a_call_without_a_usable_key_is_unauthorized(operation: str, api: Api, c
 
 @per_operation("account", list(OPERATIONS))
 def test_the_key_of_a_disabled_account_is_refused(operation: str, api: Api, calls: Calls) -> None:
-    exchange = api.send(calls.of(operation).but(key="disabled"))
+    exchange = api.send(calls.of(operation).replace(key="disabled"))
     assert exchange.refusal == (401, "ACCOUNT_DISABLED"), exchange.summary
 
 
 @per_operation("principal", list(OPERATIONS))
 def test_a_token_of_no_service_account_is_refused(operation: str, api: Api, calls: Calls) -> None:
-    exchange = api.send(calls.of(operation).but(key="user"))
+    exchange = api.send(calls.of(operation).replace(key="user"))
     assert exchange.refusal == (403, "SERVICE_ACCOUNT_REQUIRED"), exchange.summary
 
 
 @per_operation("org", [name for name in OPERATIONS if name != "getAuth"])
 def test_a_key_without_an_org_is_refused(operation: str, api: Api, calls: Calls) -> None:
-    exchange = api.send(calls.of(operation).but(key="no_org"))
+    exchange = api.send(calls.of(operation).replace(key="no_org"))
     # Both codes describe such a key, and the pages do not say which one wins.
     assert exchange.status == 403, exchange.summary
     assert exchange.code in ("PARTNER_ORG_REQUIRED", "SERVICE_ACCOUNT_REQUIRED"), exchange.summary
@@ -68,7 +68,7 @@ def test_a_key_without_an_org_is_refused(operation: str, api: Api, calls: Calls)
 
 @per_operation("scope", READS)
 def test_the_read_scope_is_enough_to_read(operation: str, api: Api, calls: Calls) -> None:
-    exchange = api.send(calls.of(operation).but(key="read"))
+    exchange = api.send(calls.of(operation).replace(key="read"))
     assert exchange.accepted, exchange.summary
 
 
@@ -77,7 +77,7 @@ def test_the_read_scope_is_not_enough_to_write(
     operation: str, api: Api, calls: Calls, given: Given, world: World
 ) -> None:
     call = calls.of(operation)
-    exchange = api.send(call.but(key="read"))
+    exchange = api.send(call.replace(key="read"))
     assert exchange.refusal == (403, "INSUFFICIENT_SCOPE"), exchange.summary
     assert_no_effect(call, exchange, api, given, world)
 
@@ -128,7 +128,7 @@ def is_not_found(*codes: str) -> Callable[[Call, Api, Given, World], None]:
         writes = OPERATIONS[call.operation].writes
         if not writes:
             given.accepted(api.send(call))
-        exchange = api.send(call.but(key="other"))
+        exchange = api.send(call.replace(key="other"))
         assert exchange.status == 404, f"{exchange.summary} to another org's key"
         assert exchange.code in codes, f"{exchange.summary} to another org's key, not {' or '.join(codes)}"
         if writes:
@@ -144,7 +144,7 @@ def texts(items: list[JsonObject], member: str) -> set[str]:
 
 def shown_to_others(call: Call, api: Api, member: str, at_least: int) -> set[str]:
     """The IDs in a list's newest rows, and so many of them, as the other org's key sees it."""
-    fetch = lambda query: api.send(call.but(key="other", query=query))  # noqa: E731
+    fetch = lambda query: api.send(call.replace(key="other", query=query))  # noqa: E731
     return texts(rows(walk(fetch, {"limit": 100}, until=lambda seen: len(seen) >= at_least)), member)
 
 
@@ -155,18 +155,18 @@ def lists_nothing_of_ours(member: str) -> Callable[[Call, Api, Given, World], No
         # They have to be there before the list is read, and among the newest rows of any org.
         ours = OURS[call.operation](given, world)
         given.settle(call, member, ours)
-        first = given.page(call.but(query={"limit": 100}))
+        first = given.page(call.replace(query={"limit": 100}))
         if not ours & texts(first.items, member):
             raise SetupFailed(f"{first.summary} without {sorted(ours)}", f"{call.operation} does not list our rows")
         leaked = ours & shown_to_others(call, api, member, 200)
         assert not leaked, f"{call.operation} shows another org's key our {sorted(leaked)}"
-        first = given.page(call.but(query={"limit": 1}))
+        first = given.page(call.replace(query={"limit": 1}))
         if first.next_cursor is None:
             return
         # The same page size: whether it may change during a walk is open (lists.limit_change).
         query = {"limit": 1, "cursor": first.next_cursor}
-        mine = texts(given.page(call.but(query=query)).items, member)
-        theirs = api.send(call.but(key="other", query=query))
+        mine = texts(given.page(call.replace(query=query)).items, member)
+        theirs = api.send(call.replace(key="other", query=query))
         if not theirs.accepted:
             return
         # A server may ignore a foreign cursor and return page 1, and both orgs may use the same event ID.
@@ -179,7 +179,7 @@ def lists_nothing_of_ours(member: str) -> Callable[[Call, Api, Given, World], No
 
 def takes_the_same_session_id(call: Call, api: Api, given: Given, world: World) -> None:
     is_not_found("EVENT_NOT_FOUND")(call, api, given, world)
-    theirs = api.send(call.at(event_id=world.theirs.event_id).but(key="other"))
+    theirs = api.send(call.with_path(event_id=world.theirs.event_id).replace(key="other"))
     assert theirs.accepted, f"{theirs.summary}: the session ID is mapped in our org alone"
 
 
@@ -187,7 +187,7 @@ def creates_its_own_event(call: Call, api: Api, given: Given, world: World) -> N
     event_id = given.event(title="Ours")
     request = given.event_request(event_id=event_id, title="Theirs")
     before = given.accepted(api.get_event(event_id))["title"]
-    theirs = api.send(call.but(body=request, key="other"))
+    theirs = api.send(call.replace(body=request, key="other"))
     assert theirs.accepted, f"{theirs.summary}: the ID is mapped in our org alone"
     after = given.accepted(api.get_event(event_id))["title"]
     assert after == before, f"another org's create changed the title of our event from {before!r} to {after!r}"
@@ -203,14 +203,14 @@ def names_their_org(call: Call, api: Api, given: Given) -> None:
     """An org in the body, which the pages do not name, has no effect: the key alone says whose event it is."""
     org_id = given.accepted(api.as_key("other").get_auth())["org_id"]
     request = {**given.event_request(title="Ours alone"), "org_id": org_id}
-    if api.send(call.but(body=request)).accepted:
+    if api.send(call.replace(body=request)).accepted:
         theirs = api.as_key("other").get_event(request["event_id"])
         assert not theirs.accepted, f"{theirs.summary} to another org's key: our request had named that org"
 
 
 def starts_its_own_run(call: Call, api: Api, given: Given, world: World) -> None:
     ours = given.run_id(api.send(call))
-    theirs = api.send(call.but(key="other"))
+    theirs = api.send(call.replace(key="other"))
     assert theirs.accepted, f"{theirs.summary}: the idempotency key was used in our org alone"
     assert theirs["run_id"] != ours, "another org's key was answered with our run"
 
@@ -220,7 +220,7 @@ def maps_no_id_of_ours(call: Call, api: Api, given: Given, world: World) -> None
     ours = {"event": world.event.id, "session": world.sessions.ids[0], "attendee": world.second.ids[0]}
     for kind, partner_id in ours.items():
         given.accepted(api.get_id_mapping(kind, partner_id))
-        is_not_found("PARTNER_ID_NOT_FOUND")(call.at(kind=kind, partner_id=partner_id), api, given, world)
+        is_not_found("PARTNER_ID_NOT_FOUND")(call.with_path(kind=kind, partner_id=partner_id), api, given, world)
 
 
 def shows_no_match_of_ours(call: Call, api: Api, given: Given, world: World) -> None:
@@ -228,7 +228,7 @@ def shows_no_match_of_ours(call: Call, api: Api, given: Given, world: World) -> 
     ours = given.accepted(api.send(call))
     query = {"run_id": ours["run_id"]}
     # Their own event, and attendees of the IDs that ours have: the run alone is not theirs.
-    theirs = api.send(call.at(event_id=world.theirs.event_id).but(key="other", query=query))
+    theirs = api.send(call.with_path(event_id=world.theirs.event_id).replace(key="other", query=query))
     shown = theirs.accepted and (call.operation == "getMatch" or theirs.items)
     assert not shown, f"{theirs.summary} to another org's key, and with matches of our run {ours['run_id']}"
     assert theirs.status < 500, f"{theirs.summary} to another org's key that names our run"

@@ -46,8 +46,8 @@ def test_an_operation_is_served_under_the_legacy_base(
         call = Call(operation, path={name: given.name("none") for name in names})
     if OPERATIONS[operation].writes:
         # Every server of the operation refuses a body that cannot be read, and changes nothing.
-        call = call.but(content=b'{"conf": "cut')
-    current, legacy = api.send(call), api.send(call.but(base=target.legacy_base))
+        call = call.replace(content=b'{"conf": "cut')
+    current, legacy = api.send(call), api.send(call.replace(base=target.legacy_base))
     assert (legacy.status, legacy.code) == (current.status, current.code), (
         f"{legacy.summary} under the legacy base, {current.summary} under the current one"
     )
@@ -57,7 +57,7 @@ def test_an_operation_is_served_under_the_legacy_base(
 def test_an_import_is_replayed_under_the_legacy_base(api: Api, calls: Calls, given: Given, target: Target) -> None:
     call = calls.of("importAttendees")
     run_id = given.run_id(api.send(call))
-    replay = api.send(call.but(base=target.legacy_base))
+    replay = api.send(call.replace(base=target.legacy_base))
     assert replay.status == 200, f"{replay.summary} to an import that the current base had accepted"
     assert replay["run_id"] == run_id, f"{replay.summary} with run {replay['run_id']}, the first call had {run_id}"
 

@@ -226,14 +226,14 @@ def test_a_field_is_accepted_up_to_its_bound_and_refused_past_it(
         usual = api.send(holding(calls.of(limit.operation), limit, values.assuming, given))
         if usual.refusal == (400, limit.code):
             within = []
-    for exchange in api.together(holding(calls.of(limit.operation), limit, value, given) for value in within):
+    for exchange in api.send_concurrently(holding(calls.of(limit.operation), limit, value, given) for value in within):
         if not exchange.accepted:
             given.accepted(api.send(calls.of(limit.operation)))
         assert exchange.accepted, f"{exchange.summary}, though `{limit.name}` keeps to {describe_bounds(limit.schema)}"
     if not within:
         given.accepted(api.send(calls.of(limit.operation)))
     past = [*values.past, *([None, MISSING] if limit.required else [])]
-    refused = api.together(holding(calls.of(limit.operation), limit, value, given) for value in past)
+    refused = api.send_concurrently(holding(calls.of(limit.operation), limit, value, given) for value in past)
     for exchange, value in zip(refused, past, strict=True):
         assert_refused(exchange, limit, value)
     if (limit.operation, limit.name) in SPOILT:
@@ -285,13 +285,13 @@ def test_a_filter_is_accepted_up_to_its_bound_and_refused_past_it(
         longest = world.long_session.session_id
         past = [longest + "x", *BAD_FIRST, *BAD_INSIDE]
         well_formed = [world.sessions.ids[0], longest, SHORTEST_ID]
-        for exchange in api.together(call.but(query={limit.name: value}) for value in well_formed):
+        for exchange in api.send_concurrently(call.replace(query={limit.name: value}) for value in well_formed):
             assert exchange.code != limit.code, f"{exchange.summary}: the `{limit.name}` is well-formed"
-    for exchange in api.together(call.but(query={limit.name: value}) for value in within):
+    for exchange in api.send_concurrently(call.replace(query={limit.name: value}) for value in within):
         if not exchange.accepted:
             given.accepted(api.send(call))
         assert exchange.accepted, f"{exchange.summary}, though `{limit.name}` keeps to {describe_bounds(limit.schema)}"
-    for exchange in api.together(call.but(query={limit.name: value}) for value in past):
+    for exchange in api.send_concurrently(call.replace(query={limit.name: value}) for value in past):
         assert_refused(exchange, limit, None)
 
 
@@ -301,7 +301,7 @@ def test_a_field_of_a_decision_is_accepted_up_to_its_bound_and_refused_past_it(
 ) -> None:
     call = calls.of(limit.operation)
     # On a review that does not exist a good value changes nothing, and is not what the call is refused for.
-    nowhere = call.at(review_id=given.unknown_id_like(call.path["review_id"]))
+    nowhere = call.with_path(review_id=given.unknown_id_like(call.path["review_id"]))
     values = sides(limit, given)
     for value in values.within:
         exchange = api.send(holding(nowhere, limit, value, given))
@@ -328,7 +328,7 @@ def test_an_id_in_a_path_is_accepted_up_to_its_bound_and_refused_past_it(
     if limit.name == "kind":
         # A longer kind is well formed, and a server may refuse it as one that it does not know.
         for kind in KNOWN_KINDS:
-            exchange = api.send(call.at(kind=kind))
+            exchange = api.send(call.with_path(kind=kind))
             assert exchange.status != 400, f"{exchange.summary}: {kind} is a good kind"
         given.accepted(api.send(call))
         past = [
@@ -344,7 +344,7 @@ def test_an_id_in_a_path_is_accepted_up_to_its_bound_and_refused_past_it(
     else:
         # An import could take away the attendees that the other calls name.
         own = given.event(event_id=longest_id(given, "event")) if limit.operation == "importAttendees" else ""
-        exchange = api.send(call.at(**longest_ids(call, world, own)))
+        exchange = api.send(call.with_path(**longest_ids(call, world, own)))
         if not exchange.accepted and exchange.refusal not in BEFORE_A_MATCH_RUN:
             given.accepted(api.send(calls.of(limit.operation)))
             raise AssertionError(f"{exchange.summary}: these IDs of {LONGEST_ID} characters are in use")
@@ -352,12 +352,14 @@ def test_an_id_in_a_path_is_accepted_up_to_its_bound_and_refused_past_it(
             asked = longest_ids(call, world, own)[limit.name]
             shown = exchange.json.get(limit.name, asked)
             assert shown == asked, f"{asked} was asked for, {shown} is shown: {exchange.summary}"
-        exchange = api.send(call.at(**{limit.name: SHORTEST_ID}))
+        exchange = api.send(call.with_path(**{limit.name: SHORTEST_ID}))
         assert exchange.code != limit.code, f"{exchange.summary}: `{limit.name}` may have one character"
         past = [longest_ids(call, world)[limit.name] + "x", BAD_FIRST[0], BAD_INSIDE[0]]
         if limit.operation in THOROUGH:
             past += [*BAD_FIRST[1:], *BAD_INSIDE[1:]]
-    refused = api.together(well_formed(limit.operation, calls, world).at(**{limit.name: value}) for value in past)
+    refused = api.send_concurrently(
+        well_formed(limit.operation, calls, world).with_path(**{limit.name: value}) for value in past
+    )
     for exchange, value in zip(refused, past, strict=True):
         assert_refused(exchange, limit, value)
 
@@ -410,7 +412,7 @@ def test_a_line_break_at_its_end_spoils_an_id(api: Api, calls: Calls, given: Giv
         calls.of("createEvent").with_body(event_id=given.name("event") + "\n"),
         calls.of("createSession").with_body(session_id=given.name("session") + "\n"),
         calls.of("importAttendees").with_body(attendees=[row]),
-        calls.of("getEvent").at(event_id=calls.of("getEvent").path["event_id"] + "\n"),
+        calls.of("getEvent").with_path(event_id=calls.of("getEvent").path["event_id"] + "\n"),
     ]
     for call in spoiled:
         given.accepted(api.send(calls.of(call.operation)))
@@ -425,8 +427,8 @@ def test_a_blank_beside_an_id_spoils_it(api: Api, calls: Calls, given: Given) ->
     spoiled += [calls.of("createSession").with_body(session_id=" " + given.name("session"))]
     for before, behind in ((" ", ""), ("", " ")):
         spoiled += [
-            mapping.at(partner_id=before + mapping.path["partner_id"] + behind),
-            event.at(event_id=before + event.path["event_id"] + behind),
+            mapping.with_path(partner_id=before + mapping.path["partner_id"] + behind),
+            event.with_path(event_id=before + event.path["event_id"] + behind),
         ]
     for call in spoiled:
         given.accepted(api.send(calls.of(call.operation)))

@@ -74,7 +74,7 @@ def test_a_body_that_is_no_json_is_refused(operation: str, api: Api, calls: Call
     believed = well_formed.status < 500 and well_formed.code != "INVALID_JSON"
     text = json.dumps(twin.body).encode()
     sent = [(kind, content) for kind, spoil in MALFORMED.items() for content in spoil(text)]
-    answers = api.together(twin.but(content=content) for _, content in sent)
+    answers = api.send_concurrently(twin.replace(content=content) for _, content in sent)
     for (kind, _), answer in zip(sent, answers, strict=True):
         with judge(f"limits.json.{kind}"):
             if not believed:

@@ -77,7 +77,7 @@ def matches(given: Given, event_id: str, run_id: str, attendee_id: str | None = 
     """Every listed match of a run, or of one attendee in it, that names its pair. Raises where there is none."""
     operation = "listEventMatches" if attendee_id is None else "listAttendeeMatches"
     call = reading(operation, event_id, attendee_id or "", "", run_id)
-    read = lambda: [row for row in given.list_all(call.but(query={"run_id": run_id})) if ends(row)]  # noqa: E731
+    read = lambda: [row for row in given.list_all(call.replace(query={"run_id": run_id})) if ends(row)]  # noqa: E731
     found = look_until(given.api, operation, read, bool)
     if not found:
         raise NothingThere(f"run {run_id} left no listed match that names its pair", "matching left no matches")
@@ -187,7 +187,7 @@ def test_matches_of_an_unknown_attendee_are_not_found(api: Api, given: Given, wo
 def test_a_pair_with_an_unknown_attendee_is_not_found(end: str, api: Api, given: Given, world: World) -> None:
     call = of_somebody("getMatch", world)
     given.accepted(api.send(call))
-    answer = api.send(call.at(**{f"{end}_partner_id": given.name("unknown")}))
+    answer = api.send(call.with_path(**{f"{end}_partner_id": given.name("unknown")}))
     assert answer.refusal == (404, "ATTENDEE_NOT_FOUND"), f"{answer.summary} to an unknown {end}"
 
 
@@ -209,7 +209,7 @@ def test_a_pair_without_a_score_is_not_found(end: str, api: Api, given: Given, w
         scored = reading("getMatch", ranked.event_id, principal, target, run_id)
         given.accepted(api.send(scored))
         # An attendee of the event who joined it after its last match run.
-        answer = api.send(scored.at(**{f"{end}_partner_id": ranked.late}))
+        answer = api.send(scored.with_path(**{f"{end}_partner_id": ranked.late}))
         assert answer.refusal == (404, "MATCH_NOT_FOUND"), f"{answer.summary}; the {end} joined after the run"
 
 

@@ -68,7 +68,7 @@ def of_creations(call: Call, given: Given, world: World) -> Iterator[Call]:
     if id_name == "session_id":
         dates, days = (("start_timestamp", "end_timestamp"), ODD_TIMES)
         # No other test reads the sessions of this event: a text that a server stores and cannot show disturbs none.
-        new = call.at(event_id=given.event())
+        new = call.with_path(event_id=given.event())
         yield from (new.with_body(session_id=given.name("session"), title=text) for text in NOT_STORABLE)
     yield from (
         call.with_body(**members) for members in odd([name for name in texts(call.operation) if name != id_name])
@@ -83,13 +83,13 @@ def of_context(call: Call, given: Given, world: World) -> Iterator[Call]:
     """Updates with a text that is too long besides."""
     fields = texts(call.operation)
     for place, name in enumerate(fields):
-        yield from (call.but(body={name: value, fields[place - 1]: "x" * 4001}) for value in (7, True, "a\ud800b"))
+        yield from (call.replace(body={name: value, fields[place - 1]: "x" * 4001}) for value in (7, True, "a\ud800b"))
 
 
 def of_runs(call: Call, given: Given, world: World) -> Iterator[Call]:
     """Replays outside event scope; for an event, keys of another one: past all checks of the values, they conflict."""
     if call.operation != "createRun":
-        call = call.at(event_id=world.empty.event_id)
+        call = call.with_path(event_id=world.empty.event_id)
     yield call.with_body(webhook_url=7)
     yield from (call.with_body(idempotency_key=value, webhook_url="not a url") for value in (7, True))
     yield call.with_body(webhook_url="https://example.com/a\x00b")
@@ -104,19 +104,19 @@ def of_runs(call: Call, given: Given, world: World) -> Iterator[Call]:
         for members in (*odd(texts(call.operation, "row")), {"raw_data": names}):
             yield call.with_body(attendees=[{**given.attendee(), **members}, malformed])
         # Who joins the event of imports is listed there alone.
-        stored = call.at(event_id=world.imports.event_id).with_body(idempotency_key=given.idempotency_key())
+        stored = call.with_path(event_id=world.imports.event_id).with_body(idempotency_key=given.idempotency_key())
         yield stored.with_body(attendees=[given.attendee(name="a\x00b", raw_data=names)])
 
 
 def of_decisions(call: Call, given: Given, world: World) -> Iterator[Call]:
     """Decisions on a review that does not exist, and invalid ones on an open review."""
-    nowhere = call.at(review_id=given.unknown_id_like(call.path["review_id"]))
+    nowhere = call.with_path(review_id=given.unknown_id_like(call.path["review_id"]))
     # The pages name no code for an odd reason.
-    yield from (nowhere.with_body(**one).but(any_code="reason" in one) for one in odd(texts(call.operation)))
+    yield from (nowhere.with_body(**one).replace(any_code="reason" in one) for one in odd(texts(call.operation)))
     for value in (7, "a\x00b"):
         if call.operation == "resolveReview":
             yield call.with_body(decision=value)
-            yield call.with_body(decision="conference", reason=value).but(any_code=True)
+            yield call.with_body(decision="conference", reason=value).replace(any_code=True)
         else:
             yield from (call.with_body(**{name: value}) for name in ("source_partner_id", "target_partner_id"))
             yield from (call.with_body(**{name: value}) for name in ("source_kind", "target_kind"))
@@ -159,8 +159,8 @@ def test_odd_values_in_a_body_are_answered_by_the_api(
 ) -> None:
     made = ODD_CALLS[operation](calls.done(operation), given, world)
     # Half of a character can only be sent by its number.
-    written = [call.but(content=json.dumps(call.body).encode()) for call in made]
-    judge_answers(judge, operation, api.together(written))
+    written = [call.replace(content=json.dumps(call.body).encode()) for call in made]
+    judge_answers(judge, operation, api.send_concurrently(written))
 
 
 ODD_QUERIES: dict[str, tuple[str, ...]] = {
@@ -179,7 +179,7 @@ def test_odd_values_in_a_query_are_answered_by_the_api(
     given.accepted(api.send(call))
     named = [one["name"] for one in OPERATIONS[operation].parameters if one["in"] == "query"]
     queries = [{name: value} for name in named for value in ODD_QUERIES.get(name, ODD_FILTERS)]
-    judge_answers(judge, operation, api.together(call.but(query=query) for query in queries))
+    judge_answers(judge, operation, api.send_concurrently(call.replace(query=query) for query in queries))
 
 
 @per_operation(BELOW_IDS, "server_errors")
@@ -196,7 +196,7 @@ def test_bytes_that_are_no_text_in_a_path_are_no_server_error(operation: str, ap
         paths.append(path)
     # A gateway may answer in the API's place, so no more than this is asked.
     sent = [partial(api.request, said.method, path, content=content, headers=headers) for path in paths]
-    for answer in api.together(sent):
+    for answer in api.send_concurrently(sent):
         assert answer.status < 500, f"{answer.summary} to an ID with a byte that is not text"
 
 
@@ -207,5 +207,5 @@ def test_a_null_character_in_a_query_is_no_server_error(operation: str, api: Api
     for name, value in call.path.items():
         path = path.replace("{" + name + "}", value)
     named = [one["name"] for one in said.parameters if one["in"] == "query" and one["name"] != "limit"]
-    for answer in api.together(partial(api.request, "GET", f"{path}?{name}=a%00b") for name in named):
+    for answer in api.send_concurrently(partial(api.request, "GET", f"{path}?{name}=a%00b") for name in named):
         assert answer.status < 500, f"{answer.summary} to a null character"

@@ -42,7 +42,7 @@ def test_a_valid_call_is_accepted_with_the_documented_answer(
     operation: Operation, api: Api, calls: Calls, given: Given, judge: Judge
 ) -> None:
     # Other calls bring no ID of their own; a success that does is not left to chance.
-    call = calls.of(operation.id).but(headers={"x-correlation-id": given.name("correlation")})
+    call = calls.of(operation.id).replace(headers={"x-correlation-id": given.name("correlation")})
     exchange = api.send(call)
     # What is not an ID of this request is shown again: the recorder then reports the answers that showed it.
     again = api.send(read_of(call))
@@ -65,7 +65,7 @@ def read_of(call: Call) -> Call:
         return Call("getEvent", path={"event_id": call.body["event_id"]})
     if call.operation == "createSession":
         return Call("getSession", path={**call.path, "session_id": call.body["session_id"]})
-    return call.but(headers={})
+    return call.replace(headers={})
 
 
 def body_families(operation: Operation) -> tuple[str, ...]:
@@ -115,7 +115,7 @@ def test_a_replayed_write_is_accepted_with_the_documented_answer(
 )
 def test_a_refusal_is_the_error_envelope(operation: str, api: Api, calls: Calls, judge: Judge) -> None:
     call = calls.of(operation)
-    refusals = [api.send(one) for one in (call.but(key=None), *malformed(call))]
+    refusals = [api.send(one) for one in (call.replace(key=None), *malformed(call))]
     for exchange in refusals:
         if exchange.accepted:
             raise SetupFailed(f"nothing to judge a refusal by: {exchange.summary}", f"{operation} refuses nothing")
@@ -130,5 +130,5 @@ def malformed(call: Call) -> list[Call]:
     """The call with its first path ID malformed, where it has one."""
     for name in ("event_id", "partner_id", "run_id", "review_id"):
         if name in call.path:
-            return [call.at(**{name: "-conf malformed-"})]
+            return [call.with_path(**{name: "-conf malformed-"})]
     return []

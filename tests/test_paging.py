@@ -80,7 +80,7 @@ def top_up(api: Api, call: Call, add: Callable[[], Exchange], given: Given) -> N
     """Adds rows until the list has one more than a default page."""
     enough = lambda rows: len(rows) > DEFAULT_SIZE  # noqa: E731
     seen = walk_list(api, call, 100, until=enough).rows
-    for exchange in api.together([add] * (DEFAULT_SIZE + 1 - len(seen))):
+    for exchange in api.send_concurrently([add] * (DEFAULT_SIZE + 1 - len(seen))):
         given.accepted(exchange)
     walk_once_shown(api, call, 100, enough, until=enough)
 
@@ -118,7 +118,7 @@ def test_a_page_holds_fifty_rows_where_no_limit_is_given(
     name: str, api: Api, given: Given, world: World, judge: Judge
 ) -> None:
     call = LONG[name](api, given, world)
-    limited = call.but(query={**call.query, "limit": DEFAULT_SIZE})
+    limited = call.replace(query={**call.query, "limit": DEFAULT_SIZE})
     # Pages may hold less than they could, now less and now more: the longest of several counts.
     asked, default = ([len(given.page(one).items) for _ in range(READ_TIMES)] for one in (limited, call))
     with judge(f"lists.{name}.full_page"):
@@ -130,7 +130,7 @@ def test_a_page_holds_fifty_rows_where_no_limit_is_given(
 @requirement("lists.attendees.largest_page")
 def test_a_page_can_hold_a_hundred_rows(given: Given, world: World, api: Api) -> None:
     call = many_attendees(api, given, world)
-    assert len(given.page(call.but(query={"limit": 100})).items) == 100
+    assert len(given.page(call.replace(query={"limit": 100})).items) == 100
 
 
 @requirement("lists.events.limit_range")
@@ -145,8 +145,8 @@ def test_the_event_list_accepts_limits_from_1_to_100(api: Api, given: Given) -> 
 def test_an_odd_limit_is_refused_or_served_with_a_page(name: str, api: Api, calls: Calls, world: World) -> None:
     call = calls.of(LISTS[name])
     if name == "attendees":
-        call = call.at(event_id=world.crowd.event_id)
-    for page in api.together(call.but(query={"limit": limit}) for limit in (0, 101, -1, "ten")):
+        call = call.with_path(event_id=world.crowd.event_id)
+    for page in api.send_concurrently(call.replace(query={"limit": limit}) for limit in (0, 101, -1, "ten")):
         assert page.status < 500, page.summary
         if page.accepted:
             assert len(page.items) <= 100, f"{len(page.items)} rows: {page.summary}"
@@ -157,7 +157,9 @@ def test_an_odd_limit_is_refused_or_served_with_a_page(name: str, api: Api, call
 @per_list("odd_cursor", list(LISTS))
 def test_a_cursor_never_issued_is_refused_or_served_with_a_page(name: str, api: Api, calls: Calls) -> None:
     call = calls.of(LISTS[name])
-    for page in api.together(call.but(query={"cursor": cursor}) for cursor in ("conf-never-issued", "MTIz", "%00'")):
+    for page in api.send_concurrently(
+        call.replace(query={"cursor": cursor}) for cursor in ("conf-never-issued", "MTIz", "%00'")
+    ):
         assert page.status < 500, page.summary
         assert page.accepted or page.code, f"{page.summary}: a refusal without a code"
 

@@ -35,7 +35,7 @@ def refused(answers: list[Exchange], what: str) -> list[Exchange]:
 def test_a_refused_creation_makes_no_event(api: Api, given: Given) -> None:
     call = Call("createEvent", body=given.event_request())
     wrong = [call.with_body(event_id=given.name("event"), **mistake) for mistake in EVENT_MISTAKES]
-    answers = api.together(wrong)
+    answers = api.send_concurrently(wrong)
     refused(answers, "createEvent")
     ids = [one.body["event_id"] for one, answer in zip(wrong, answers, strict=True) if not answer.accepted]
     for event_id in ids:
@@ -52,7 +52,7 @@ def test_a_refused_creation_makes_no_session(api: Api, given: Given, world: Worl
     event_id = world.scratch.event_id
     call = Call("createSession", path={"event_id": event_id}, body=given.session_request())
     wrong = [call.with_body(session_id=given.name("session"), **mistake) for mistake in SESSION_MISTAKES]
-    answers = api.together(wrong)
+    answers = api.send_concurrently(wrong)
     refused(answers, "createSession")
     for one, answer in zip(wrong, answers, strict=True):
         if answer.accepted:

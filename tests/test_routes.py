@@ -105,7 +105,7 @@ def test_a_path_that_is_nearly_a_documented_one_is_answered_like_everything_else
     paths = [spell(path) for path in sorted(PATHS) for spell in SPELLINGS.values()]
     # Only reads, and nothing that exists is named: a server may take the path for the documented one.
     named = [re.sub(r"{\w+}", given.name("nowhere"), path.replace("{kind}", "event")) for path in paths]
-    exchanges = api.together(partial(api.request, "GET", path) for path in named)
+    exchanges = api.send_concurrently(partial(api.request, "GET", path) for path in named)
     refusals = [exchange for exchange in exchanges if not exchange.accepted]
     if not refusals:
         raise NothingThere("every such path is accepted", "paths that are nearly documented are accepted")

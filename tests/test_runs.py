@@ -340,7 +340,7 @@ def fresh_runs(api: Api, calls: Calls, given: Given) -> Iterator[tuple[Call, str
     """A run of each kind, on an event and outside events, all younger than those of the world."""
     wanted = [calls.of(operation) for operation in KINDS]
     wanted += [Call("createRun", body=given.generic_run_request(kind)) for kind in KINDS.values()]
-    for call, answer in zip(wanted, api.together(wanted), strict=True):
+    for call, answer in zip(wanted, api.send_concurrently(wanted), strict=True):
         yield call, given.run_id(answer)
 
 

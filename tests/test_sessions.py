@@ -108,7 +108,7 @@ def test_of_simultaneous_creations_one_is_accepted(api: Api, given: Given, world
     event_id = world.scratch.event_id
     given.session(event_id)
     create = Call("createSession", path={"event_id": event_id}, body=given.session_request())
-    answers = api.together([create] * 8)
+    answers = api.send_concurrently([create] * 8)
     assert sum(answer.accepted for answer in answers) == 1, [answer.refusal for answer in answers]
     refusals = {answer.refusal for answer in answers if not answer.accepted}
     assert refusals == {(409, "PARTNER_ID_CONFLICT")}, refusals

@@ -29,7 +29,7 @@ class Api:
         """Send a prepared call, with its own key."""
         return self.transport.call(call)
 
-    def together(self, calls: Iterable[Call | Callable[[], Exchange]]) -> list[Exchange]:
+    def send_concurrently(self, calls: Iterable[Call | Callable[[], Exchange]]) -> list[Exchange]:
         """Send independent calls at once; the exchanges come in the order of the calls."""
         return self.transport.send_concurrently(
             partial(self.send, one) if isinstance(one, Call) else one for one in calls

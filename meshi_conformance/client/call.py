@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..exchanges.exchange import STORED_BODY_BYTES
@@ -61,18 +62,18 @@ class Call:
     scheme: str = BEARER
     any_code: bool = False
 
-    def but(self, **changes: Any) -> Call:
+    def replace(self, **changes: Any) -> Call:
         """Return the same call with other attributes."""
-        return replace(self, **changes)
+        return dataclasses.replace(self, **changes)
 
     def with_body(self, **members: Any) -> Call:
         """Return the same call with some members of its body set."""
-        return replace(self, body={**self.body, **members})
+        return dataclasses.replace(self, body={**self.body, **members})
 
     def without(self, *members: str) -> Call:
         """Return the same call without some members of its body."""
-        return replace(self, body={name: value for name, value in self.body.items() if name not in members})
+        return dataclasses.replace(self, body={name: value for name, value in self.body.items() if name not in members})
 
-    def at(self, **parameters: str) -> Call:
+    def with_path(self, **parameters: str) -> Call:
         """Return the same call with other path parameters."""
-        return replace(self, path={**self.path, **parameters})
+        return dataclasses.replace(self, path={**self.path, **parameters})

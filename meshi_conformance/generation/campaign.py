@@ -142,10 +142,10 @@ class Runner:
             self._read_anew()
             calls = [self._resources.redirected(call, expected.kind) for call, expected in batch]
             batch = [(call, self._reader.read(call)) for call in calls if call is not None]
-        batch = [(call.but(any_code=bool(expected.freedoms)), expected) for call, expected in batch]
+        batch = [(call.replace(any_code=bool(expected.freedoms)), expected) for call, expected in batch]
         self._meter.count(len(batch))
         try:
-            exchanges = self._api.together([call for call, _ in batch])
+            exchanges = self._api.send_concurrently([call for call, _ in batch])
         except ConnectionBroken:
             return  # reported where it happened; the other answers of the batch are not read
         if exchanges and batch[0][1].kind == "good" and exchanges[0].code in MERGE_ORDER:
@@ -219,7 +219,7 @@ class Runner:
                     continue
                 if self._resources.decides and expected.kind != "bad":
                     continue
-                candidate = candidate.but(any_code=bool(expected.freedoms))
+                candidate = candidate.replace(any_code=bool(expected.freedoms))
                 sent += 1
                 try:
                     answer = self._api.send(candidate)
@@ -241,11 +241,11 @@ class Runner:
 def _smaller(call: Call) -> Iterator[Call]:
     """Return calls with less in them, the boldest cuts first."""
     for name in call.query:
-        yield call.but(query={other: value for other, value in call.query.items() if other != name})
+        yield call.replace(query={other: value for other, value in call.query.items() if other != name})
     if call.body is NOTHING or not isinstance(call.body, dict):
         return
     for body in _smaller_values(call.body):
-        yield call.but(body=body)
+        yield call.replace(body=body)
 
 
 def _smaller_values(value: Any) -> Iterator[Any]:

@@ -42,7 +42,7 @@ def drafts(operation: str, plan: Plan) -> tuple[Draft, ...]:
     """Make up the calls for an operation: the same for the same seed, profile and contract."""
     found = [*_coverage(operation), *_generated(operation, plan)]
     # schemathesis leaves the key out only where one security scheme alone is named.
-    found.append(Draft(found[0].call.but(key=None), "bad", "no Authorization header"))
+    found.append(Draft(found[0].call.replace(key=None), "bad", "no Authorization header"))
     unique: dict[str, Draft] = {}
     for draft in found:
         unique.setdefault(
@@ -116,7 +116,7 @@ def _coverage(operation: str) -> tuple[Draft, ...]:
         call = _call(operation, case)
         # Most cases have blank optional parameters, which would leave them all open.
         query = {name: value for name, value in call.query.items() if value != "" and name != "goal"}
-        found.append(Draft(call.but(query=query), "coverage", note))
+        found.append(Draft(call.replace(query=query), "coverage", note))
     return tuple(found)
 
 

@@ -274,10 +274,10 @@ class Walk:
                 "target_partner_id": target,
                 "reason": "Checked.",
             }
-            answer = self._send(call.but(body=body))
+            answer = self._send(call.replace(body=body))
             if answer.code not in MAY_BE_MISSING["mergeReview"]:
                 if answer.accepted:
-                    self._follow_from(Step(call.but(body=body), answer), depth=1)
+                    self._follow_from(Step(call.replace(body=body), answer), depth=1)
                 return answer
         return answer
 

@@ -74,14 +74,14 @@ class Resources:
         """
         turn = next(self._turn)
         real = turn % REAL_OF != REAL_OF - 1 or (wanted and self.decides)
-        call = call.but(path=self._path(call, real, wanted, turn), query=self._query(call, real, turn))
+        call = call.replace(path=self._path(call, real, wanted, turn), query=self._query(call, real, turn))
         if isinstance(call.body, dict):
-            call = call.but(body=self._body(call, real))
+            call = call.replace(body=self._body(call, real))
         return call
 
     def fresh(self, call: Call) -> Call:
         """Give new names to what the call creates: the same ID cannot be created twice."""
-        return call.but(body=self._body(call, False)) if isinstance(call.body, dict) else call
+        return call.replace(body=self._body(call, False)) if isinstance(call.body, dict) else call
 
     def _path(self, call: Call, real: bool, wanted: bool, turn: int) -> dict[str, str]:
         if not self._has_path:
@@ -197,9 +197,9 @@ class Resources:
         """
         if kind == "bad":
             if call.path.get("review_id") in self._spent:
-                return None if self._refused == GONE else call.but(path={"review_id": self._refused})
+                return None if self._refused == GONE else call.replace(path={"review_id": self._refused})
             return call
-        return call.but(path={"review_id": self.reviews[0]}) if self.reviews else None
+        return call.replace(path={"review_id": self.reviews[0]}) if self.reviews else None
 
 
 def _ending(text: str, token: str, most: int) -> str:

@@ -239,7 +239,7 @@ class Given:
         self, call: Call, until: Callable[[list[JsonObject]], bool] | None = None, **bounds: int
     ) -> list[JsonObject]:
         """Return every row of a list, from pages of the largest size, up to the page that is enough for `until`."""
-        fetch = lambda query: self.api.send(call.but(query={**call.query, **query}))  # noqa: E731
+        fetch = lambda query: self.api.send(call.replace(query={**call.query, **query}))  # noqa: E731
         try:
             return rows(walk(fetch, {"limit": 100}, until=until, **bounds))
         except AssertionError as problem:

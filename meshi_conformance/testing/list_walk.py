@@ -107,7 +107,7 @@ def walk_list(
     """
     found = ListWalk(limit)
     try:
-        for page in steps(lambda query: api.send(call.but(query={**call.query, **query})), {"limit": limit}):
+        for page in steps(lambda query: api.send(call.replace(query={**call.query, **query})), {"limit": limit}):
             found.rows += page.items
             found.pages.append(page)
             if until(found.rows):

@@ -71,8 +71,8 @@ def exhausted_window(given: Given) -> dict[str, Any]:
 def _writes(given: Given, call: Call) -> list[Call]:
     """Return good writes, which create their row where the window opens meanwhile."""
     return [
-        call.but(operation="createEvent", body=given.event_request(title="Rate Limit Conformance Summit")),
-        call.but(operation="createRun", body=given.generic_run_request()),
+        call.replace(operation="createEvent", body=given.event_request(title="Rate Limit Conformance Summit")),
+        call.replace(operation="createRun", body=given.generic_run_request()),
     ]
 
 
@@ -80,15 +80,15 @@ def _limited(api: Api, call: Call, good: list[Call]) -> tuple[list[Exchange], li
     """Call other operations while the window is exhausted: return each 429, and the good writes that earned one."""
     # But for the good ones, none of them writes anything where the window opens meanwhile.
     nowhere = {"event_id": "conf-rate-limit-probe"}
-    reads = [call.but(operation="listRuns"), call.but(operation="getEvent", path=nowhere)]
+    reads = [call.replace(operation="listRuns"), call.replace(operation="getEvent", path=nowhere)]
     writes = [
-        call.but(operation="createEvent", body={}),
-        call.but(operation="createRun", body={}),
-        call.but(operation="updateEventContext", path=nowhere, body={}),
-        call.but(operation="importAttendees", path=nowhere, body={}),
+        call.replace(operation="createEvent", body={}),
+        call.replace(operation="createRun", body={}),
+        call.replace(operation="updateEventContext", path=nowhere, body={}),
+        call.replace(operation="importAttendees", path=nowhere, body={}),
     ]
     calls = reads if api.transport.target.read_only else [*good, *reads, *writes]
-    answers = api.together(partial(api.transport.call, one, patient=False) for one in calls)
+    answers = api.send_concurrently(partial(api.transport.call, one, patient=False) for one in calls)
     limited = [(one, answer) for one, answer in zip(calls, answers, strict=True) if answer.status == 429]
     return [answer for _, answer in limited], [one for one, _ in limited if one in good]
 
@@ -107,7 +107,7 @@ def _exhausted(api: Api, call: Call) -> Exchange:
     deadline = time.monotonic() + SECONDS
     sent = 0
     while sent < REQUESTS and time.monotonic() < deadline:
-        answers = api.together([partial(api.transport.call, call, patient=False)] * BATCH)
+        answers = api.send_concurrently([partial(api.transport.call, call, patient=False)] * BATCH)
         sent += len(answers)
         found = [exchange for exchange in answers if exchange.status == 429]
         if found:

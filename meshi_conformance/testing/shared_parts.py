@@ -383,7 +383,7 @@ def _reviews(given: Given, pairs: int) -> dict[str, Any]:
 def _require_mapped(given: Given, ids: list[str]) -> None:
     """Raise SetupFailed where look-alikes were lost on their way: then no review of them could appear."""
     calls = [Call("getIdMapping", path={"kind": "attendee", "partner_id": one}) for one in ids]
-    lost = [one for one, answer in zip(ids, given.api.together(calls), strict=True) if answer.status == 404]
+    lost = [one for one, answer in zip(ids, given.api.send_concurrently(calls), strict=True) if answer.status == 404]
     if lost:
         raise SetupFailed(
             f"{len(lost)} of {len(ids)} imported attendees who share an e-mail with another are not mapped, such as "
