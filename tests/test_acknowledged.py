@@ -18,7 +18,7 @@ ROUNDS = 3
 def assert_known(api: Api, call: Call) -> None:
     """Assert that an operation finds what an earlier answer acknowledged, the first time it is asked."""
     answer = api.transport.call(call, at_once=True)
-    assert answer.accepted, f"{answer.summary}, right after the write that made it was answered"
+    assert answer.is_success, f"{answer.summary}, right after the write that made it was answered"
 
 
 @requirement("acknowledged.event", "acknowledged.elsewhere")

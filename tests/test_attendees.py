@@ -44,7 +44,7 @@ def test_every_imported_attendee_is_listed(api: Api, given: Given, world: World)
     missing = set(people.ids) - {row.get("attendee_id") for row in rows_of(given, people.event_id, *people.ids)}
     assert not missing, f"{len(missing)} of {len(people.ids)} imported attendees are not listed: {missing}"
     missing = set(crowd.ids) - {row.get("attendee_id") for row in rows_of(given, crowd.event_id, *crowd.ids)}
-    if missing and api.get_id_mapping("attendee", min(missing)).accepted:
+    if missing and api.get_id_mapping("attendee", min(missing)).is_success:
         # They exist, and one page is too small for all: what a walk loses is for test_lists.py to judge.
         raise SetupFailed("a walk lost attendees who are mapped", "listAttendees loses rows")
     assert not missing, f"{len(missing)} of {len(crowd.ids)} imported attendees are not listed, such as {min(missing)}"
@@ -130,10 +130,10 @@ def test_ids_that_differ_in_case_are_two_attendees(api: Api, given: Given) -> No
     given.import_and_wait(event_id)
     ids = {f"{base}-abc", f"{base}-ABC"}
     answer = api.import_attendees(event_id, given.import_request([given.attendee(attendee_id=one) for one in ids]))
-    assert answer.accepted, f"{answer.summary}: two attendee IDs differ in case"
+    assert answer.is_success, f"{answer.summary}: two attendee IDs differ in case"
     given.finished_run(answer)
     listed = {row.get("attendee_id") for row in rows_of(given, event_id, *ids)}
     assert ids <= listed, f"of {ids} the list shows {ids & listed}"
     for one in ids:
-        shown = given.accepted(api.get_id_mapping("attendee", one))["partner_id"]
+        shown = given.require_success(api.get_id_mapping("attendee", one))["partner_id"]
         assert shown == one, f"the mapping of {one} was asked for, that of {shown} is shown"

@@ -25,16 +25,16 @@ def test_auth_lists_the_scopes_of_a_key_that_may_only_read(api: Api) -> None:
 
 @requirement("flow.canonical")
 def test_the_recommended_sequence_works(api: Api, given: Given) -> None:
-    assert api.get_auth().accepted
+    assert api.get_auth().is_success
     event = given.event_request()
     event_id = event["event_id"]
-    assert api.create_event(event).accepted
+    assert api.create_event(event).is_success
     context = {
         "event_details": "Product and engineering people of partner companies.",
         "objectives": "Useful introductions across companies.",
         "welcome_instructions": "Say what you are looking for.",
     }
-    assert api.update_event_context(event_id, context).accepted
+    assert api.update_event_context(event_id, context).is_success
     people = [given.attendee(), given.attendee(email=None, linkedin_url=None, raw_data=None)]
     steps = [
         Call("importAttendees", path={"event_id": event_id}, body=given.import_request(people)),
@@ -43,7 +43,7 @@ def test_the_recommended_sequence_works(api: Api, given: Given) -> None:
     ]
     for step in steps:
         started = api.send(step)
-        assert started.accepted, started.summary
+        assert started.is_success, started.summary
         poll_to_end(api, started["run_id"])
     reads = (
         Call("listEventMatches", path={"event_id": event_id}, query={"limit": 50}),
@@ -54,5 +54,5 @@ def test_the_recommended_sequence_works(api: Api, given: Given) -> None:
         ),
     )
     for call in reads:
-        page = look_until(api, call.operation, partial(api.send, call), lambda page: page.accepted)
-        assert page.accepted, page.summary
+        page = look_until(api, call.operation, partial(api.send, call), lambda page: page.is_success)
+        assert page.is_success, page.summary

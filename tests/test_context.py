@@ -32,9 +32,9 @@ def context_of(exchange: Exchange) -> JsonObject:
 )
 def test_a_context_is_read_as_it_was_written(api: Api, given: Given, judge: Judge) -> None:
     event_id = given.event()
-    updated = given.accepted(api.update_event_context(event_id, FULL))
-    read = given.accepted(api.get_event_context(event_id))
-    event = given.accepted(api.get_event(event_id))
+    updated = given.require_success(api.update_event_context(event_id, FULL))
+    read = given.require_success(api.get_event_context(event_id))
+    event = given.require_success(api.get_event(event_id))
     for field, value in FULL.items():
         with judge(f"context.read_back.{field}"):
             for answer in (updated, read):
@@ -52,18 +52,18 @@ def test_a_context_is_read_as_it_was_written(api: Api, given: Given, judge: Judg
 )
 def test_an_update_may_hold_one_field_alone(field: str, api: Api, given: Given) -> None:
     event_id = given.event()
-    given.accepted(api.update_event_context(event_id, FULL))
+    given.require_success(api.update_event_context(event_id, FULL))
     alone = api.update_event_context(event_id, {field: "Only this."})
-    assert alone.accepted, f"{alone.summary} to {field} alone"
+    assert alone.is_success, f"{alone.summary} to {field} alone"
 
 
 @requirement("context.replaced", "context.kept", "context.details_kept", "context.answer_whole")
 def test_a_later_update_replaces_what_it_holds_and_keeps_the_rest(api: Api, given: Given, judge: Judge) -> None:
     event_id = given.event()
-    before = given.accepted(api.get_event(event_id)).json
-    given.accepted(api.update_event_context(event_id, FULL))
-    answer = given.accepted(api.update_event_context(event_id, {"objectives": "Something else."}))
-    read = given.accepted(api.get_event_context(event_id))
+    before = given.require_success(api.get_event(event_id)).json
+    given.require_success(api.update_event_context(event_id, FULL))
+    answer = given.require_success(api.update_event_context(event_id, {"objectives": "Something else."}))
+    read = given.require_success(api.get_event_context(event_id))
     with judge("context.answer_whole"):
         shown = {field: context_of(answer).get(field) for field in FIELDS}
         expected = {field: context_of(read).get(field) for field in FIELDS}
@@ -76,12 +76,12 @@ def test_a_later_update_replaces_what_it_holds_and_keeps_the_rest(api: Api, give
                 f"{field} was left out and became {context_of(read)[field]!r}"
             )
         for alone in FIELDS:
-            expected = {**context_of(given.accepted(api.get_event_context(event_id))), alone: f"Alone: {alone}."}
-            given.accepted(api.update_event_context(event_id, {alone: expected[alone]}))
-            kept = context_of(given.accepted(api.get_event_context(event_id)))
+            expected = {**context_of(given.require_success(api.get_event_context(event_id))), alone: f"Alone: {alone}."}
+            given.require_success(api.update_event_context(event_id, {alone: expected[alone]}))
+            kept = context_of(given.require_success(api.get_event_context(event_id)))
             changed = [field for field in FIELDS if field != alone and kept.get(field) != expected.get(field)]
             assert not changed, f"an update of {alone} alone changed {changed}: {kept}"
-    after = given.accepted(api.get_event(event_id)).json
+    after = given.require_success(api.get_event(event_id)).json
     with judge("context.details_kept"):
         members = set(load().operations["createEvent"].responses[201].members)
         details = members - {*FIELDS, "created_at", "updated_at", "correlation_id"}
@@ -92,8 +92,8 @@ def test_a_later_update_replaces_what_it_holds_and_keeps_the_rest(api: Api, give
 @requirement("context.unset")
 def test_fields_that_were_never_set_are_null(api: Api, given: Given) -> None:
     event_id = given.event()
-    read = given.accepted(api.get_event_context(event_id))
-    event = given.accepted(api.get_event(event_id))
+    read = given.require_success(api.get_event_context(event_id))
+    event = given.require_success(api.get_event(event_id))
     for field in FIELDS:
         assert context_of(read).get(field) is None, f"getEventContext shows {field} {context_of(read)[field]!r}"
         assert event.json.get(field) is None, f"getEvent shows {field} {event[field]!r}"
@@ -102,23 +102,23 @@ def test_fields_that_were_never_set_are_null(api: Api, given: Given) -> None:
 @requirement("context.text")
 def test_text_outside_ascii_is_read_as_it_was_written(api: Api, given: Given) -> None:
     event_id = given.event()
-    given.accepted(api.update_event_context(event_id, {"objectives": BEYOND_ASCII}))
-    assert context_of(given.accepted(api.get_event_context(event_id)))["objectives"] == BEYOND_ASCII
+    given.require_success(api.update_event_context(event_id, {"objectives": BEYOND_ASCII}))
+    assert context_of(given.require_success(api.get_event_context(event_id)))["objectives"] == BEYOND_ASCII
 
 
 @requirement("context.own_event")
 def test_an_update_changes_its_own_event_alone(api: Api, given: Given) -> None:
     ours, other = given.event(), given.event()
-    given.accepted(api.update_event_context(other, {"objectives": "Of the other event."}))
-    given.accepted(api.update_event_context(ours, FULL))
-    shown = context_of(given.accepted(api.get_event_context(other)))["objectives"]
+    given.require_success(api.update_event_context(other, {"objectives": "Of the other event."}))
+    given.require_success(api.update_event_context(ours, FULL))
+    shown = context_of(given.require_success(api.get_event_context(other)))["objectives"]
     assert shown == "Of the other event.", f"the other event's objectives became {shown!r}"
 
 
 @requirement("context.unknown_alone")
 def test_an_update_without_any_documented_field_is_refused(api: Api, given: Given) -> None:
     event_id = given.event()
-    given.accepted(api.update_event_context(event_id, FULL))
+    given.require_success(api.update_event_context(event_id, FULL))
     refused = api.update_event_context(event_id, {"conf_member": "No field of a context."})
     # A server that minds members it does not know may call the body malformed.
-    assert refused.refusal in ((400, "INVALID_CONTEXT"), (400, "INVALID_JSON")), refused.summary
+    assert refused.status_and_code in ((400, "INVALID_CONTEXT"), (400, "INVALID_JSON")), refused.summary

@@ -221,7 +221,7 @@ def test_each_mistake_earns_its_code(
     operation: str, status: int, code: str, api: Api, calls: Calls, given: Given
 ) -> None:
     twin = calls.of(operation)
-    given.accepted(api.send(twin))
+    given.require_success(api.send(twin))
     right = {(status, code), ALSO_RIGHT.get((operation, code), (status, code))}
     refused = SPOILS[code](calls.of(operation), twin, given)
     if not refused:
@@ -229,7 +229,7 @@ def test_each_mistake_earns_its_code(
     if code != "INVALID_IDEMPOTENCY_KEY":
         refused = [with_a_key_of_its_own(call, given) for call in refused]
     for exchange in api.send_concurrently(refused):
-        assert exchange.refusal in right, f"{exchange.summary}; documented: {status} {code}"
+        assert exchange.status_and_code in right, f"{exchange.summary}; documented: {status} {code}"
 
 
 @requirement("imports.refused.changes_nothing")
@@ -243,7 +243,7 @@ def test_an_import_refused_for_one_row_imports_no_row(api: Api, given: Given) ->
     for mistake in mistakes:
         refused = mistake(twin.with_body(idempotency_key=given.idempotency_key()), twin, given)[0]
         # Whether it is refused at all is the business of its own error row.
-        if not api.send(refused).accepted:
+        if not api.send(refused).is_success:
             good.append(refused.body["attendees"][0]["attendee_id"])
     if not good:
         raise SetupFailed("no import was refused", "imports with malformed rows are accepted")
@@ -251,10 +251,10 @@ def test_an_import_refused_for_one_row_imports_no_row(api: Api, given: Given) ->
     last = given.attendee()
     given.import_and_wait(event_id, [last])
     given.settle(Call("listAttendees", path={"event_id": event_id}), "attendee_id", [last["attendee_id"]])
-    page = given.accepted(api.list_attendees(event_id, query={"limit": 100}))
+    page = given.require_success(api.list_attendees(event_id, query={"limit": 100}))
     listed = [one for one in good if f'"{one}"'.encode() in page.body]
     assert not listed, f"rows of refused imports are listed: {listed}"
     for exchange in api.send_concurrently(
         Call("getIdMapping", path={"kind": "attendee", "partner_id": one}) for one in good
     ):
-        assert not exchange.accepted, f"a row of a refused import is mapped: {exchange.summary}"
+        assert not exchange.is_success, f"a row of a refused import is mapped: {exchange.summary}"

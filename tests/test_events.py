@@ -46,7 +46,7 @@ def as_written(name: str, value: Any) -> Any:
 )
 def test_a_detail_of_an_event_is_read_as_it_was_written(name: str, api: Api, given: Given, world: World) -> None:
     event = world.event
-    read = given.accepted(api.get_event(event.id)).json
+    read = given.require_success(api.get_event(event.id)).json
     for answer, what in ((event.created, "the answer to the creation"), (read, "the event's read")):
         shown = as_written(name, answer.get(name))
         assert shown == event.request[name], f"{what} shows {name} {shown!r}, written was {event.request[name]!r}"
@@ -58,7 +58,7 @@ def test_a_detail_of_an_event_is_read_as_it_was_written(name: str, api: Api, giv
 def test_a_long_detail_is_read_as_it_was_written(name: str, api: Api, given: Given) -> None:
     long = given.name("conf").ljust(LONGEST[name], "x")
     event_id = given.event(**{name: long})
-    for answer in (given.accepted(api.get_event(event_id)).json, row_of(api, event_id)):
+    for answer in (given.require_success(api.get_event(event_id)).json, row_of(api, event_id)):
         shown = answer.get(name, long)
         assert shown == long, f"of {len(long)} characters of {name} {len(str(shown))} are shown: {str(shown)[-40:]!r}"
 
@@ -71,8 +71,8 @@ def test_a_long_detail_of_some_form_is_refused_or_read_as_it_was_written(name: s
     request = given.event_request(**{name: FORMED[name]})
     created = api.create_event(request)
     # Which forms a server takes is open, so a refusal says nothing; what it took it has to show.
-    if created.accepted:
-        shown = given.accepted(api.get_event(request["event_id"]))[name]
+    if created.is_success:
+        shown = given.require_success(api.get_event(request["event_id"]))[name]
         assert shown == FORMED[name], f"of {len(FORMED[name])} characters of {name} {len(str(shown))} are shown"
 
 
@@ -83,17 +83,17 @@ def test_symbols_outside_the_basic_plane_are_refused_or_kept(api: Api, given: Gi
     request = given.event_request(title=title)
     created = api.create_event(request)
     assert created.status < 500, created.summary
-    if created.accepted:
-        shown = given.accepted(api.get_event(request["event_id"]))["title"]
+    if created.is_success:
+        shown = given.require_success(api.get_event(request["event_id"]))["title"]
         assert shown == title, f"the title is shown as {shown!r}, written was {title!r}"
     else:
-        assert created.refusal == (400, "INVALID_TITLE"), created.summary
+        assert created.status_and_code == (400, "INVALID_TITLE"), created.summary
 
 
 @requirement("events.text")
 def test_text_outside_ascii_is_read_as_it_was_written(api: Api, given: Given) -> None:
     event_id = given.event(title=f"Title {BEYOND_ASCII}", description=f"About {BEYOND_ASCII}")
-    read = given.accepted(api.get_event(event_id))
+    read = given.require_success(api.get_event(event_id))
     assert read["title"] == f"Title {BEYOND_ASCII}"
     assert read["description"] == f"About {BEYOND_ASCII}"
 
@@ -101,7 +101,7 @@ def test_text_outside_ascii_is_read_as_it_was_written(api: Api, given: Given) ->
 @requirement("events.optional")
 def test_details_that_were_left_out_are_null(api: Api, given: Given) -> None:
     event_id = given.event(**dict.fromkeys(OPTIONAL))
-    read = given.accepted(api.get_event(event_id))
+    read = given.require_success(api.get_event(event_id))
     shown = {name: read[name] for name in OPTIONAL}
     assert set(shown.values()) == {None}, f"details that were never given are shown: {shown}"
 
@@ -110,13 +110,13 @@ def test_details_that_were_left_out_are_null(api: Api, given: Given) -> None:
 def test_the_list_shows_an_event_as_its_own_read_does(api: Api, given: Given, judge: Judge) -> None:
     request = given.event_request()
     event_id = request["event_id"]
-    given.accepted(api.create_event(request))
+    given.require_success(api.create_event(request))
     first = row_of(api, event_id)
     context = {"event_details": "Who comes.", "objectives": "Meet.", "welcome_instructions": "Say hello."}
-    given.accepted(api.update_event_context(event_id, context))
+    given.require_success(api.update_event_context(event_id, context))
     written = lambda row: all(row.get(name) == text for name, text in context.items())  # noqa: E731
     row = look_until(api, "listEvents", lambda: row_of(api, event_id), written)
-    read = given.accepted(api.get_event(event_id)).json
+    read = given.require_success(api.get_event(event_id)).json
     with judge("events.listed.details"):
         for shown in (first, row):
             differing = [name for name in DETAILS if as_written(name, shown.get(name)) != request[name]]
@@ -156,9 +156,12 @@ def instants(answers: list[Exchange], name: str) -> list[Decimal]:
 @requirement("events.created_at.stable", "events.updated_at.order")
 def test_the_times_of_an_event_fit_each_other(api: Api, given: Given, judge: Judge) -> None:
     request = given.event_request()
-    answers = [given.accepted(api.create_event(request)), given.accepted(api.get_event(request["event_id"]))]
-    given.accepted(api.update_event_context(request["event_id"], {"objectives": "Meet."}))
-    answers.append(given.accepted(api.get_event(request["event_id"])))
+    answers = [
+        given.require_success(api.create_event(request)),
+        given.require_success(api.get_event(request["event_id"])),
+    ]
+    given.require_success(api.update_event_context(request["event_id"], {"objectives": "Meet."}))
+    answers.append(given.require_success(api.get_event(request["event_id"])))
     created, updated = instants(answers, "created_at"), instants(answers, "updated_at")
     at_first, before, after = created
     with judge("events.created_at.stable"):
@@ -174,10 +177,10 @@ def test_the_times_of_an_event_fit_each_other(api: Api, given: Given, judge: Jud
 @requirement("events.conflict.unchanged")
 def test_a_refused_creation_leaves_the_first_event_as_it_was(api: Api, given: Given) -> None:
     event_id = given.event(title="First")
-    before = given.accepted(api.get_event(event_id)).json
-    if api.create_event(given.event_request(event_id=event_id, title="Second", description="Other")).accepted:
+    before = given.require_success(api.get_event(event_id)).json
+    if api.create_event(given.event_request(event_id=event_id, title="Second", description="Other")).is_success:
         raise SetupFailed("the second creation was accepted", "createEvent accepts an ID twice")
-    after = given.accepted(api.get_event(event_id)).json
+    after = given.require_success(api.get_event(event_id)).json
     changed = [name for name in DOCUMENTED if before.get(name) != after.get(name)]
     assert not changed, f"the refused creation changed {changed}"
 
@@ -187,8 +190,8 @@ def test_of_simultaneous_creations_one_is_accepted(api: Api, given: Given) -> No
     given.event()
     request = given.event_request()
     answers = api.send_concurrently([Call("createEvent", body=request)] * 8)
-    assert sum(answer.accepted for answer in answers) == 1, [answer.refusal for answer in answers]
-    refusals = {answer.refusal for answer in answers if not answer.accepted}
+    assert sum(answer.is_success for answer in answers) == 1, [answer.status_and_code for answer in answers]
+    refusals = {answer.status_and_code for answer in answers if not answer.is_success}
     assert refusals == {(409, "PARTNER_ID_CONFLICT")}, refusals
 
 
@@ -197,9 +200,9 @@ def test_ids_that_differ_in_case_are_two_events(api: Api, given: Given) -> None:
     base = given.name("event")
     lower = given.event(event_id=f"{base}-abc", title="Lower")
     upper = api.create_event(given.event_request(event_id=f"{base}-ABC", title="Upper"))
-    assert upper.accepted, f"{upper.summary}: the ID of another event differs in case"
-    assert given.accepted(api.get_event(lower))["title"] == "Lower"
-    assert given.accepted(api.get_event(f"{base}-ABC"))["title"] == "Upper"
+    assert upper.is_success, f"{upper.summary}: the ID of another event differs in case"
+    assert given.require_success(api.get_event(lower))["title"] == "Lower"
+    assert given.require_success(api.get_event(f"{base}-ABC"))["title"] == "Upper"
 
 
 @requirement("events.listed.past")
@@ -208,13 +211,13 @@ def test_events_of_any_day_are_listed_and_found(api: Api, given: Given, judge: J
     days: tuple[tuple[str | None, str | None], ...] = (("2019-03-10", "2019-03-11"), (None, None), (None, "2001-01-01"))
     requests = [given.event_request(start_date=start, end_date=end) for start, end in days]
     # A server may want dates, or days that are still to come: then there is nothing to list.
-    created = [one["event_id"] for one in requests if api.create_event(one).accepted]
+    created = [one["event_id"] for one in requests if api.create_event(one).is_success]
     if not created:
         raise NothingThere("no event of a past day can be created", "events of past days are refused")
     with judge("events.listed.past"):
         for event_id in created:
             read = api.get_event(event_id)
-            assert read.accepted, f"{read.summary}: it was created, whatever its dates are"
+            assert read.is_success, f"{read.summary}: it was created, whatever its dates are"
         call, holds = Call("listEvents"), lambda rows: set(created) <= {row.get("event_id") for row in rows}
         given.settle(call, "event_id", created)
         missing = set(created) - {row.get("event_id") for row in given.list_all(call, until=holds)}

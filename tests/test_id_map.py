@@ -50,13 +50,15 @@ def test_an_id_is_mapped_once_its_resource_exists(
     KINDS[kind](given, world, partner_id)
     after = api.get_id_mapping(kind, partner_id)
     with judge(f"id_map.{kind}.unmapped"):
-        given.accepted(after)
-        assert before.refusal == (404, "PARTNER_ID_NOT_FOUND"), f"{before.summary} for an ID that was never used"
+        given.require_success(after)
+        assert before.status_and_code == (404, "PARTNER_ID_NOT_FOUND"), (
+            f"{before.summary} for an ID that was never used"
+        )
     with judge(f"id_map.{kind}.mapped"):
         assert after.status == 200, f"{after.summary} for a mapped ID"
         assert after["mapped"] is True, f"`mapped` is {after['mapped']!r} for a mapped ID"
     with judge(f"id_map.{kind}.echo"):
-        given.accepted(after)
+        given.require_success(after)
         shown = after["kind"], after["partner_id"]
         assert shown == (kind, partner_id), f"{(kind, partner_id)} was asked for, {shown} is shown"
 
@@ -65,7 +67,9 @@ def test_an_id_is_mapped_once_its_resource_exists(
 def test_an_id_is_mapped_under_its_own_kind_alone(api: Api, given: Given, world: World) -> None:
     own = {"event": world.event.id, "session": world.sessions.ids[0], "attendee": world.people.ids[0]}
     for kind, partner_id in own.items():
-        given.accepted(api.get_id_mapping(kind, partner_id))
+        given.require_success(api.get_id_mapping(kind, partner_id))
         for other in own.keys() - {kind}:
             answer = api.get_id_mapping(other, partner_id)
-            assert answer.refusal == (404, "PARTNER_ID_NOT_FOUND"), f"{answer.summary}: the ID is that of one {kind}"
+            assert answer.status_and_code == (404, "PARTNER_ID_NOT_FOUND"), (
+                f"{answer.summary}: the ID is that of one {kind}"
+            )

@@ -74,7 +74,7 @@ def runs_with_key(api: Api, given: Given, key: str, run_id: str) -> set[str]:
         places = [place for place, row in enumerate(seen) if row.get("run_id") == run_id]
         return bool(places) and len(seen) - places[0] > BEHIND
 
-    fetch = lambda query: given.accepted(api.list_runs(query=query))  # noqa: E731
+    fetch = lambda query: given.require_success(api.list_runs(query=query))  # noqa: E731
     pages = look_until(
         api,
         "listRuns",
@@ -106,7 +106,7 @@ def test_a_replay_brings_back_the_run_of_the_first_call(
     capitals = api.send(call.with_body(idempotency_key=key.upper()))
     with judge(f"idempotency.replay.same_run.{operation}"):
         for one in (replay, again):
-            assert one.accepted, f"{one.summary} to the same request again"
+            assert one.is_success, f"{one.summary} to the same request again"
             assert one["run_id"] == run_id, f"{one.summary} with run {one['run_id']}, the first call had {run_id}"
         assert again.status == replay.status, f"{again.summary} to the second replay, and {replay.status} to the first"
     with judge(f"idempotency.replay.one_run.{operation}"):
@@ -119,14 +119,14 @@ def test_a_replay_brings_back_the_run_of_the_first_call(
         assert first["idempotent_replay"] is False, f"{first.summary} with {first['idempotent_replay']!r}"
     with judge(f"idempotency.flag.replay.{operation}"):
         for one in (replay, again):
-            given.accepted(one)
+            given.require_success(one)
             assert one["idempotent_replay"] is True, f"{one.summary} with {one['idempotent_replay']!r}"
     with judge(f"idempotency.other_key.new_run.{operation}"):
-        assert other.accepted, f"{other.summary} to a key that was never used"
+        assert other.is_success, f"{other.summary} to a key that was never used"
         assert other["run_id"] != run_id, f"two keys were answered with one run, {run_id}"
         assert is_first(other), f"{other.summary} as a replay; the key was never used"
     with judge(f"idempotency.other_key.case.{operation}"):
-        assert capitals.accepted, f"{capitals.summary} to the key in capitals, which was never used"
+        assert capitals.is_success, f"{capitals.summary} to the key in capitals, which was never used"
         assert capitals["run_id"] != run_id, f"two keys that differ in case were answered with one run, {run_id}"
 
 
@@ -141,7 +141,7 @@ def test_a_run_that_has_ended_can_be_replayed(
         assert replay.status == 200, f"{replay.summary} after its run had ended"
         assert replay["run_id"] == run["run_id"], f"the key had run {run['run_id']}, now it has {replay['run_id']}"
     with judge(f"idempotency.replay.current.{operation}"):
-        given.accepted(replay)
+        given.require_success(replay)
         ended = run["polls"][-1]["status"]
         assert replay["status"] == ended, f"{replay.summary} with status {replay['status']!r}; the run {ended}"
 
@@ -175,9 +175,9 @@ def conflicting(cause: str) -> pytest.MarkDecorator:
 def test_a_key_belongs_to_one_event(operation: str, api: Api, calls: Calls, given: Given, world: World) -> None:
     elsewhere = calls.of(operation)
     used = world.spent.runs[operation]["request"]["idempotency_key"]
-    given.accepted(api.send(elsewhere))
+    given.require_success(api.send(elsewhere))
     refused = api.send(calls.of(operation).with_body(idempotency_key=used))
-    assert refused.refusal == (409, "IDEMPOTENCY_KEY_CONFLICT"), (
+    assert refused.status_and_code == (409, "IDEMPOTENCY_KEY_CONFLICT"), (
         f"{refused.summary} to a key that the same operation used for another event"
     )
 
@@ -192,12 +192,12 @@ def on_the_event_of(spent: Any, call: Call) -> Call:
 @conflicting("other_operation")
 def test_a_key_belongs_to_one_operation(operation: str, api: Api, calls: Calls, given: Given, world: World) -> None:
     spent = world.spent
-    given.accepted(api.send(on_the_event_of(spent, calls.of(operation))))
+    given.require_success(api.send(on_the_event_of(spent, calls.of(operation))))
     for other in EVENT_OPERATIONS:
         if other != operation:
             call = on_the_event_of(spent, calls.of(operation))
             refused = api.send(call.with_body(idempotency_key=spent.runs[other]["request"]["idempotency_key"]))
-            assert refused.refusal == (409, "IDEMPOTENCY_KEY_CONFLICT"), (
+            assert refused.status_and_code == (409, "IDEMPOTENCY_KEY_CONFLICT"), (
                 f"{refused.summary} to a key that {other} used for the event"
             )
 
@@ -210,10 +210,10 @@ def test_a_refused_reuse_leaves_the_key_with_its_first_run(
     run_id = given.run_id(api.send(first))
     elsewhere = on_the_event_of(world.spent, calls.of(operation))
     reused = api.send(elsewhere.with_body(idempotency_key=first.body["idempotency_key"]))
-    if reused.accepted:
+    if reused.is_success:
         raise SetupFailed(f"{reused.summary} to a used key", f"{operation} accepts a key of another event")
     replay = api.send(first)
-    assert replay.accepted, f"{replay.summary} after its key was refused elsewhere"
+    assert replay.is_success, f"{replay.summary} after its key was refused elsewhere"
     assert replay["run_id"] == run_id, f"the key had run {run_id}, now it has {replay['run_id']}"
 
 
@@ -221,7 +221,7 @@ def test_a_refused_reuse_leaves_the_key_with_its_first_run(
 def test_a_key_belongs_to_one_org(api: Api, given: Given, world: World, judge: Judge) -> None:
     other = api.as_key("other")
     event = given.event_request(title="Another org's event")
-    given.accepted(other.create_event(event))
+    given.require_success(other.create_event(event))
 
     def send(operation: str, body: dict[str, Any]) -> Exchange:
         path = {} if operation == "createRun" else {"event_id": event["event_id"]}
@@ -233,9 +233,11 @@ def test_a_key_belongs_to_one_org(api: Api, given: Given, world: World, judge: J
             # Attendees of their own: whether two orgs can use one attendee ID is not the question.
             rows = {"attendees": [given.attendee()]} if operation == "importAttendees" else {}
             theirs = send(operation, {**run["request"], **rows})
-            if not theirs.accepted:
-                given.accepted(send(operation, {**run["request"], **rows, "idempotency_key": given.idempotency_key()}))
-            assert theirs.accepted, f"{theirs.summary} to a key that only our org has used"
+            if not theirs.is_success:
+                given.require_success(
+                    send(operation, {**run["request"], **rows, "idempotency_key": given.idempotency_key()})
+                )
+            assert theirs.is_success, f"{theirs.summary} to a key that only our org has used"
             assert theirs["run_id"] != run["run_id"], "another org's key was answered with our run"
             assert is_first(theirs), f"{theirs.summary} as a replay; that org never used the key"
 
@@ -264,12 +266,12 @@ def test_a_refused_request_does_not_use_up_its_key(
         else call.with_path(event_id=given.name("unknown"))
     )
     refused = api.send(wrong)
-    if refused.accepted:
+    if refused.is_success:
         raise SetupFailed(f"{refused.summary}; it should be refused", f"{operation} accepts a wrong {reason}")
     corrected = api.send(call)
-    if not corrected.accepted:
-        given.accepted(api.send(calls.of(operation)))
-    assert corrected.accepted, f"{corrected.summary} to a key that only a refused request had carried"
+    if not corrected.is_success:
+        given.require_success(api.send(calls.of(operation)))
+    assert corrected.is_success, f"{corrected.summary} to a key that only a refused request had carried"
     assert is_first(corrected), f"{corrected.summary} as a replay of a refused request"
 
 
@@ -280,10 +282,10 @@ def test_first_calls_at_the_same_moment_start_one_run(
     # A key may be refused while its first call is worked on, with a code of the server's own.
     call = calls.of(operation).replace(any_code=True)
     answers = api.send_concurrently([call] * AT_ONCE)
-    accepted = [answer for answer in answers if answer.accepted]
-    refused = [answer for answer in answers if not answer.accepted]
+    accepted = [answer for answer in answers if answer.is_success]
+    refused = [answer for answer in answers if not answer.is_success]
     if not accepted:
-        given.accepted(api.send(calls.of(operation)))
+        given.require_success(api.send(calls.of(operation)))
     with judge(f"idempotency.simultaneous.one_run.{operation}"):
         assert accepted, f"{refused[0].summary} to each of {AT_ONCE} equal calls at the same moment"
         named = {given.run_id(answer) for answer in accepted}

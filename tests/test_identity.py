@@ -50,7 +50,7 @@ def event_queue(given: Given, event_id: str) -> list[str]:
 
 def org_queue(api: Api, given: Given) -> Iterator[set[Any]]:
     """The reviews on each page of the org's queue, as far as one is willing to walk."""
-    fetch = lambda query: given.accepted(api.list_reviews(query=query))  # noqa: E731
+    fetch = lambda query: given.require_success(api.list_reviews(query=query))  # noqa: E731
     for page in steps(fetch, {"limit": 100}, most_pages=MOST_PAGES):
         yield {row.get("review_id") for row in page.items}
 
@@ -65,7 +65,7 @@ def page_in_org_queue(api: Api, given: Given, review_id: str) -> int | None:
 
 def subject(api: Api, given: Given, event_id: str, review_id: str) -> Any:
     """The attendee that the event's queue says a review is about; None where it does not say."""
-    page = given.accepted(api.list_event_reviews(event_id, query={"limit": 100}))
+    page = given.require_success(api.list_event_reviews(event_id, query={"limit": 100}))
     return next((row.get("partner_id") for row in page.items if row.get("review_id") == review_id), None)
 
 
@@ -123,7 +123,7 @@ def test_open_reviews_are_counted_on_attendees(given: Given, world: World) -> No
 @requirement("identity.history.asked_for")
 def test_a_history_names_whose_it_is(api: Api, given: Given, world: World) -> None:
     people = world.people
-    page = given.accepted(api.list_attendee_identity(people.event_id, people.ids[0]))
+    page = given.require_success(api.list_attendee_identity(people.event_id, people.ids[0]))
     assert (page["event_id"], page["attendee_id"]) == (people.event_id, people.ids[0])
 
 
@@ -142,7 +142,7 @@ def test_a_history_holds_no_decision_about_others(world: World) -> None:
 def history_size(api: Api, given: Given, event_id: str, attendee_id: str) -> int:
     """Entries on the first page of an attendee's history."""
     page = api.list_attendee_identity(event_id, attendee_id, query={"limit": 100})
-    return len(given.accepted(page).items)
+    return len(given.require_success(page).items)
 
 
 # Decisions
@@ -188,7 +188,7 @@ def test_a_decision_resolves_a_review(api: Api, given: Given, world: World, judg
                 done.add(review_id)
                 page = page_before(api, given, review_id)
                 answer = api.resolve_review(review_id, decided(decision))
-                if answer.refusal != (404, "REVIEW_NOT_FOUND") or not leaves_queue(given, event_id, review_id):
+                if answer.status_and_code != (404, "REVIEW_NOT_FOUND") or not leaves_queue(given, event_id, review_id):
                     break
                 # An earlier decision had settled this one too, and the queue lagged behind.
             judge_answer(judge, given, answer, review_id, people)
@@ -198,17 +198,19 @@ def test_a_decision_resolves_a_review(api: Api, given: Given, world: World, judg
             else:  # whom an acceptance leaves, and so whose history, is open
                 judge_history(judge, api, given, event_id, answer, sizes)
                 with judge("identity.resolve.settled"):
-                    ends = pair_of(given.accepted(answer).json.get("partner_id"), pairs)
+                    ends = pair_of(given.require_success(answer).json.get("partner_id"), pairs)
                     again = api.merge_review(review_id, merge_of(ends))
-                    assert again.refusal == (404, "REVIEW_NOT_FOUND"), f"{again.summary}; the review is resolved"
-            assert answer.accepted, f"{answer.summary} to {decision!r} on an open review"
+                    assert again.status_and_code == (404, "REVIEW_NOT_FOUND"), (
+                        f"{again.summary}; the review is resolved"
+                    )
+            assert answer.is_success, f"{answer.summary} to {decision!r} on an open review"
             assert answer["decision"] == decision, f"{decision!r} was sent, {answer['decision']!r} is named"
     with judge("error.resolveReview.REVIEW_NOT_FOUND"):
         unknown = api.resolve_review(given.unknown_id_like(first), decided("distinct"))
-        assert unknown.refusal in NO_SUCH_REVIEW, f"{unknown.summary}; there is no such review"
+        assert unknown.status_and_code in NO_SUCH_REVIEW, f"{unknown.summary}; there is no such review"
     with judge("identity.counts.resolved"):
         for left in [one for one in event_queue(given, event_id) if one not in done][:MOST_LEFT]:
-            given.accepted(api.resolve_review(left, decided("distinct")))
+            given.require_success(api.resolve_review(left, decided("distinct")))
         if event_queue(given, event_id):
             raise SetupFailed(f"reviews of {event_id} stay open", "resolved reviews stay in the queue")
         flagged = look_until(api, "listAttendees", partial(still_flagged, given, event_id), lambda seen: not seen)
@@ -277,20 +279,20 @@ def judge_refusals(
     for code, exchanges in refused.items():
         expected = NO_SUCH_REVIEW if code == "INVALID_REVIEW_ID" else ((listed[code], code),)
         with judge(f"error.{operation}.{code}"):
-            wrong = [exchange for exchange in exchanges if exchange.refusal not in expected]
-            if wrong and not open_still and not any(exchange.accepted for exchange in wrong):
+            wrong = [exchange for exchange in exchanges if exchange.status_and_code not in expected]
+            if wrong and not open_still and not any(exchange.is_success for exchange in wrong):
                 raise SetupFailed(
                     f"{wrong[0].summary} after another call that was to be refused had resolved the review",
                     f"{operation} accepts what it should refuse",
                 )
             assert not wrong, f"{wrong[0].summary}; documented: {' '.join(map(str, expected[0]))}"
-            given.accepted(twin)
+            given.require_success(twin)
 
 
 def judge_history(judge: Judge, api: Api, given: Given, event_id: str, answer: Exchange, sizes: dict[Any, int]) -> None:
     """Whether the history of the attendee that a decision was about is longer than before."""
     with judge("identity.history.grows"):
-        about: Any = given.accepted(answer).json.get("partner_id")
+        about: Any = given.require_success(answer).json.get("partner_id")
         if about not in sizes:
             raise SetupFailed(f"the history of {about!r} before the decision is not known", "unknown subject")
         look = partial(history_size, api, given, event_id, about)
@@ -304,7 +306,7 @@ def judge_success(judge: Judge, given: Given, answer: Exchange) -> None:
     for family in EVERY_ANSWER:
         name = f"{family}.{answer.operation}"
         with judge(name):
-            broken = given.accepted(answer).broken(name)
+            broken = given.require_success(answer).violations_of(name)
             assert not broken, broken[0]
 
 
@@ -313,15 +315,15 @@ def judge_answer(judge: Judge, given: Given, answer: Exchange, review_id: str, p
     with judge("status.resolveReview.200"):
         assert answer.status == 200, f"{answer.summary}, documented is 200"
     with judge("schema.resolveReview.200"):
-        given.accepted(answer)
-        assert not answer.broken("schema.resolveReview.200"), answer.broken("schema.resolveReview.200")[0]
+        given.require_success(answer)
+        assert not answer.violations_of("schema.resolveReview.200"), answer.violations_of("schema.resolveReview.200")[0]
     judge_success(judge, given, answer)
     with judge("identity.resolve.review"):
-        given.accepted(answer)
+        given.require_success(answer)
         assert answer["review_id"] == review_id, f"{review_id} was decided, {answer['review_id']!r} is named"
         assert answer["logged"] is True, f"`logged` is {answer['logged']!r}"
     with judge("identity.resolve.subject"):
-        given.accepted(answer)
+        given.require_success(answer)
         assert answer["kind"] == "attendee", f"the review is about attendees, `kind` is {answer['kind']!r}"
         assert answer["partner_id"] in people, f"{answer['partner_id']!r} is not a look-alike of the event"
 
@@ -338,10 +340,10 @@ def judge_resolved(
 ) -> None:
     """What must hold of a review after it was resolved; `page` is where the org's queue listed it before."""
     with judge(f"identity.{how}.leaves_event_queue"):
-        given.accepted(answer)
+        given.require_success(answer)
         assert leaves_queue(given, event_id, review_id), f"{answer.summary}, and the event's queue still lists it"
     with judge(f"identity.{how}.leaves_org_queue"):
-        given.accepted(answer)
+        given.require_success(answer)
         if page is None:
             raise SetupFailed(f"the org's queue did not list {review_id}", "the org's queue lacks open reviews")
         # Where it was, and one page on for the reviews that others have opened since.
@@ -350,9 +352,9 @@ def judge_resolved(
         assert not listed, f"{answer.summary}, and the org's queue still lists it"
     with judge("identity.resolve.settled"):
         # The same decision sent again may be answered as before: another one is sent.
-        taken = given.accepted(answer).json.get("decision")
+        taken = given.require_success(answer).json.get("decision")
         again = api.resolve_review(review_id, decided("reject" if taken == "distinct" else "distinct"))
-        assert again.refusal == (404, "REVIEW_NOT_FOUND"), f"{again.summary}; the review is resolved"
+        assert again.status_and_code == (404, "REVIEW_NOT_FOUND"), f"{again.summary}; the review is resolved"
 
 
 # Merges
@@ -429,18 +431,18 @@ def test_a_merge_resolves_a_review(api: Api, given: Given, world: World, judge: 
     judge_success(judge, given, answer)
     for family in ("schema", "shape"):
         with judge(f"{family}.mergeReview.200"):
-            broken = given.accepted(answer).broken(f"{family}.mergeReview.200")
+            broken = given.require_success(answer).violations_of(f"{family}.mergeReview.200")
             assert not broken, broken[0]
     judge_refusals(judge, given, "mergeReview", refused, answer, open_still)
     with judge("error.mergeReview.REVIEW_NOT_FOUND"):
-        assert nowhere.refusal in NO_SUCH_REVIEW, f"{nowhere.summary}; there is no such review"
-        given.accepted(answer)
+        assert nowhere.status_and_code in NO_SUCH_REVIEW, f"{nowhere.summary}; there is no such review"
+        given.require_success(answer)
     with judge("identity.merge.review"):
-        given.accepted(answer)
+        given.require_success(answer)
         assert answer["review_id"] == review_id, f"{review_id} was merged, {answer['review_id']!r} is named"
         assert answer["merged"] is True, f"`merged` is {answer['merged']!r}"
     with judge("identity.merge.ends"):
-        given.accepted(answer)
+        given.require_success(answer)
         for end in ("source", "target"):
             expected_end = {name: sent[-1][f"{end}_{name}"] for name in ("kind", "partner_id")}
             named = answer[end]
@@ -450,12 +452,12 @@ def test_a_merge_resolves_a_review(api: Api, given: Given, world: World, judge: 
     judge_resolved(judge, api, given, event_id, review_id, answer, page, "merge")
     with judge("error.mergeReview.REVIEW_NOT_FOUND"):
         # Both ends are attendees of the event: the review alone is what is missing.
-        given.accepted(answer)
+        given.require_success(answer)
         ends = (part.stranger, sent[-1]["target_partner_id"])
         unknown = api.merge_review(given.unknown_id_like(review_id), merge_of(ends))
-        assert unknown.refusal in NO_SUCH_REVIEW, f"{unknown.summary}; there is no such review"
+        assert unknown.status_and_code in NO_SUCH_REVIEW, f"{unknown.summary}; there is no such review"
     with judge("identity.merge.target_stays"):
-        given.accepted(answer)
+        given.require_success(answer)
         target = sent[-1]["target_partner_id"]
         call = Call("listAttendees", path={"event_id": event_id})
         listed = given.list_until_shown(call, "attendee_id", [target])
@@ -474,7 +476,7 @@ def refused_merges(
     def spoilt_source(**members: Any) -> list[Exchange]:
         # A malformed source is also another one than the review's: either refusal is right.
         exchange = spoilt(**members)
-        return [] if exchange.refusal == (400, "REVIEW_SOURCE_MISMATCH") else [exchange]
+        return [] if exchange.status_and_code == (400, "REVIEW_SOURCE_MISMATCH") else [exchange]
 
     refused = {
         "INVALID_JSON": [api.send(call.replace(content=b'{"source_kind": "attendee"'))],
@@ -490,7 +492,7 @@ def refused_merges(
     }
     # Whether the target may be the attendee under review is as open as which of the two that is.
     strange = api.send(call.replace(body=merge_of((stranger, pair[1]))))
-    if not strange.accepted and strange.code != "REVIEW_SOURCE_MISMATCH":
+    if not strange.is_success and strange.code != "REVIEW_SOURCE_MISMATCH":
         strange = api.send(call.replace(body=merge_of((stranger, pair[0]))))
     return {**refused, "REVIEW_SOURCE_MISMATCH": [strange]}
 
@@ -505,10 +507,12 @@ def test_a_merge_that_makes_no_sense_is_rejected(api: Api, given: Given, world: 
     into_itself = either_way(lambda ends: api.merge_review(review_id, merge_of((ends[0], ends[0]))), pair)
     sensible = either_way(lambda ends: api.merge_review(review_id, merge_of(ends)), pair)
     with judge("identity.merge.into_itself"):
-        if into_an_event.accepted:
+        if into_an_event.is_success:
             raise SetupFailed(f"{into_an_event.summary} into an event", "an attendee is merged into an event")
-        assert into_itself.refusal in ((400, "MERGE_REJECTED"), (400, "REVIEW_SOURCE_MISMATCH")), into_itself.summary
-        given.accepted(sensible)
+        assert into_itself.status_and_code in ((400, "MERGE_REJECTED"), (400, "REVIEW_SOURCE_MISMATCH")), (
+            into_itself.summary
+        )
+        given.require_success(sensible)
     with judge("error.mergeReview.MERGE_REJECTED"):
         # What the code covers is open. A server may refuse these two with other codes that the pages list, and
         # then nothing is known that earns this one; it breaks the row by making up a refusal, or by carrying
@@ -516,13 +520,15 @@ def test_a_merge_that_makes_no_sense_is_rejected(api: Api, given: Given, world: 
         rows = set(load().operations["mergeReview"].route_errors())
         answers = (into_an_event, into_itself)
         for answer in answers:
-            assert answer.accepted or answer.refusal in rows, f"{answer.summary}; documented: 400 MERGE_REJECTED"
-        if not any(answer.refusal == (400, "MERGE_REJECTED") for answer in answers):
-            done = [answer.summary for answer in answers if answer.accepted]
+            assert answer.is_success or answer.status_and_code in rows, (
+                f"{answer.summary}; documented: 400 MERGE_REJECTED"
+            )
+        if not any(answer.status_and_code == (400, "MERGE_REJECTED") for answer in answers):
+            done = [answer.summary for answer in answers if answer.is_success]
             assert not done, f"{done[0]}: a merge into itself or into an event; documented: 400 MERGE_REJECTED"
             raise NothingThere(
                 "neither a merge into itself nor one into an event earned MERGE_REJECTED: "
                 + "; ".join(answer.summary for answer in answers),
                 "what MERGE_REJECTED covers is not documented",
             )
-        given.accepted(sensible)
+        given.require_success(sensible)

@@ -35,9 +35,9 @@ def test_an_attendee_needs_only_an_id_and_a_name(api: Api, given: Given) -> None
     event_id = given.event()
     bare = given.attendee(email=None, linkedin_url=None, title=None, company=None, raw_data=None)
     answer = api.import_attendees(event_id, given.import_request([bare]))
-    if not answer.accepted:
-        given.accepted(api.import_attendees(event_id, given.import_request()))
-    assert answer.accepted, f"{answer.summary} to a row of ID and name alone"
+    if not answer.is_success:
+        given.require_success(api.import_attendees(event_id, given.import_request()))
+    assert answer.is_success, f"{answer.summary} to a row of ID and name alone"
     assert_listed(given, event_id, bare["attendee_id"], given.finished_run(answer)["status"])
 
 
@@ -51,7 +51,7 @@ def test_every_row_of_many_is_checked_and_imported(api: Api, given: Given, judge
             raise SetupFailed(f"the import ended {ended['status']}", "an import did not succeed as a whole")
         sent = {row["attendee_id"] for row in rows}
         missing = sorted(sent - listed(given, event_id, sent))
-        if missing and api.get_id_mapping("attendee", missing[0]).accepted:
+        if missing and api.get_id_mapping("attendee", missing[0]).is_success:
             raise SetupFailed("a walk lost attendees who are mapped", "listAttendees loses rows")
         assert not missing, f"{len(missing)} of {MANY_ROWS} imported attendees are not listed, such as {missing[0]}"
     with judge("imports.every_row"):
@@ -68,7 +68,9 @@ def check_last_row(api: Api, given: Given, event_id: str, rows: list[dict[str, A
         ({**last, "attendee_id": rows[0]["attendee_id"]}, "DUPLICATE_ATTENDEE_ID"),
     ):
         answer = api.import_attendees(event_id, given.import_request([*rows, bad]))
-        assert answer.refusal == (400, code), f"{answer.summary} to row {MANY_ROWS} alone; documented: 400 {code}"
+        assert answer.status_and_code == (400, code), (
+            f"{answer.summary} to row {MANY_ROWS} alone; documented: 400 {code}"
+        )
 
 
 @requirement("imports.later.adds")
@@ -82,7 +84,7 @@ def test_a_replay_with_other_rows_imports_none_of_them(api: Api, given: Given) -
     event_id = given.event()
     request, other = given.import_request(), given.attendee()
     given.finished_run(api.import_attendees(event_id, request))
-    given.accepted(api.import_attendees(event_id, {**request, "attendees": [other]}))
+    given.require_success(api.import_attendees(event_id, {**request, "attendees": [other]}))
     # What the replay had left to be worked off would come before the rows of a later import.
     last = given.attendee()
     given.import_and_wait(event_id, [last])
@@ -100,10 +102,10 @@ def test_an_enrichment_keeps_the_attendees(given: Given, world: World) -> None:
 @requirement("imports.raw_data")
 def test_raw_data_may_be_any_object(api: Api, given: Given, world: World) -> None:
     event_id = world.imports.event_id
-    given.accepted(api.import_attendees(event_id, given.import_request()))
+    given.require_success(api.import_attendees(event_id, given.import_request()))
     objects: tuple[dict[str, Any], ...] = (
         {},
         {"source": "conformance", "tags": ["a", "b"], "seat": {"row": 7, "aisle": True}, "score": 1.5, "note": None},
     )
     answer = api.import_attendees(event_id, given.import_request([given.attendee(raw_data=one) for one in objects]))
-    assert answer.accepted, f"{answer.summary} to an empty object and to one with lists and objects in it"
+    assert answer.is_success, f"{answer.summary} to an empty object and to one with lists and objects in it"

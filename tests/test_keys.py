@@ -43,19 +43,19 @@ def test_a_call_without_a_usable_key_is_unauthorized(operation: str, api: Api, c
         call.replace(authorization="Bearer conf-token-of-no-key-0000000000"),
     ):
         exchange = api.send(refused)
-        assert exchange.refusal == (401, "UNAUTHORIZED"), exchange.summary
+        assert exchange.status_and_code == (401, "UNAUTHORIZED"), exchange.summary
 
 
 @per_operation("account", list(OPERATIONS))
 def test_the_key_of_a_disabled_account_is_refused(operation: str, api: Api, calls: Calls) -> None:
     exchange = api.send(calls.of(operation).replace(key="disabled"))
-    assert exchange.refusal == (401, "ACCOUNT_DISABLED"), exchange.summary
+    assert exchange.status_and_code == (401, "ACCOUNT_DISABLED"), exchange.summary
 
 
 @per_operation("principal", list(OPERATIONS))
 def test_a_token_of_no_service_account_is_refused(operation: str, api: Api, calls: Calls) -> None:
     exchange = api.send(calls.of(operation).replace(key="user"))
-    assert exchange.refusal == (403, "SERVICE_ACCOUNT_REQUIRED"), exchange.summary
+    assert exchange.status_and_code == (403, "SERVICE_ACCOUNT_REQUIRED"), exchange.summary
 
 
 @per_operation("org", [name for name in OPERATIONS if name != "getAuth"])
@@ -69,7 +69,7 @@ def test_a_key_without_an_org_is_refused(operation: str, api: Api, calls: Calls)
 @per_operation("scope", READS)
 def test_the_read_scope_is_enough_to_read(operation: str, api: Api, calls: Calls) -> None:
     exchange = api.send(calls.of(operation).replace(key="read"))
-    assert exchange.accepted, exchange.summary
+    assert exchange.is_success, exchange.summary
 
 
 @per_operation("scope", WRITES)
@@ -78,7 +78,7 @@ def test_the_read_scope_is_not_enough_to_write(
 ) -> None:
     call = calls.of(operation)
     exchange = api.send(call.replace(key="read"))
-    assert exchange.refusal == (403, "INSUFFICIENT_SCOPE"), exchange.summary
+    assert exchange.status_and_code == (403, "INSUFFICIENT_SCOPE"), exchange.summary
     assert_no_effect(call, exchange, api, given, world)
 
 
@@ -98,7 +98,7 @@ def assert_no_effect(call: Call, refused: Exchange, api: Api, given: Given, worl
         given.finished_run(api.send(own))
         assert not took_effect(call, api, given, world), f"{refused.summary}, and yet its rows were imported"
     else:
-        given.accepted(api.send(own))
+        given.require_success(api.send(own))
     if not look_until(api, call.operation, lambda: took_effect(own, api, given, world), bool):
         raise SetupFailed(
             f"an accepted {call.operation} does not show either, so that nothing can be said of a refused one",
@@ -110,11 +110,11 @@ def took_effect(call: Call, api: Api, given: Given, world: World) -> bool:
     """Whether a write shows in what can be read."""
     event_id = call.path.get("event_id", "")
     if call.operation == "createEvent":
-        return api.get_event(call.body["event_id"]).accepted
+        return api.get_event(call.body["event_id"]).is_success
     if call.operation == "createSession":
-        return api.get_session(event_id, call.body["session_id"]).accepted
+        return api.get_session(event_id, call.body["session_id"]).is_success
     if call.operation == "importAttendees":
-        return api.get_id_mapping("attendee", call.body["attendees"][0]["attendee_id"]).accepted
+        return api.get_id_mapping("attendee", call.body["attendees"][0]["attendee_id"]).is_success
     if call.operation == "updateEventContext":
         return call.body["event_details"] in api.get_event_context(event_id)["context"].values()
     if call.operation in ("resolveReview", "mergeReview"):
@@ -127,7 +127,7 @@ def is_not_found(*codes: str) -> Callable[[Call, Api, Given, World], None]:
     def check(call: Call, api: Api, given: Given, world: World) -> None:
         writes = OPERATIONS[call.operation].writes
         if not writes:
-            given.accepted(api.send(call))
+            given.require_success(api.send(call))
         exchange = api.send(call.replace(key="other"))
         assert exchange.status == 404, f"{exchange.summary} to another org's key"
         assert exchange.code in codes, f"{exchange.summary} to another org's key, not {' or '.join(codes)}"
@@ -167,7 +167,7 @@ def lists_nothing_of_ours(member: str) -> Callable[[Call, Api, Given, World], No
         query = {"limit": 1, "cursor": first.next_cursor}
         mine = texts(given.page(call.replace(query=query)).items, member)
         theirs = api.send(call.replace(key="other", query=query))
-        if not theirs.accepted:
+        if not theirs.is_success:
             return
         # A server may ignore a foreign cursor and return page 1, and both orgs may use the same event ID.
         own = shown_to_others(call, api, member, 1000)
@@ -180,18 +180,18 @@ def lists_nothing_of_ours(member: str) -> Callable[[Call, Api, Given, World], No
 def takes_the_same_session_id(call: Call, api: Api, given: Given, world: World) -> None:
     is_not_found("EVENT_NOT_FOUND")(call, api, given, world)
     theirs = api.send(call.with_path(event_id=world.theirs.event_id).replace(key="other"))
-    assert theirs.accepted, f"{theirs.summary}: the session ID is mapped in our org alone"
+    assert theirs.is_success, f"{theirs.summary}: the session ID is mapped in our org alone"
 
 
 def creates_its_own_event(call: Call, api: Api, given: Given, world: World) -> None:
     event_id = given.event(title="Ours")
     request = given.event_request(event_id=event_id, title="Theirs")
-    before = given.accepted(api.get_event(event_id))["title"]
+    before = given.require_success(api.get_event(event_id))["title"]
     theirs = api.send(call.replace(body=request, key="other"))
-    assert theirs.accepted, f"{theirs.summary}: the ID is mapped in our org alone"
-    after = given.accepted(api.get_event(event_id))["title"]
+    assert theirs.is_success, f"{theirs.summary}: the ID is mapped in our org alone"
+    after = given.require_success(api.get_event(event_id))["title"]
     assert after == before, f"another org's create changed the title of our event from {before!r} to {after!r}"
-    shown = given.accepted(api.as_key("other").get_event(event_id))["title"]
+    shown = given.require_success(api.as_key("other").get_event(event_id))["title"]
     if before != "Ours":
         # That an event is read as it was written is a requirement of its own.
         raise SetupFailed(f"our event is shown with the title {before!r}", "events are not read as written")
@@ -201,17 +201,17 @@ def creates_its_own_event(call: Call, api: Api, given: Given, world: World) -> N
 
 def names_their_org(call: Call, api: Api, given: Given) -> None:
     """An org in the body, which the pages do not name, has no effect: the key alone says whose event it is."""
-    org_id = given.accepted(api.as_key("other").get_auth())["org_id"]
+    org_id = given.require_success(api.as_key("other").get_auth())["org_id"]
     request = {**given.event_request(title="Ours alone"), "org_id": org_id}
-    if api.send(call.replace(body=request)).accepted:
+    if api.send(call.replace(body=request)).is_success:
         theirs = api.as_key("other").get_event(request["event_id"])
-        assert not theirs.accepted, f"{theirs.summary} to another org's key: our request had named that org"
+        assert not theirs.is_success, f"{theirs.summary} to another org's key: our request had named that org"
 
 
 def starts_its_own_run(call: Call, api: Api, given: Given, world: World) -> None:
     ours = given.run_id(api.send(call))
     theirs = api.send(call.replace(key="other"))
-    assert theirs.accepted, f"{theirs.summary}: the idempotency key was used in our org alone"
+    assert theirs.is_success, f"{theirs.summary}: the idempotency key was used in our org alone"
     assert theirs["run_id"] != ours, "another org's key was answered with our run"
 
 
@@ -219,17 +219,17 @@ def maps_no_id_of_ours(call: Call, api: Api, given: Given, world: World) -> None
     # The other org has attendees by the IDs of our first event, and none by those of the second.
     ours = {"event": world.event.id, "session": world.sessions.ids[0], "attendee": world.second.ids[0]}
     for kind, partner_id in ours.items():
-        given.accepted(api.get_id_mapping(kind, partner_id))
+        given.require_success(api.get_id_mapping(kind, partner_id))
         is_not_found("PARTNER_ID_NOT_FOUND")(call.with_path(kind=kind, partner_id=partner_id), api, given, world)
 
 
 def shows_no_match_of_ours(call: Call, api: Api, given: Given, world: World) -> None:
     is_not_found("EVENT_NOT_FOUND")(call, api, given, world)
-    ours = given.accepted(api.send(call))
+    ours = given.require_success(api.send(call))
     query = {"run_id": ours["run_id"]}
     # Their own event, and attendees of the IDs that ours have: the run alone is not theirs.
     theirs = api.send(call.with_path(event_id=world.theirs.event_id).replace(key="other", query=query))
-    shown = theirs.accepted and (call.operation == "getMatch" or theirs.items)
+    shown = theirs.is_success and (call.operation == "getMatch" or theirs.items)
     assert not shown, f"{theirs.summary} to another org's key, and with matches of our run {ours['run_id']}"
     assert theirs.status < 500, f"{theirs.summary} to another org's key that names our run"
 
@@ -271,6 +271,6 @@ def test_another_org_sees_and_changes_nothing_of_ours(
 @requirement("auth.account.stable")
 def test_a_key_belongs_to_one_account(api: Api, given: Given) -> None:
     names = ("org_id", "principal_type", "service_account_user_id")
-    first, second = (given.accepted(api.get_auth()).json for _ in range(2))
+    first, second = (given.require_success(api.get_auth()).json for _ in range(2))
     differing = [name for name in names if first.get(name) != second.get(name)]
     assert not differing, f"two calls with one key differ in {differing}: {first} and {second}"

@@ -27,9 +27,9 @@ def legacy_read(api: Api, target: Target, path: str, key: str | None = "main", c
 
 @requirement("platform.legacy_alias.served")
 def test_the_legacy_base_confirms_the_key(api: Api, given: Given, target: Target) -> None:
-    current = given.accepted(api.get_auth())
+    current = given.require_success(api.get_auth())
     legacy = legacy_read(api, target, "/auth")
-    assert legacy.accepted, f"{legacy.summary} under the legacy base"
+    assert legacy.is_success, f"{legacy.summary} under the legacy base"
     assert legacy["org_id"] == current["org_id"], "the two bases see the key in two orgs"
 
 
@@ -65,9 +65,9 @@ def test_an_import_is_replayed_under_the_legacy_base(api: Api, calls: Calls, giv
 @requirement("platform.legacy_alias.reads")
 def test_an_event_is_read_under_the_legacy_base(api: Api, given: Given, target: Target) -> None:
     event_id = given.event(title="Current")
-    current = given.accepted(api.get_event(event_id))
+    current = given.require_success(api.get_event(event_id))
     legacy = legacy_read(api, target, f"/events/{event_id}")
-    assert legacy.accepted, f"{legacy.summary} under the legacy base"
+    assert legacy.is_success, f"{legacy.summary} under the legacy base"
     assert legacy["title"] == current["title"], "the two bases show the event with different titles"
 
 
@@ -84,18 +84,18 @@ def test_an_event_created_under_the_legacy_base_is_read_under_the_current_one(
         headers={"Content-Type": "application/json"},
         content=json.dumps(request).encode(),
     )
-    assert legacy.accepted, f"{legacy.summary} under the legacy base"
+    assert legacy.is_success, f"{legacy.summary} under the legacy base"
     read = api.get_event(request["event_id"])
-    assert read.accepted, f"{read.summary}: the event was created under the legacy base"
+    assert read.is_success, f"{read.summary}: the event was created under the legacy base"
     assert read["title"] == legacy["title"], "the event is shown otherwise than the legacy base created it"
 
 
 @requirement("platform.legacy_alias.keys")
 def test_the_legacy_base_asks_for_a_key(api: Api, given: Given, target: Target) -> None:
     path = f"/events/{given.event()}"
-    given.accepted(legacy_read(api, target, path))
+    given.require_success(legacy_read(api, target, path))
     refused = legacy_read(api, target, path, key=None)
-    assert refused.refusal == (401, "UNAUTHORIZED"), f"{refused.summary} without a key under the legacy base"
+    assert refused.status_and_code == (401, "UNAUTHORIZED"), f"{refused.summary} without a key under the legacy base"
 
 
 @requirement("platform.legacy_alias.correlation")

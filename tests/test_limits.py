@@ -211,9 +211,9 @@ def assert_refused(exchange: Exchange, limit: Limit, value: Any) -> None:
         assert exchange.status == 400, f"{exchange.summary}; documented is a range, so 400"
     elif limit.place == "row" and limit.name == "attendee_id" and value in ("", NO_TEXT, None, MISSING):
         # A row that has no ID worth the name may also be called a malformed row.
-        assert exchange.refusal in {(400, code) for code in (limit.code, *SPOILT_ROW)}, exchange.summary
+        assert exchange.status_and_code in {(400, code) for code in (limit.code, *SPOILT_ROW)}, exchange.summary
     else:
-        assert exchange.refusal == (400, limit.code), f"{exchange.summary}; documented: 400 {limit.code}"
+        assert exchange.status_and_code == (400, limit.code), f"{exchange.summary}; documented: 400 {limit.code}"
 
 
 @cases(*(limit for limit in LIMITS if limit.place in ("body", "row") and limit.operation not in REVIEW_WRITES))
@@ -224,14 +224,16 @@ def test_a_field_is_accepted_up_to_its_bound_and_refused_past_it(
     within = values.within
     if values.assuming is not None:
         usual = api.send(holding(calls.of(limit.operation), limit, values.assuming, given))
-        if usual.refusal == (400, limit.code):
+        if usual.status_and_code == (400, limit.code):
             within = []
     for exchange in api.send_concurrently(holding(calls.of(limit.operation), limit, value, given) for value in within):
-        if not exchange.accepted:
-            given.accepted(api.send(calls.of(limit.operation)))
-        assert exchange.accepted, f"{exchange.summary}, though `{limit.name}` keeps to {describe_bounds(limit.schema)}"
+        if not exchange.is_success:
+            given.require_success(api.send(calls.of(limit.operation)))
+        assert exchange.is_success, (
+            f"{exchange.summary}, though `{limit.name}` keeps to {describe_bounds(limit.schema)}"
+        )
     if not within:
-        given.accepted(api.send(calls.of(limit.operation)))
+        given.require_success(api.send(calls.of(limit.operation)))
     past = [*values.past, *([None, MISSING] if limit.required else [])]
     refused = api.send_concurrently(holding(calls.of(limit.operation), limit, value, given) for value in past)
     for exchange, value in zip(refused, past, strict=True):
@@ -265,13 +267,13 @@ def test_text_of_one_character_is_accepted(operation: str, api: Api, calls: Call
     else:
         call = call.with_body(attendees=[given.attendee(**{limit.name: "x" for limit in limits})])
     exchange = api.send(call)
-    if not exchange.accepted:
-        given.accepted(api.send(calls.of(operation)))
+    if not exchange.is_success:
+        given.require_success(api.send(calls.of(operation)))
     for limit in limits:
         with judge(limit.requirement):
             if exchange.code not in (limit.code, None):
-                given.accepted(exchange)
-            assert exchange.accepted, f"{exchange.summary} to a `{limit.name}` of one character"
+                given.require_success(exchange)
+            assert exchange.is_success, f"{exchange.summary} to a `{limit.name}` of one character"
 
 
 @cases(*(limit for limit in LIMITS if limit.place == "query"))
@@ -288,9 +290,11 @@ def test_a_filter_is_accepted_up_to_its_bound_and_refused_past_it(
         for exchange in api.send_concurrently(call.replace(query={limit.name: value}) for value in well_formed):
             assert exchange.code != limit.code, f"{exchange.summary}: the `{limit.name}` is well-formed"
     for exchange in api.send_concurrently(call.replace(query={limit.name: value}) for value in within):
-        if not exchange.accepted:
-            given.accepted(api.send(call))
-        assert exchange.accepted, f"{exchange.summary}, though `{limit.name}` keeps to {describe_bounds(limit.schema)}"
+        if not exchange.is_success:
+            given.require_success(api.send(call))
+        assert exchange.is_success, (
+            f"{exchange.summary}, though `{limit.name}` keeps to {describe_bounds(limit.schema)}"
+        )
     for exchange in api.send_concurrently(call.replace(query={limit.name: value}) for value in past):
         assert_refused(exchange, limit, None)
 
@@ -310,7 +314,7 @@ def test_a_field_of_a_decision_is_accepted_up_to_its_bound_and_refused_past_it(
     right = {(400, limit.code)} | ({(400, "REVIEW_SOURCE_MISMATCH")} if limit.name.startswith("source_") else set())
     for refused in (holding(call, limit, value, given) for value in [*values.past, None, MISSING]):
         exchange = api.send(refused)
-        assert exchange.refusal in right, f"{exchange.summary}; documented: 400 {limit.code}"
+        assert exchange.status_and_code in right, f"{exchange.summary}; documented: 400 {limit.code}"
 
 
 THOROUGH = ("getIdMapping", "getEvent", "getSession", "listAttendeeIdentity")
@@ -330,7 +334,7 @@ def test_an_id_in_a_path_is_accepted_up_to_its_bound_and_refused_past_it(
         for kind in KNOWN_KINDS:
             exchange = api.send(call.with_path(kind=kind))
             assert exchange.status != 400, f"{exchange.summary}: {kind} is a good kind"
-        given.accepted(api.send(call))
+        given.require_success(api.send(call))
         past = [
             "k" * (LONGEST_KIND + 1),
             "1conf",
@@ -345,10 +349,10 @@ def test_an_id_in_a_path_is_accepted_up_to_its_bound_and_refused_past_it(
         # An import could take away the attendees that the other calls name.
         own = given.event(event_id=longest_id(given, "event")) if limit.operation == "importAttendees" else ""
         exchange = api.send(call.with_path(**longest_ids(call, world, own)))
-        if not exchange.accepted and exchange.refusal not in BEFORE_A_MATCH_RUN:
-            given.accepted(api.send(calls.of(limit.operation)))
+        if not exchange.is_success and exchange.status_and_code not in BEFORE_A_MATCH_RUN:
+            given.require_success(api.send(calls.of(limit.operation)))
             raise AssertionError(f"{exchange.summary}: these IDs of {LONGEST_ID} characters are in use")
-        if exchange.accepted:
+        if exchange.is_success:
             asked = longest_ids(call, world, own)[limit.name]
             shown = exchange.json.get(limit.name, asked)
             assert shown == asked, f"{asked} was asked for, {shown} is shown: {exchange.summary}"
@@ -390,14 +394,14 @@ def longest_ids(call: Call, world: World, event_id: str = "") -> dict[str, str]:
 @pytest.mark.parametrize("operation", [one.id for one in CONTRACT.operations.values() if one.creates_run])
 @requirement("limits.idempotency_key.too_long")
 def test_an_endless_idempotency_key_is_refused(operation: str, api: Api, calls: Calls, given: Given) -> None:
-    given.accepted(api.send(calls.of(operation)))
+    given.require_success(api.send(calls.of(operation)))
     exchange = api.send(calls.of(operation).with_body(idempotency_key=given.name("key").ljust(10_000, "x")))
-    assert exchange.refusal == (400, "INVALID_IDEMPOTENCY_KEY"), exchange.summary
+    assert exchange.status_and_code == (400, "INVALID_IDEMPOTENCY_KEY"), exchange.summary
 
 
 @requirement("limits.attendee_id.missing")
 def test_a_row_needs_an_attendee_id(api: Api, calls: Calls, given: Given) -> None:
-    given.accepted(api.send(calls.of("importAttendees")))
+    given.require_success(api.send(calls.of("importAttendees")))
     row = given.attendee()
     del row["attendee_id"]
     exchange = api.send(calls.of("importAttendees").with_body(attendees=[given.attendee(), row]))
@@ -415,9 +419,9 @@ def test_a_line_break_at_its_end_spoils_an_id(api: Api, calls: Calls, given: Giv
         calls.of("getEvent").with_path(event_id=calls.of("getEvent").path["event_id"] + "\n"),
     ]
     for call in spoiled:
-        given.accepted(api.send(calls.of(call.operation)))
+        given.require_success(api.send(calls.of(call.operation)))
         exchange = api.send(call)
-        assert exchange.refusal == (400, "INVALID_PARTNER_ID"), exchange.summary
+        assert exchange.status_and_code == (400, "INVALID_PARTNER_ID"), exchange.summary
 
 
 @requirement("limits.ids.blanks")
@@ -431,15 +435,15 @@ def test_a_blank_beside_an_id_spoils_it(api: Api, calls: Calls, given: Given) ->
             event.with_path(event_id=before + event.path["event_id"] + behind),
         ]
     for call in spoiled:
-        given.accepted(api.send(calls.of(call.operation)))
+        given.require_success(api.send(calls.of(call.operation)))
         exchange = api.send(call)
-        assert exchange.refusal == (400, "INVALID_PARTNER_ID"), exchange.summary
+        assert exchange.status_and_code == (400, "INVALID_PARTNER_ID"), exchange.summary
 
 
 @requirement("limits.ids.path_like")
 def test_an_id_is_decoded_once(api: Api, given: Given, world: World) -> None:
     event_id = world.event.id
-    given.accepted(api.get_event(event_id))
+    given.require_success(api.get_event(event_id))
     exchange = api.request("GET", f"/events/{event_id[:-1]}%25{ord(event_id[-1]):x}")
     assert 400 <= exchange.status < 500, f"{exchange.summary}: the last letter is encoded twice"
 
@@ -468,16 +472,16 @@ def test_the_longest_text_is_given_back_whole(api: Api, given: Given) -> None:
     context = {name: non_ascii(fields["updateEventContext", name]) for name in names}
     row = {name: non_ascii(fields["importAttendees", name]) for name in ("name", "title", "company")}
     event_id = given.event(**event)
-    given.accepted(api.update_event_context(event_id, context))
+    given.require_success(api.update_event_context(event_id, context))
     sent = given.attendee(**row)
     given.import_and_wait(event_id, [sent])
-    read = given.accepted(api.get_event(event_id)).json
+    read = given.require_success(api.get_event(event_id)).json
     assert {name: read[name] for name in event} == event
-    kept = given.accepted(api.get_event_context(event_id))["context"]
+    kept = given.require_success(api.get_event_context(event_id))["context"]
     assert isinstance(kept, dict), "the context is not an object"
     assert {name: kept.get(name) for name in context} == context
     given.settle(Call("listAttendees", path={"event_id": event_id}), "attendee_id", [sent["attendee_id"]])
-    listed = given.accepted(api.list_attendees(event_id)).items
+    listed = given.require_success(api.list_attendees(event_id)).items
     if len(listed) != 1:
         raise SetupFailed(f"{len(listed)} attendees are listed after an import of one", "imports list other rows")
     assert (listed[0]["display_name"], listed[0]["title"], listed[0]["company"]) == tuple(row.values())

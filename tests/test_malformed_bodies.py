@@ -79,9 +79,11 @@ def test_a_body_that_is_no_json_is_refused(operation: str, api: Api, calls: Call
         with judge(f"limits.json.{kind}"):
             if not believed:
                 raise SetupFailed(f"the well-formed body: {well_formed.summary}", f"{operation} refuses good JSON")
-            assert answer.refusal == (400, "INVALID_JSON"), f"{answer.summary} to a body that is not JSON ({kind})"
+            assert answer.status_and_code == (400, "INVALID_JSON"), (
+                f"{answer.summary} to a body that is not JSON ({kind})"
+            )
     for family in ON_REFUSAL:
         name = f"{family}.{operation}"
         for answer in answers:
             with judge(name):
-                assert not answer.broken(name), f"{answer.broken(name)[0]}: {answer.summary}"
+                assert not answer.violations_of(name), f"{answer.violations_of(name)[0]}: {answer.summary}"

@@ -100,7 +100,7 @@ def test_a_run_can_be_asked_for(operation: str, api: Api, given: Given, world: W
         if operation == "getMatch":
             principal, target = ends(matches(given, event_id, run_id)[0]) or ("", "")
         answer = api.send(reading(operation, event_id, principal, target, run_id))
-        assert answer.accepted, f"{answer.summary}; {run_id} is a match run of the event that has ended"
+        assert answer.is_success, f"{answer.summary}; {run_id} is a match run of the event that has ended"
         assert answer["run_id"] == run_id, f"run {run_id} was asked for, {answer['run_id']} is shown"
 
 
@@ -108,7 +108,9 @@ def test_a_run_can_be_asked_for(operation: str, api: Api, given: Given, world: W
 def test_the_latest_run_is_read_by_default(operation: str, api: Api, given: Given, world: World) -> None:
     latest, older = world.rematched.run_id, world.matched.run_id
     read = partial(api.send, of_somebody(operation, world))
-    shown = given.accepted(look_until(api, operation, read, lambda page: page.json.get("run_id") == latest))["run_id"]
+    shown = given.require_success(look_until(api, operation, read, lambda page: page.json.get("run_id") == latest))[
+        "run_id"
+    ]
     assert shown == latest, f"run {shown} is read; {latest} is the latest that has ended, {older} the one before it"
 
 
@@ -116,13 +118,13 @@ def test_the_latest_run_is_read_by_default(operation: str, api: Api, given: Give
 def test_a_run_is_not_read_by_default_before_it_has_ended(operation: str, api: Api, given: Given, world: World) -> None:
     spent = world.spent
     call = reading(operation, spent.event_id, spent.ids[0], spent.ids[1])
-    given.accepted(api.send(call))
+    given.require_success(api.send(call))
     newer = given.run_id(api.create_match_run(spent.event_id, given.run_request()))
     page = api.send(call)
-    assert page.accepted, f"{page.summary} while run {newer} is on its way; an earlier match run has ended"
+    assert page.is_success, f"{page.summary} while run {newer} is on its way; an earlier match run has ended"
     shown = page["run_id"]
     assert isinstance(shown, str), f"run {shown!r} is read although a match run of the event has ended"
-    status = given.accepted(api.get_run(shown))["status"]
+    status = given.require_success(api.get_run(shown))["status"]
     assert status in ("succeeded", "partial", "failed"), (
         f"run {shown} is read, and it is still {status!r}; the newest run is {newer}"
     )
@@ -135,7 +137,7 @@ def test_a_run_that_is_no_match_run_is_not_found(
     operation: str, api: Api, given: Given, world: World, judge: Judge
 ) -> None:
     latest = world.rematched.run_id
-    given.accepted(api.send(of_somebody(operation, world, latest)))
+    given.require_success(api.send(of_somebody(operation, world, latest)))
     unknown = [
         api.send(of_somebody(operation, world, run_id))
         for run_id in (world.people.run_id, given.unknown_id_like(latest))
@@ -146,7 +148,9 @@ def test_a_run_that_is_no_match_run_is_not_found(
     codes = ("MATCH_RUN_NOT_FOUND", *(["MATCH_NOT_FOUND"] if operation == "getMatch" else []))
     with judge(f"matching.unknown_run.{operation}"):
         for answer in unknown:
-            assert answer.refusal == not_found or answer.status == 400, f"{answer.summary}; it is not a match run"
+            assert answer.status_and_code == not_found or answer.status == 400, (
+                f"{answer.summary}; it is not a match run"
+            )
     with judge(f"error.{operation}.MATCH_RUN_NOT_FOUND"):
         # What the code is for is only implied. Two things can earn it: an unknown run, which a server may
         # also call malformed, and an event without any run, which it may also read as empty.
@@ -154,7 +158,7 @@ def test_a_run_that_is_no_match_run_is_not_found(
             # A server that looks up the pair first reports MATCH_NOT_FOUND for an unknown run.
             assert answer.status != 404 or answer.code in codes, f"{answer.summary}; documented: {codes[0]}"
             assert answer.status < 500, f"{answer.summary}; documented: 404 {codes[0]}"
-        earned = [answer for answer in (*unknown, never_matched) if answer.refusal == not_found]
+        earned = [answer for answer in (*unknown, never_matched) if answer.status_and_code == not_found]
         malformed = [answer for answer in unknown if answer.status == 400]
         assert earned or malformed, (
             "neither a run that is not a match run nor an event without any earns 404 MATCH_RUN_NOT_FOUND: "
@@ -164,9 +168,9 @@ def test_a_run_that_is_no_match_run_is_not_found(
 
 @each(READS, "matching.run_of_another_event")
 def test_the_run_of_another_event_shows_no_match(operation: str, api: Api, given: Given, world: World) -> None:
-    given.accepted(api.send(of_somebody(operation, world, world.rematched.run_id)))
+    given.require_success(api.send(of_somebody(operation, world, world.rematched.run_id)))
     answer = api.send(of_somebody(operation, world, world.second.run_id))
-    shown = len(matches_in(answer)) if answer.accepted else 0
+    shown = len(matches_in(answer)) if answer.is_success else 0
     assert not shown, f"{answer.summary} with {shown} matches; the run belongs to another event"
     assert answer.status < 500, f"{answer.summary}; the run belongs to another event"
 
@@ -177,27 +181,27 @@ def test_the_run_of_another_event_shows_no_match(operation: str, api: Api, given
 @requirement("error.listAttendeeMatches.ATTENDEE_NOT_FOUND")
 def test_matches_of_an_unknown_attendee_are_not_found(api: Api, given: Given, world: World) -> None:
     event_id, known = world.rematched.event_id, world.people.ids[0]
-    given.accepted(api.list_attendee_matches(event_id, known))
+    given.require_success(api.list_attendee_matches(event_id, known))
     answer = api.list_attendee_matches(event_id, given.name("unknown"))
-    assert answer.refusal == (404, "ATTENDEE_NOT_FOUND"), answer.summary
+    assert answer.status_and_code == (404, "ATTENDEE_NOT_FOUND"), answer.summary
 
 
 @requirement("error.getMatch.ATTENDEE_NOT_FOUND")
 @pytest.mark.parametrize("end", ["principal", "target"])
 def test_a_pair_with_an_unknown_attendee_is_not_found(end: str, api: Api, given: Given, world: World) -> None:
     call = of_somebody("getMatch", world)
-    given.accepted(api.send(call))
+    given.require_success(api.send(call))
     answer = api.send(call.with_path(**{f"{end}_partner_id": given.name("unknown")}))
-    assert answer.refusal == (404, "ATTENDEE_NOT_FOUND"), f"{answer.summary} to an unknown {end}"
+    assert answer.status_and_code == (404, "ATTENDEE_NOT_FOUND"), f"{answer.summary} to an unknown {end}"
 
 
 @requirement("error.listEventMatches.SESSION_NOT_FOUND")
 def test_matches_of_an_unknown_session_are_not_found(api: Api, given: Given, world: World) -> None:
     event_id = world.rematched.event_id
-    given.accepted(api.list_event_matches(event_id, query={"session_id": world.sessions.ids[0]}))
+    given.require_success(api.list_event_matches(event_id, query={"session_id": world.sessions.ids[0]}))
     for query in ({}, {"run_id": world.rematched.run_id}, {"limit": 10}):
         answer = api.list_event_matches(event_id, query={"session_id": given.name("unknown"), **query})
-        assert answer.refusal == (404, "SESSION_NOT_FOUND"), answer.summary
+        assert answer.status_and_code == (404, "SESSION_NOT_FOUND"), answer.summary
 
 
 @requirement("error.getMatch.MATCH_NOT_FOUND")
@@ -207,10 +211,10 @@ def test_a_pair_without_a_score_is_not_found(end: str, api: Api, given: Given, w
     principal, target = ends(matches(given, ranked.event_id, ranked.spelt_out)[0]) or ("", "")
     for run_id in (None, ranked.spelt_out):
         scored = reading("getMatch", ranked.event_id, principal, target, run_id)
-        given.accepted(api.send(scored))
+        given.require_success(api.send(scored))
         # An attendee of the event who joined it after its last match run.
         answer = api.send(scored.with_path(**{f"{end}_partner_id": ranked.late}))
-        assert answer.refusal == (404, "MATCH_NOT_FOUND"), f"{answer.summary}; the {end} joined after the run"
+        assert answer.status_and_code == (404, "MATCH_NOT_FOUND"), f"{answer.summary}; the {end} joined after the run"
 
 
 @requirement("matching.pair.itself")
@@ -227,7 +231,7 @@ def test_a_match_with_oneself_is_no_server_error(api: Api, world: World) -> None
 @requirement("matching.echo")
 @pytest.mark.parametrize("operation", LISTS)
 def test_a_page_of_matches_says_what_it_is_about(operation: str, api: Api, given: Given, world: World) -> None:
-    page = given.accepted(api.send(of_somebody(operation, world)))
+    page = given.require_success(api.send(of_somebody(operation, world)))
     assert page["event_id"] == world.rematched.event_id
     if operation == "listAttendeeMatches":
         assert page["attendee_id"] == world.people.ids[0]
@@ -237,7 +241,7 @@ def test_a_page_of_matches_says_what_it_is_about(operation: str, api: Api, given
 @pytest.mark.parametrize("operation", LISTS)
 def test_rows_belong_to_the_run_of_their_page(operation: str, api: Api, given: Given, world: World) -> None:
     for run_id in (world.matched.run_id, None):
-        page = given.accepted(api.send(of_somebody(operation, world, run_id)))
+        page = given.require_success(api.send(of_somebody(operation, world, run_id)))
         for row in page.items:
             for name in ("event_id", "run_id"):
                 said = row.get(name, page[name])
@@ -320,11 +324,11 @@ def test_a_pair_is_read_as_it_is_listed(api: Api, given: Given, world: World, ju
         pair = ends(row) or ("", "")
         match = api.send(reading("getMatch", event_id, *pair, run_id))
         with judge("matching.pair.ordered"):
-            given.accepted(match)
+            given.require_success(match)
             shown = match["event_id"], match["principal_attendee_id"], match["target_attendee_id"]
             assert shown == (event_id, *pair), f"the match of {pair} was asked for, this is one of {shown}"
         with judge("matching.pair.same_as_listed"):
-            assert match.accepted, f"{match.summary}; the pair is listed in run {run_id}"
+            assert match.is_success, f"{match.summary}; the pair is listed in run {run_id}"
             for name in ("match_id", "final_score"):
                 said = row.get(name, match[name])
                 assert match[name] == said, f"`{name}` of {pair} is {said!r} in the list and {match[name]!r} alone"
@@ -381,7 +385,7 @@ def goal_ids(value: Any, inside: str = "") -> Iterator[str]:
 
 @each(READS, "matching.goal_ids")
 def test_no_goal_id_is_shown(operation: str, api: Api, given: Given, world: World) -> None:
-    answer = given.accepted(api.send(of_somebody(operation, world)))
+    answer = given.require_success(api.send(of_somebody(operation, world)))
     found = {path for match in matches_in(answer) for path in goal_ids(match)}
     if not matches_in(answer):
         raise NothingThere(f"{answer.summary} without a match", "matching left no matches")

@@ -149,7 +149,7 @@ def judge_answers(judge: Judge, operation: str, answers: list[Exchange]) -> None
         name = f"{family}.{operation}"
         with judge(name):
             for answer in answers:
-                broken = answer.broken(name)
+                broken = answer.violations_of(name)
                 assert not broken, f"{broken[0]}: {answer.summary}"
 
 
@@ -176,7 +176,7 @@ def test_odd_values_in_a_query_are_answered_by_the_api(
     operation: str, api: Api, calls: Calls, given: Given, judge: Judge
 ) -> None:
     call = calls.of(operation)
-    given.accepted(api.send(call))
+    given.require_success(api.send(call))
     named = [one["name"] for one in OPERATIONS[operation].parameters if one["in"] == "query"]
     queries = [{name: value} for name in named for value in ODD_QUERIES.get(name, ODD_FILTERS)]
     judge_answers(judge, operation, api.send_concurrently(call.replace(query=query) for query in queries))

@@ -128,7 +128,7 @@ def attendees(api: Api, given: Given, world: World) -> list[Exchange]:
         given.import_request([{**rows[1], "name": "Another Conny"}]),
         {"event_id": second},
     )
-    if again.accepted:
+    if again.is_success:
         given.finished_run(again)
         api.list_attendees(first)
     return [again]
@@ -181,7 +181,7 @@ def same_cursor(api: Api, given: Given, world: World) -> list[Exchange]:
                 break
             answer = read(api, f"{attendees}?cursor={quote(str(page.next_cursor), safe='')}&limit={other}")
             asked.append(answer)
-            if other != limit and answer.accepted:
+            if other != limit and answer.is_success:
                 page = answer
     return asked
 
@@ -254,7 +254,7 @@ def merge_one(api: Api, review: str, pairs: list[list[str]]) -> None:
         for source, target in ((one, other), (other, one)):
             body = {"source_kind": "attendee", "source_partner_id": source, "reason": "Checked."}
             target_body = {"target_kind": "attendee", "target_partner_id": target}
-            if api.merge_review(review, {**body, **target_body}).accepted:
+            if api.merge_review(review, {**body, **target_body}).is_success:
                 api.get_id_mapping("attendee", source)
                 return
 
@@ -285,7 +285,7 @@ PROBES: dict[str, tuple[str, Probe]] = {
 
 def assert_answered(exchange: Exchange) -> None:
     assert exchange.status < 500, exchange.summary
-    if not exchange.accepted:
+    if not exchange.is_success:
         assert isinstance(exchange["code"], str), f"{exchange.summary} without the error envelope"
         assert isinstance(exchange["message"], str), f"{exchange.summary} without a message"
 
@@ -307,5 +307,5 @@ def test_what_is_left_open_is_answered_well(name: str, api: Api, given: Given, w
 @requirement("routes.unknown.envelope")
 def test_an_unknown_path_without_a_key_is_refused_well(api: Api, given: Given, world: World) -> None:
     for exchange in no_key(api, given, world):
-        assert not exchange.accepted, exchange.summary
+        assert not exchange.is_success, exchange.summary
         assert_answered(exchange)

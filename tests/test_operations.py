@@ -52,11 +52,11 @@ def test_a_valid_call_is_accepted_with_the_documented_answer(
             if name.startswith("status."):
                 assert exchange.status == first, f"{exchange.summary}, documented is {first}"
             elif name.startswith(("schema.", "shape.", "boundary.")):
-                given.accepted(exchange)
-            assert not exchange.broken(name), exchange.broken(name)[0]
+                given.require_success(exchange)
+            assert not exchange.violations_of(name), exchange.violations_of(name)[0]
             if name.startswith("boundary."):
-                given.accepted(again)
-                assert not again.broken(name), again.broken(name)[0]
+                given.require_success(again)
+                assert not again.violations_of(name), again.violations_of(name)[0]
 
 
 def read_of(call: Call) -> Call:
@@ -91,15 +91,15 @@ def test_a_replayed_write_is_accepted_with_the_documented_answer(
     operation: Operation, api: Api, calls: Calls, given: Given, judge: Judge
 ) -> None:
     call = calls.of(operation.id)
-    given.accepted(api.send(call))
+    given.require_success(api.send(call))
     replay = api.send(call)
     with judge(f"status.{operation.id}.200"):
         assert replay.status == 200, f"{replay.summary} to the same key again, documented is 200"
     for family in body_families(operation):
         name = f"{family}.{operation.id}.200"
         with judge(name):
-            given.accepted(replay)
-            assert not replay.broken(name), replay.broken(name)[0]
+            given.require_success(replay)
+            assert not replay.violations_of(name), replay.violations_of(name)[0]
 
 
 @pytest.mark.parametrize(
@@ -117,13 +117,13 @@ def test_a_refusal_is_the_error_envelope(operation: str, api: Api, calls: Calls,
     call = calls.of(operation)
     refusals = [api.send(one) for one in (call.replace(key=None), *malformed(call))]
     for exchange in refusals:
-        if exchange.accepted:
+        if exchange.is_success:
             raise SetupFailed(f"nothing to judge a refusal by: {exchange.summary}", f"{operation} refuses nothing")
     for family in ON_REFUSAL:
         name = f"{family}.{operation}"
         for exchange in refusals:
             with judge(name):
-                assert not exchange.broken(name), exchange.broken(name)[0]
+                assert not exchange.violations_of(name), exchange.violations_of(name)[0]
 
 
 def malformed(call: Call) -> list[Call]:

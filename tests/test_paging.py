@@ -81,7 +81,7 @@ def top_up(api: Api, call: Call, add: Callable[[], Exchange], given: Given) -> N
     enough = lambda rows: len(rows) > DEFAULT_SIZE  # noqa: E731
     seen = walk_list(api, call, 100, until=enough).rows
     for exchange in api.send_concurrently([add] * (DEFAULT_SIZE + 1 - len(seen))):
-        given.accepted(exchange)
+        given.require_success(exchange)
     walk_once_shown(api, call, 100, enough, until=enough)
 
 
@@ -135,10 +135,10 @@ def test_a_page_can_hold_a_hundred_rows(given: Given, world: World, api: Api) ->
 
 @requirement("lists.events.limit_range")
 def test_the_event_list_accepts_limits_from_1_to_100(api: Api, given: Given) -> None:
-    given.accepted(api.list_events())
+    given.require_success(api.list_events())
     for limit in (1, 100):
         page = api.list_events(query={"limit": limit})
-        assert page.accepted, f"{page.summary} for limit={limit}"
+        assert page.is_success, f"{page.summary} for limit={limit}"
 
 
 @per_list("odd_limit", list(LISTS))
@@ -148,7 +148,7 @@ def test_an_odd_limit_is_refused_or_served_with_a_page(name: str, api: Api, call
         call = call.with_path(event_id=world.crowd.event_id)
     for page in api.send_concurrently(call.replace(query={"limit": limit}) for limit in (0, 101, -1, "ten")):
         assert page.status < 500, page.summary
-        if page.accepted:
+        if page.is_success:
             assert len(page.items) <= 100, f"{len(page.items)} rows: {page.summary}"
         else:
             assert page.code, f"{page.summary}: a refusal without a code"
@@ -161,7 +161,7 @@ def test_a_cursor_never_issued_is_refused_or_served_with_a_page(name: str, api: 
         call.replace(query={"cursor": cursor}) for cursor in ("conf-never-issued", "MTIz", "%00'")
     ):
         assert page.status < 500, page.summary
-        assert page.accepted or page.code, f"{page.summary}: a refusal without a code"
+        assert page.is_success or page.code, f"{page.summary}: a refusal without a code"
 
 
 # Rows that are added during a walk
@@ -336,10 +336,10 @@ def test_sessions_are_ordered_by_the_moment_they_start(api: Api, given: Given) -
     requests = []
     for start in starts:
         request = given.session_request(start_timestamp=start, end_timestamp="2031-03-11T18:00:00Z")
-        if api.create_session(event_id, request).refusal == (400, "INVALID_START_TIMESTAMP"):
+        if api.create_session(event_id, request).status_and_code == (400, "INVALID_START_TIMESTAMP"):
             # A server may take no other offset than Z: then the order of the same moments is judged.
             request = {**request, "start_timestamp": datetime.fromisoformat(start).astimezone(UTC).strftime(IN_UTC)}
-            given.accepted(api.create_session(event_id, request))
+            given.require_success(api.create_session(event_id, request))
         requests.append(request)
     moments = {one["session_id"]: instant(one["start_timestamp"]) for one in requests}
     call = Call("listSessions", path={"event_id": event_id})

@@ -25,7 +25,7 @@ SESSION_MISTAKES: tuple[dict[str, Any], ...] = ({"title": ""}, {"end_timestamp":
 
 def refused(answers: list[Exchange], what: str) -> list[Exchange]:
     """Return the refusals among the answers; others judge if each must be one. Raise SetupFailed without any."""
-    found = [answer for answer in answers if not answer.accepted]
+    found = [answer for answer in answers if not answer.is_success]
     if not found:
         raise SetupFailed(f"nothing was refused: {answers[0].summary}", f"{what} refuses no mistake")
     return found
@@ -37,14 +37,14 @@ def test_a_refused_creation_makes_no_event(api: Api, given: Given) -> None:
     wrong = [call.with_body(event_id=given.name("event"), **mistake) for mistake in EVENT_MISTAKES]
     answers = api.send_concurrently(wrong)
     refused(answers, "createEvent")
-    ids = [one.body["event_id"] for one, answer in zip(wrong, answers, strict=True) if not answer.accepted]
+    ids = [one.body["event_id"] for one, answer in zip(wrong, answers, strict=True) if not answer.is_success]
     for event_id in ids:
         for read in (api.get_event(event_id), api.get_id_mapping("event", event_id)):
-            assert not read.accepted, f"{read.summary}: the creation of this event was refused"
+            assert not read.is_success, f"{read.summary}: the creation of this event was refused"
     for event_id in ids[:: len(ids) - 1 or 1]:
         again = api.create_event(given.event_request(event_id=event_id))
-        assert again.accepted, f"{again.summary} to an ID that only a refused creation had named"
-        given.accepted(api.get_event(event_id))
+        assert again.is_success, f"{again.summary} to an ID that only a refused creation had named"
+        given.require_success(api.get_event(event_id))
 
 
 @requirement("refused.leaves_nothing.createSession")
@@ -55,14 +55,14 @@ def test_a_refused_creation_makes_no_session(api: Api, given: Given, world: Worl
     answers = api.send_concurrently(wrong)
     refused(answers, "createSession")
     for one, answer in zip(wrong, answers, strict=True):
-        if answer.accepted:
+        if answer.is_success:
             continue
         session_id = one.body["session_id"]
         read = api.get_session(event_id, session_id)
-        assert not read.accepted, f"{read.summary}: the creation of this session was refused"
+        assert not read.is_success, f"{read.summary}: the creation of this session was refused"
         again = api.create_session(event_id, given.session_request(session_id=session_id))
-        assert again.accepted, f"{again.summary} to an ID that only a refused creation had named"
-        given.accepted(api.get_session(event_id, session_id))
+        assert again.is_success, f"{again.summary} to an ID that only a refused creation had named"
+        given.require_success(api.get_session(event_id, session_id))
 
 
 @requirement("refused.leaves_nothing.updateEventContext")
@@ -70,13 +70,13 @@ def test_a_refused_update_changes_no_part_of_a_context(api: Api, given: Given) -
     event_id = given.event()
     fields = ("event_details", "objectives", "welcome_instructions")
     before = {name: f"Before: {name}." for name in fields}
-    given.accepted(api.update_event_context(event_id, before))
-    shown = given.accepted(api.get_event_context(event_id))["context"]
+    given.require_success(api.update_event_context(event_id, before))
+    shown = given.require_success(api.get_event_context(event_id))["context"]
     if shown != before:
         raise SetupFailed(f"{before} was written, {shown} is shown", "a context cannot be read back")
     wrong = [{**{name: f"After: {name}." for name in fields}, too_long: "x" * 4001} for too_long in fields]
     refused([api.update_event_context(event_id, body) for body in wrong], "updateEventContext")
-    read = given.accepted(api.get_event_context(event_id))
+    read = given.require_success(api.get_event_context(event_id))
     assert read["context"] == before, f"after refused updates {read['context']} is shown, before it was {before}"
 
 
@@ -89,5 +89,5 @@ def test_an_import_whose_key_conflicts_imports_nothing(api: Api, calls: Calls, g
     later = calls.of("importAttendees")
     given.finished_run(api.send(later))
     mapped = [api.get_id_mapping("attendee", one.body["attendees"][0]["attendee_id"]) for one in (call, later)]
-    given.accepted(mapped[1])
-    assert not mapped[0].accepted, f"{mapped[0].summary}: the import of this row was refused"
+    given.require_success(mapped[1])
+    assert not mapped[0].is_success, f"{mapped[0].summary}: the import of this row was refused"

@@ -38,7 +38,7 @@ def is_correlated(exchange: Exchange) -> bool:
 
 def refused(exchange: Exchange) -> Exchange:
     """The exchange itself, given that it was refused."""
-    if exchange.accepted:
+    if exchange.is_success:
         raise SetupFailed(f"{exchange.summary}: there is no refusal to judge", "undocumented routes are accepted")
     return exchange
 
@@ -106,7 +106,7 @@ def test_a_path_that_is_nearly_a_documented_one_is_answered_like_everything_else
     # Only reads, and nothing that exists is named: a server may take the path for the documented one.
     named = [re.sub(r"{\w+}", given.name("nowhere"), path.replace("{kind}", "event")) for path in paths]
     exchanges = api.send_concurrently(partial(api.request, "GET", path) for path in named)
-    refusals = [exchange for exchange in exchanges if not exchange.accepted]
+    refusals = [exchange for exchange in exchanges if not exchange.is_success]
     if not refusals:
         raise NothingThere("every such path is accepted", "paths that are nearly documented are accepted")
     for exchange in refusals:
@@ -133,7 +133,7 @@ def test_head_and_options_carry_the_correlation_id(api: Api, given: Given, world
             sent = given.name("correlation")
             exchange = api.request(method, path, headers={"x-correlation-id": sent})
             with judge(f"routes.{method.lower()}.correlation"):
-                if not exchange.accepted:
+                if not exchange.is_success:
                     raise NothingThere(exchange.summary, f"{method} is not answered")
                 carried = exchange.header_values("x-correlation-id")
                 assert set(carried) == {sent}, f"{sent!r} was sent, the header carries {carried}: {exchange.summary}"

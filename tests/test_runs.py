@@ -113,7 +113,7 @@ def test_a_run_ends_in_one_of_three_statuses(api: Api, given: Given) -> None:
 def test_a_terminal_status_never_changes(operation: str, api: Api, given: Given, world: World) -> None:
     for run in runs_of(operation, world):
         for _ in range(2):
-            now = given.accepted(api.get_run(run.id))["status"]
+            now = given.require_success(api.get_run(run.id))["status"]
             assert now == run.end["status"], f"run {run.id} ended {run.end['status']!r} and is {now!r} now"
 
 
@@ -121,7 +121,7 @@ def test_a_terminal_status_never_changes(operation: str, api: Api, given: Given,
 @each_kind
 def test_nothing_of_an_ended_run_changes(operation: str, api: Api, given: Given, world: World) -> None:
     for run in runs_of(operation, world):
-        now = given.accepted(api.get_run(run.id)).json
+        now = given.require_success(api.get_run(run.id)).json
         for member in ("created_at", "started_at", "terminal_at", "progress", "error"):
             then = run.end.get(member)
             assert now.get(member) == then, f"`{member}` of run {run.id} was {then!r} at its end: {now.get(member)!r}"
@@ -132,7 +132,7 @@ def test_nothing_of_an_ended_run_changes(operation: str, api: Api, given: Given,
 def test_a_poll_answers_with_the_run_it_asks_for(operation: str, api: Api, given: Given, world: World) -> None:
     for run in runs_of(operation, world):
         # Once more, now that there are later runs of the same event.
-        for poll in (*run.polls, given.accepted(api.get_run(run.id)).json):
+        for poll in (*run.polls, given.require_success(api.get_run(run.id)).json):
             assert poll["run_id"] == run.id, f"a poll of run {run.id} answers with run {poll['run_id']}"
 
 
@@ -175,7 +175,7 @@ def test_a_run_echoes_the_webhook_that_was_sent(operation: str, world: World) ->
 def test_a_run_without_webhook_shows_null(operation: str, api: Api, given: Given, world: World) -> None:
     seen = [one for run in runs_of(operation, world) if "webhook_url" not in run.request for one in run.seen]
     if not seen:
-        seen = [given.accepted(api.import_attendees(world.imports.event_id, given.import_request())).json]
+        seen = [given.require_success(api.import_attendees(world.imports.event_id, given.import_request())).json]
     for one in seen:
         assert one["webhook_url"] is None, f"no webhook was sent and {one['webhook_url']!r} is shown"
 
@@ -318,21 +318,21 @@ def test_a_run_outside_event_scope_carries_what_was_sent(
     generic = world.generic.runs[kind]
     expected = generic["request"].get(member)  # no event is sent: null
     created = JsonObject(generic["answer"])
-    for seen in (created, given.accepted(api.get_run(created["run_id"])).json):
+    for seen in (created, given.require_success(api.get_run(created["run_id"])).json):
         assert seen[member] == expected, f"`{member}` is {seen[member]!r}; {expected!r} was sent"
 
 
 @requirement("runs.progress.initial")
 def test_a_run_outside_event_scope_begins_with_the_progress_sent(api: Api, given: Given) -> None:
     sent = {"total": 3, "processed": 1}
-    created = given.accepted(api.create_run(given.generic_run_request(progress=sent)))
+    created = given.require_success(api.create_run(given.generic_run_request(progress=sent)))
     for name, count in sent.items():
         assert counter(created.json, name) == count, f"{name} {count} was sent, the run has {created['progress']}"
 
 
 @requirement("runs.webhook_url.none")
 def test_a_run_outside_event_scope_without_webhook_shows_null(api: Api, calls: Calls, given: Given) -> None:
-    created = given.accepted(api.send(calls.of("createRun")))
+    created = given.require_success(api.send(calls.of("createRun")))
     assert created["webhook_url"] is None, f"no webhook was sent and {created['webhook_url']!r} is shown"
 
 
@@ -387,7 +387,7 @@ def test_a_listed_run_is_the_run_that_is_polled(api: Api, given: Given, judge: J
     row = next((one for one in newest_runs(api, {run_id}, {}) if one.get("run_id") == run_id), None)
     if row is None:
         raise SetupFailed(f"run {run_id} is not listed", "runs are not listed")
-    polled = given.accepted(api.get_run(run_id)).json
+    polled = given.require_success(api.get_run(run_id)).json
     with judge("runs.event_id.none"):
         # Whether rows show an event at all is only implied.
         event_id = row.get("event_id")
@@ -409,9 +409,9 @@ def test_a_webhook_is_echoed_as_it_was_written(api: Api, given: Given) -> None:
     for url in URLS:
         answer = api.create_run(given.generic_run_request(webhook_url=url))
         # Which URLs a server takes for good is open.
-        if answer.accepted:
+        if answer.is_success:
             echoed.append(url)
-            for shown in (answer, given.accepted(api.get_run(given.run_id(answer)))):
+            for shown in (answer, given.require_success(api.get_run(given.run_id(answer)))):
                 assert shown["webhook_url"] == url, f"{url!r} was sent, {shown['webhook_url']!r} is shown"
     if not echoed:
         raise NothingThere(f"none of {URLS} is accepted", "webhooks are refused for their form")

@@ -32,8 +32,8 @@ def as_written(name: str, value: Any) -> Any:
 def test_a_session_is_read_as_it_was_written(name: str, api: Api, given: Given, world: World) -> None:
     event_id = world.scratch.event_id
     request = given.session_request()
-    created = given.accepted(api.create_session(event_id, request))
-    read = given.accepted(api.get_session(event_id, request["session_id"]))
+    created = given.require_success(api.create_session(event_id, request))
+    read = given.require_success(api.get_session(event_id, request["session_id"]))
     expected = as_written(name, {**request, "event_id": event_id}[name])
     answers = [answer for answer in (created, read) if name in answer.json or name in IDS]
     for answer in answers:
@@ -48,7 +48,7 @@ def test_a_session_is_read_as_it_was_written(name: str, api: Api, given: Given, 
 def test_text_outside_ascii_is_read_as_it_was_written(api: Api, given: Given, world: World) -> None:
     event_id = world.scratch.event_id
     session_id = given.session(event_id, title=f"Title {BEYOND_ASCII}", description=f"About {BEYOND_ASCII}")
-    read = given.accepted(api.get_session(event_id, session_id)).json
+    read = given.require_success(api.get_session(event_id, session_id)).json
     written = {"title": f"Title {BEYOND_ASCII}", "description": f"About {BEYOND_ASCII}"}
     shown = {name: read[name] for name in written if name in read}
     if not shown:
@@ -64,7 +64,7 @@ def test_the_list_shows_a_session_as_its_own_read_does(api: Api, given: Given, w
     row = next((row for row in listed if row.get("session_id") == sessions.ids[0]), None)
     if row is None:
         raise SetupFailed("the list does not show a session", "listSessions does not show a session")
-    read = given.accepted(api.get_session(sessions.event_id, sessions.ids[0])).json
+    read = given.require_success(api.get_session(sessions.event_id, sessions.ids[0])).json
     names = set(load().operations["getSession"].responses[200].members) - {"correlation_id"} | set(SHOWN)
     differing = [name for name in sorted(names) if as_written(name, row.get(name)) != as_written(name, read.get(name))]
     assert not differing, f"list and read differ in {differing}: {row} and {read}"
@@ -73,9 +73,9 @@ def test_the_list_shows_a_session_as_its_own_read_does(api: Api, given: Given, w
 @requirement("sessions.other_event")
 def test_a_session_is_not_found_in_another_event(api: Api, given: Given, world: World) -> None:
     sessions = world.sessions
-    given.accepted(api.get_session(sessions.event_id, sessions.ids[0]))
+    given.require_success(api.get_session(sessions.event_id, sessions.ids[0]))
     elsewhere = api.get_session(world.scratch.event_id, sessions.ids[0])
-    assert elsewhere.refusal == (404, "SESSION_NOT_FOUND"), elsewhere.summary
+    assert elsewhere.status_and_code == (404, "SESSION_NOT_FOUND"), elsewhere.summary
 
 
 @requirement("sessions.conflict.org_wide")
@@ -83,21 +83,21 @@ def test_a_session_id_is_taken_in_every_event_of_the_org(api: Api, given: Given,
     event_id = world.scratch.event_id
     given.session(event_id)
     taken = api.create_session(event_id, given.session_request(session_id=world.sessions.ids[0]))
-    assert taken.refusal == (409, "PARTNER_ID_CONFLICT"), taken.summary
+    assert taken.status_and_code == (409, "PARTNER_ID_CONFLICT"), taken.summary
 
 
 @requirement("sessions.conflict.unchanged")
 def test_a_refused_creation_leaves_the_first_session_as_it_was(api: Api, given: Given, world: World) -> None:
     event_id = world.scratch.event_id
     session_id = given.session(event_id, title="First")
-    before = given.accepted(api.get_session(event_id, session_id)).json
+    before = given.require_success(api.get_session(event_id, session_id)).json
     second = given.session_request(session_id=session_id, title="Second", description="Other")
-    if api.create_session(event_id, second).accepted:
+    if api.create_session(event_id, second).is_success:
         raise SetupFailed("the second creation was accepted", "createSession accepts an ID twice")
     # Whether another event can use the ID is only implied: there it is refused, or another session.
     api.create_session(world.event.id, second)
     read = api.get_session(event_id, session_id)
-    assert read.accepted, f"{read.summary} after another creation with its ID was refused"
+    assert read.is_success, f"{read.summary} after another creation with its ID was refused"
     after = read.json
     changed = [name for name in SHOWN if before.get(name) != after.get(name)]
     assert not changed, f"the refused creation changed {changed}"
@@ -109,8 +109,8 @@ def test_of_simultaneous_creations_one_is_accepted(api: Api, given: Given, world
     given.session(event_id)
     create = Call("createSession", path={"event_id": event_id}, body=given.session_request())
     answers = api.send_concurrently([create] * 8)
-    assert sum(answer.accepted for answer in answers) == 1, [answer.refusal for answer in answers]
-    refusals = {answer.refusal for answer in answers if not answer.accepted}
+    assert sum(answer.is_success for answer in answers) == 1, [answer.status_and_code for answer in answers]
+    refusals = {answer.status_and_code for answer in answers if not answer.is_success}
     assert refusals == {(409, "PARTNER_ID_CONFLICT")}, refusals
 
 
@@ -119,9 +119,9 @@ def test_ids_that_differ_in_case_are_two_sessions(api: Api, given: Given, world:
     event_id, base = world.scratch.event_id, given.name("session")
     lower = given.session(event_id, session_id=f"{base}-abc", title="Lower")
     upper = api.create_session(event_id, given.session_request(session_id=f"{base}-ABC", title="Upper"))
-    assert upper.accepted, f"{upper.summary}: the ID of another session differs in case"
+    assert upper.is_success, f"{upper.summary}: the ID of another session differs in case"
     for session_id, title in ((lower, "Lower"), (f"{base}-ABC", "Upper")):
-        read = given.accepted(api.get_session(event_id, session_id)).json
+        read = given.require_success(api.get_session(event_id, session_id)).json
         shown = read["session_id"], read.get("title", title)
         assert shown == (session_id, title), f"{session_id} was asked for, {shown} is shown"
 
@@ -131,7 +131,7 @@ def test_sessions_of_a_past_day_are_listed(api: Api, given: Given) -> None:
     event = given.event_request(start_date="2019-03-10", end_date="2019-03-11")
     request = given.session_request(start_timestamp="2019-03-10T09:00:00Z", end_timestamp="2019-03-10T10:00:00Z")
     for answer in (api.create_event(event), api.create_session(event["event_id"], request)):
-        if not answer.accepted:
+        if not answer.is_success:
             raise NothingThere(f"{answer.summary} of a past day", "sessions of past days are refused")
     call = Call("listSessions", path={"event_id": event["event_id"]})
     rows = given.list_until_shown(call, "session_id", [request["session_id"]])

@@ -35,17 +35,17 @@ def in_event(api: Api, given: Given, world: World, sent: list[Members]) -> Itera
     for members in sent:
         request = given.event_request(**members)
         created = api.create_event(request)
-        if created.accepted:
+        if created.is_success:
             yield members, created.json
-            yield members, given.accepted(api.get_event(request["event_id"])).json
+            yield members, given.require_success(api.get_event(request["event_id"])).json
 
 
 def in_context(api: Api, given: Given, world: World, sent: list[Members]) -> Iterator[tuple[Members, JsonObject]]:
     event_id = given.event()
     for members in sent:
         updated = api.update_event_context(event_id, members)
-        if updated.accepted:
-            for answer in (updated, given.accepted(api.get_event_context(event_id))):
+        if updated.is_success:
+            for answer in (updated, given.require_success(api.get_event_context(event_id))):
                 context = answer["context"]
                 yield members, context if isinstance(context, JsonObject) else JsonObject()
 
@@ -55,9 +55,9 @@ def in_session(api: Api, given: Given, world: World, sent: list[Members]) -> Ite
     for members in sent:
         request = given.session_request(**members)
         created = api.create_session(event_id, request)
-        if created.accepted:
+        if created.is_success:
             yield members, created.json
-            yield members, given.accepted(api.get_session(event_id, request["session_id"])).json
+            yield members, given.require_success(api.get_session(event_id, request["session_id"])).json
 
 
 def in_attendee(api: Api, given: Given, world: World, sent: list[Members]) -> Iterator[tuple[Members, JsonObject]]:
@@ -65,7 +65,7 @@ def in_attendee(api: Api, given: Given, world: World, sent: list[Members]) -> It
     rows = {given.name("attendee"): members for members in sent}
     request = [given.attendee(attendee_id=one, **members) for one, members in rows.items()]
     imported = api.import_attendees(event_id, given.import_request(request))
-    if imported.accepted:
+    if imported.is_success:
         given.finished_run(imported)
         for row in given.list_until_shown(Call("listAttendees", path={"event_id": event_id}), "attendee_id", rows):
             if row.get("attendee_id") in rows:

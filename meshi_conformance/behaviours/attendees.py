@@ -85,12 +85,12 @@ def two_events(traffic: Traffic) -> Sightings:
                 continue
             known = first.get(row["attendee_id"])
             if known is None:
-                if one.accepted:
+                if one.is_success:
                     first[row["attendee_id"]] = (event_id, row.get("name"))
             elif known[0] != event_id and known[1] != row.get("name"):
                 if one.code in ("PARTNER_ID_CONFLICT", "INVALID_ATTENDEE", "DUPLICATE_ATTENDEE_ID"):
                     yield "refused", one
-                elif one.accepted:
+                elif one.is_success:
                     twice[row["attendee_id"]] = (known[0], known[1], row.get("name"))
     ended = {(found.event_id, name): found.ended for found in traffic.imports for name in found.ids}
     for one, _, listed in _reads(traffic):
@@ -109,7 +109,7 @@ def two_events(traffic: Traffic) -> Sightings:
 def body_limit(one: Observed) -> str | None:
     if one.request_bytes < MANY_BYTES or "padding" in one.sent_text:
         return None
-    if one.accepted:
+    if one.is_success:
         return "rows"
     return "bytes" if one.status == 413 else None
 

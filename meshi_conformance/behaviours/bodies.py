@@ -15,7 +15,7 @@ EVENT_MEMBERS = frozenset(
 
 
 def _answered(one: Observed, accepted: str, refused: str) -> str | None:
-    if one.accepted:
+    if one.is_success:
         return accepted
     return refused if one.refused else None
 
@@ -41,7 +41,7 @@ def null(one: Observed) -> str | None:
 def blank_optional(one: Observed) -> str | None:
     if one.body.get("description") != "" or not one.body.get("title"):
         return None
-    if one.accepted:
+    if one.is_success:
         return "kept" if one.answer.get("description") == "" else "absent"
     return "refused" if one.code == "INVALID_DESCRIPTION" else None
 
@@ -55,7 +55,7 @@ def blank_required(one: Observed) -> str | None:
 
 def padded(one: Observed) -> str | None:
     title = one.body.get("title")
-    if not one.accepted or not isinstance(title, str) or title == title.strip(" ") or not title.strip():
+    if not one.is_success or not isinstance(title, str) or title == title.strip(" ") or not title.strip():
         return None
     shown = one.answer.get("title")
     return "kept" if shown == title else "trimmed" if shown == title.strip() else None
@@ -104,7 +104,7 @@ def progress(one: Observed) -> str | None:
     sent = one.body.get("progress")
     if not isinstance(sent, dict) or not any(isinstance(value, str) for value in sent.values()):
         return None
-    if one.accepted:
+    if one.is_success:
         return "any"
     return "counters" if one.code == "INVALID_PROGRESS" else None
 
@@ -118,7 +118,7 @@ def _astral(one: Observed) -> str:
 def letters(one: Observed) -> str | None:
     if not 0 < len(_astral(one)) <= LONGEST_TITLE // 2:
         return None
-    if one.accepted:
+    if one.is_success:
         return "taken"
     return "refused" if one.code == "INVALID_TITLE" else None
 
@@ -126,12 +126,12 @@ def letters(one: Observed) -> str | None:
 def characters(traffic: Traffic) -> Sightings:
     """Look for a title that fits in code points but not in UTF-16 units; refusals need a shorter one accepted."""
     titles = [one for one in traffic.of("createEvent") if _astral(one)]
-    takes_short = any(one.accepted and len(_astral(one)) <= LONGEST_TITLE // 2 for one in titles)
+    takes_short = any(one.is_success and len(_astral(one)) <= LONGEST_TITLE // 2 for one in titles)
     for one in titles:
         title = _astral(one)
         units = len(title.encode("utf-16-le", "surrogatepass")) // 2
         if len(title) <= LONGEST_TITLE < units:
-            if one.accepted:
+            if one.is_success:
                 yield "code_points", one
             elif one.code == "INVALID_TITLE" and takes_short:
                 yield "utf16_units", one

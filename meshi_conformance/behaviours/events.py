@@ -15,7 +15,7 @@ SHORT_TITLE, LONGEST_TITLE = 150, 200
 
 
 def unset_details(one: Observed) -> str | None:
-    if not one.accepted or "description" in one.body or not one.body:
+    if not one.is_success or "description" in one.body or not one.body:
         return None
     if "description" not in one.answer:
         return "left_out"
@@ -24,7 +24,7 @@ def unset_details(one: Observed) -> str | None:
 
 def unset_context(one: Observed) -> str | None:
     context = one.answer.get("context")
-    if not one.accepted or not isinstance(context, dict):
+    if not one.is_success or not isinstance(context, dict):
         return None
     if any(name not in context for name in CONTEXT):
         return "left_out"
@@ -36,7 +36,7 @@ def context_update(traffic: Traffic) -> Sightings:
     known: dict[str, dict[str, str]] = {}
     for one in traffic.of("updateEventContext"):
         context = one.answer.get("context")
-        if not one.accepted or not isinstance(context, dict):
+        if not one.is_success or not isinstance(context, dict):
             continue
         fields = known.setdefault(one.params["event_id"], {})
         for name, value in fields.items():
@@ -51,7 +51,7 @@ def context_update(traffic: Traffic) -> Sightings:
 
 def undocumented_members(traffic: Traffic) -> Sightings:
     """Return the drift that the checks have found; none where no exchange shows any."""
-    shown = [one for one in traffic.all if one.accepted]
+    shown = [one for one in traffic.all if one.is_success]
     drifting = [one for one in shown if one.drift]
     yield from (("some", one) for one in drifting)
     if shown and not drifting:
@@ -61,7 +61,7 @@ def undocumented_members(traffic: Traffic) -> Sightings:
 def times_required(one: Observed) -> str | None:
     if {"start_timestamp", "end_timestamp"} & one.body.keys() or not isinstance(one.body.get("title"), str):
         return None
-    if one.accepted:
+    if one.is_success:
         return "optional"
     return "required" if one.code in ("INVALID_START_TIMESTAMP", "INVALID_END_TIMESTAMP") else None
 
@@ -71,12 +71,12 @@ def inside_event(traffic: Traffic) -> Sightings:
     last = {
         str(one.body.get("event_id")): one.body["end_date"]
         for one in traffic.of("createEvent")
-        if one.accepted and isinstance(one.body.get("end_date"), str)
+        if one.is_success and isinstance(one.body.get("end_date"), str)
     }
     for one in traffic.of("createSession"):
         start, end = one.body.get("start_timestamp"), last.get(one.params["event_id"])
         if isinstance(start, str) and end and re.match(r"[0-9]{4}-", start) and start[:10] > end:
-            if one.accepted:
+            if one.is_success:
                 yield "anywhere", one
             elif one.code in ("INVALID_START_TIMESTAMP", "INVALID_END_TIMESTAMP"):
                 yield "inside", one
@@ -90,13 +90,13 @@ def text_length(one: Observed) -> str | None:
         return "shorter" if one.code == "INVALID_TITLE" else None
     if not LONGEST_TITLE < len(title) <= LONGEST_TITLE + 10:
         return None
-    return "longer" if one.accepted else None
+    return "longer" if one.is_success else None
 
 
 def text_lengths(traffic: Traffic) -> Sightings:
     """Look for the longest accepted title of a session: a refusal above an event's bound is not enough to tell."""
     takes_long = any(
-        one.accepted and SHORT_TITLE <= len(str(one.body.get("title"))) <= LONGEST_TITLE
+        one.is_success and SHORT_TITLE <= len(str(one.body.get("title"))) <= LONGEST_TITLE
         for one in traffic.of("createSession")
     )
     for one in traffic.of("createSession"):
@@ -113,16 +113,16 @@ def used_id(traffic: Traffic) -> Sightings:
     for one in traffic.of("createSession"):
         session_id, event_id = str(one.body.get("session_id")), one.params["event_id"]
         if used.get(session_id, event_id) != event_id:
-            if one.accepted:
+            if one.is_success:
                 yield "per_event", one
             elif one.code == "PARTNER_ID_CONFLICT":
                 yield "conflict", one
-        elif one.accepted:
+        elif one.is_success:
             used[session_id] = event_id
 
 
 def session_members(one: Observed) -> str | None:
-    if not one.accepted or not {"title", "start_timestamp"} <= one.body.keys():
+    if not one.is_success or not {"title", "start_timestamp"} <= one.body.keys():
         return None
     return "as_sent" if {"title", "start_timestamp"} <= one.answer.keys() else "others"
 
@@ -135,17 +135,17 @@ def case(traffic: Traffic) -> Sightings:
         if not isinstance(event_id, str):
             continue
         if used.get(event_id.lower(), event_id) != event_id:
-            if one.accepted:
+            if one.is_success:
                 yield "apart", one
             elif one.code == "PARTNER_ID_CONFLICT":
                 yield "folded", one
-        elif one.accepted:
+        elif one.is_success:
             used[event_id.lower()] = event_id
 
 
 def opaque(one: Observed) -> str | None:
     run_id: Any = one.answer.get("run_id")
-    if not one.accepted or not isinstance(run_id, str) or not run_id:
+    if not one.is_success or not isinstance(run_id, str) or not run_id:
         return None
     if UUID.fullmatch(run_id):
         return "uuid"

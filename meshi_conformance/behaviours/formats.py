@@ -31,7 +31,7 @@ def values(one: Observed) -> str | None:
     visibility = one.body.get("visibility")
     if not isinstance(visibility, str) or visibility in VISIBILITIES or not 0 < len(visibility) <= 32:
         return None
-    if one.accepted:
+    if one.is_success:
         return "any_text"
     return "known_form" if one.code == "INVALID_VISIBILITY" else None
 
@@ -41,7 +41,7 @@ def longest_email(one: Observed) -> str | None:
     emails = [row.get("email") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     if not any(isinstance(email, str) and COMMON_EMAIL < len(email) <= 320 and "@" in email for email in emails):
         return None
-    if one.accepted:
+    if one.is_success:
         return "documented"
     return "shorter" if one.code == "INVALID_ATTENDEE_EMAIL" else None
 
@@ -51,7 +51,7 @@ def linkedin_url(one: Observed) -> str | None:
     urls = [row.get("linkedin_url") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     if not any(isinstance(url, str) and url.startswith("https://example.com/") for url in urls):
         return None
-    if one.accepted:
+    if one.is_success:
         return "any_url"
     return "profile" if one.code == "INVALID_ATTENDEE_LINKEDIN_URL" else None
 
@@ -60,7 +60,7 @@ def webhook_scheme(one: Observed) -> str | None:
     url = one.body.get("webhook_url")
     if not isinstance(url, str) or not url.startswith("http://"):
         return None
-    if one.accepted:
+    if one.is_success:
         return "http"
     return "https_only" if one.code == "INVALID_WEBHOOK_URL" else None
 
@@ -99,14 +99,14 @@ def end_before_start(one: Observed) -> str | None:
         return None
     if not DAY.match(start) or not DAY.match(end) or end >= start:
         return None
-    if one.accepted:
+    if one.is_success:
         return "accepted"
     return "refused" if one.code in ("INVALID_END_TIMESTAMP", "INVALID_START_TIMESTAMP") else None
 
 
 def event_dates(one: Observed) -> str | None:
     shown = one.answer.get("start_date")
-    if not one.accepted or not isinstance(shown, str):
+    if not one.is_success or not isinstance(shown, str):
         return None
     return "day" if DAY.fullmatch(shown) else "date_time" if DAY.match(shown) else None
 
@@ -118,7 +118,7 @@ def _created(one: Observed) -> Iterator[str]:
 
 
 def timestamps(one: Observed) -> str | None:
-    if not one.accepted:
+    if not one.is_success:
         return None
     text = next(_created(one), "")
     return next((name for name, form in FORMS if form.fullmatch(text)), None)
@@ -128,7 +128,7 @@ def clock(traffic: Traffic) -> Sightings:
     """Look for whole seconds in every row of a form that shows fractions."""
     whole: dict[str, Observed] = {}
     for one in traffic.of("getEvent", "listEvents"):
-        for text in _created(one) if one.accepted else ():
+        for text in _created(one) if one.is_success else ():
             fraction = FRACTION.search(text)
             if fraction and fraction[1].strip("0"):
                 yield "fine", one
@@ -143,18 +143,18 @@ def creation_time(traffic: Traffic) -> Sightings:
     """Compare the creation time of one event in the answer to its creation and in a later read."""
     made: dict[str, Any] = {}
     for one in traffic.of("createEvent"):
-        if one.accepted and isinstance(one.answer.get("created_at"), str):
+        if one.is_success and isinstance(one.answer.get("created_at"), str):
             made.setdefault(str(one.answer.get("event_id")), one.answer["created_at"])
     for one in traffic.of("getEvent"):
         shown = one.answer.get("created_at")
         then = made.get(str(one.answer.get("event_id")))
-        if one.accepted and isinstance(shown, str) and then is not None:
+        if one.is_success and isinstance(shown, str) and then is not None:
             yield ("same" if shown == then else "rounded"), one
 
 
 def session_times(one: Observed) -> str | None:
     sent, shown = one.body.get("start_timestamp"), one.answer.get("start_timestamp")
-    if not one.accepted or not isinstance(sent, str) or not isinstance(shown, str):
+    if not one.is_success or not isinstance(sent, str) or not isinstance(shown, str):
         return None
     return "as_sent" if shown == sent else "own_form"
 

@@ -76,11 +76,11 @@ def cursor_again(traffic: Traffic) -> Sightings:
         if one.asked("cursor") is None:
             continue
         page = one.path, tuple(one.query)
-        if page in seen and one.accepted:
+        if page in seen and one.is_success:
             yield "again", one
         elif page in seen and one.refused:
             yield "once", one
-        elif one.accepted:
+        elif one.is_success:
             seen.add(page)
 
 
@@ -127,7 +127,7 @@ def inserts(traffic: Traffic) -> Sightings:
     for operation, (write, member) in CREATED_BY.items():
         added: dict[str, list[float]] = defaultdict(list)
         for one in traffic.of(write):
-            if one.accepted:
+            if one.is_success:
                 added[one.test].append(one.ended)
         walks: dict[tuple[str, str], tuple[set[str], float]] = {}
         """By test and path: the rows that the walk has shown, and when its last page began."""
@@ -163,7 +163,7 @@ def lag(traffic: Traffic) -> Sightings:
     """Look for a whole list of sessions that is read after one of them was created."""
     made: dict[str, list[tuple[float, str]]] = defaultdict(list)
     for one in traffic.of("createSession"):
-        if one.accepted:
+        if one.is_success:
             made[one.params["event_id"]].append((one.ended, str(one.body.get("session_id"))))
     for one in traffic.of("listSessions"):
         if not one.is_whole_list:
@@ -254,7 +254,7 @@ def repeated_parameter(one: Observed) -> str | None:
 def unknown_parameter(one: Observed) -> str | None:
     if one.key != MAIN or one.method != "GET" or not any(name.startswith("conf_") for name, _ in one.query):
         return None
-    return "refused" if one.refused else "ignored" if one.accepted else None
+    return "refused" if one.refused else "ignored" if one.is_success else None
 
 
 OBSERVERS: dict[str, Observer] = {

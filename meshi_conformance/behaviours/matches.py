@@ -22,7 +22,7 @@ def _matched(traffic: Traffic) -> dict[str, list[tuple[str, float, float | None]
 
 def before_run(traffic: Traffic) -> Sightings:
     """Match lists of an event of ours before any match run of it was asked for."""
-    made = {str(one.body.get("event_id")) for one in traffic.of("createEvent") if one.accepted}
+    made = {str(one.body.get("event_id")) for one in traffic.of("createEvent") if one.is_success}
     matched = _matched(traffic)
     for one in traffic.of(*LISTS):
         event_id = one.params["event_id"]
@@ -86,7 +86,7 @@ def itself(one: Observed) -> str | None:
     principal = one.params["principal_partner_id"]
     if principal != one.params["target_partner_id"] or not PARTNER_ID.fullmatch(principal):
         return None
-    if one.accepted:
+    if one.is_success:
         return "scored"
     if one.code == "MATCH_NOT_FOUND":
         return "not_found"

@@ -57,7 +57,7 @@ def of_values(
             continue
         if one.code == code:
             yield refused, one
-        elif one.accepted or (one.code == "PARTNER_ID_CONFLICT" and values_first):
+        elif one.is_success or (one.code == "PARTNER_ID_CONFLICT" and values_first):
             yield accepted, one
 
 

@@ -65,7 +65,7 @@ def subject(traffic: Traffic) -> Sightings:
                 places[earlier], places[later] = "earlier", "later"
     for one in traffic.of("resolveReview"):
         choice = places.get(str(one.answer.get("partner_id")))
-        if one.accepted and choice is not None:
+        if one.is_success and choice is not None:
             yield choice, one
 
 
@@ -100,9 +100,9 @@ def resolved_again(traffic: Traffic) -> Sightings:
         if review_id in decided and decided[review_id] == decision:
             if one.code == "REVIEW_NOT_FOUND":
                 yield "not_found", one
-            elif one.accepted:
+            elif one.is_success:
                 yield "recorded", one
-        elif one.accepted:
+        elif one.is_success:
             decided[review_id] = decision
 
 
@@ -113,7 +113,7 @@ def item_times(one: Observed) -> str | None:
 
 
 def counts(one: Observed) -> str | None:
-    if not one.accepted or not all(name in one.answer for name in COUNTS):
+    if not one.is_success or not all(name in one.answer for name in COUNTS):
         return None
     values = [one.answer[name] for name in COUNTS]
     if all(isinstance(value, list) for value in values):
@@ -123,12 +123,12 @@ def counts(one: Observed) -> str | None:
 
 def merged_id(traffic: Traffic) -> Sightings:
     """Look for the source of a merge in the ID map."""
-    merged = {str(one.body.get("source_partner_id")): one.ended for one in traffic.of("mergeReview") if one.accepted}
+    merged = {str(one.body.get("source_partner_id")): one.ended for one in traffic.of("mergeReview") if one.is_success}
     for one in traffic.of("getIdMapping"):
         if one.params["kind"] == "attendee" and merged.get(one.params["partner_id"], one.ended) < one.started:
             if one.code == "PARTNER_ID_NOT_FOUND":
                 yield "unmapped", one
-            elif one.accepted:
+            elif one.is_success:
                 yield "mapped", one
 
 
@@ -137,7 +137,7 @@ def accepted_subject(traffic: Traffic) -> Sightings:
     accepted = {
         str(one.answer.get("partner_id")): one.ended
         for one in traffic.of("resolveReview")
-        if one.accepted and one.body.get("decision") == "accept"
+        if one.is_success and one.body.get("decision") == "accept"
     }
     event_of = {name: found.event_id for found in traffic.imports for name in found.ids & accepted.keys()}
     for one in traffic.of("listAttendees"):
@@ -171,7 +171,7 @@ def reason_type(one: Observed) -> str | None:
         return None
     if one.status == 400:
         return "refused"
-    return "ignored" if one.accepted or one.code == "REVIEW_NOT_FOUND" else None
+    return "ignored" if one.is_success or one.code == "REVIEW_NOT_FOUND" else None
 
 
 def reason_null(one: Observed) -> str | None:
@@ -179,7 +179,7 @@ def reason_null(one: Observed) -> str | None:
         return None
     if one.status == 400:
         return "refused"
-    return "taken" if one.accepted or one.code == "REVIEW_NOT_FOUND" else None
+    return "taken" if one.is_success or one.code == "REVIEW_NOT_FOUND" else None
 
 
 def reason_length(one: Observed) -> str | None:
@@ -188,7 +188,7 @@ def reason_length(one: Observed) -> str | None:
         return None
     if one.status == 400:
         return "bounded"
-    return "any" if one.accepted or one.code == "REVIEW_NOT_FOUND" else None
+    return "any" if one.is_success or one.code == "REVIEW_NOT_FOUND" else None
 
 
 OBSERVERS: dict[str, Observer] = {

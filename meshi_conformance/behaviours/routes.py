@@ -26,7 +26,7 @@ def spelling(one: Observed) -> str | None:
         return None
     if one.key != MAIN or one.status >= 500:
         return None
-    return "same" if one.accepted else "redirect" if one.status < 400 else "unknown"
+    return "same" if one.is_success else "redirect" if one.status < 400 else "unknown"
 
 
 def delete(one: Observed) -> str | None:
@@ -44,7 +44,7 @@ def key_or_route(one: Observed) -> str | None:
 def head(one: Observed) -> str | None:
     if one.method != "HEAD":
         return None
-    return "offered" if one.accepted else "refused" if one.refused else None
+    return "offered" if one.is_success else "refused" if one.refused else None
 
 
 def dot_segments(one: Observed) -> str | None:
@@ -55,7 +55,7 @@ def dot_segments(one: Observed) -> str | None:
 
 
 def refusal_label(one: Observed) -> str | None:
-    if one.accepted or not one.code:
+    if one.is_success or not one.code:
         return None
     label = (one.header("content-type") or "").partition(";")[0].strip().lower()
     if label == "application/json":
@@ -73,7 +73,7 @@ def no_org(traffic: Traffic) -> Sightings:
 
 def scopes(one: Observed) -> str | None:
     shown = one.answer.get("scopes")
-    if not one.accepted or not isinstance(shown, list) or "partner:write" not in shown:
+    if not one.is_success or not isinstance(shown, list) or "partner:write" not in shown:
         return None
     if not all(isinstance(scope, str) for scope in shown):
         return None
@@ -84,7 +84,7 @@ def scopes(one: Observed) -> str | None:
 
 def unusual_correlation(one: Observed) -> str | None:
     sent = one.sent_header("x-correlation-id")
-    if sent is None or len(sent) < LONG_CORRELATION_ID or not one.accepted:
+    if sent is None or len(sent) < LONG_CORRELATION_ID or not one.is_success:
         return None
     return "kept" if one.header("x-correlation-id") == sent else "replaced"
 

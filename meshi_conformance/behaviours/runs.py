@@ -123,9 +123,9 @@ def key_other_kind(traffic: Traffic) -> Sightings:
         if key in used and used[key][0] != kind:
             if one.code == "IDEMPOTENCY_KEY_CONFLICT":
                 yield "conflict", one
-            elif one.accepted:
+            elif one.is_success:
                 yield ("replay" if run_id == used[key][1] else "own_run"), one
-        elif one.accepted and key:
+        elif one.is_success and key:
             used[key] = (kind, run_id)
 
 
@@ -138,7 +138,7 @@ def key_space(traffic: Traffic) -> Sightings:
             seen.add(_key(one))
             if one.code == "IDEMPOTENCY_KEY_CONFLICT":
                 yield "shared", one
-            elif one.accepted:
+            elif one.is_success:
                 yield ("shared" if one.answer.get("run_id") == used[_key(one)] else "apart"), one
 
 
@@ -153,7 +153,7 @@ def _repeats(traffic: Traffic) -> Iterator[tuple[Observed, Observed]]:
             mark = one.path, _key(one)
             if mark in first:
                 yield first[mark], one
-            elif one.accepted and _key(one):
+            elif one.is_success and _key(one):
                 first[mark] = one
 
 
@@ -184,7 +184,7 @@ def replay_order(traffic: Traffic) -> Sightings:
 
 
 def replay_flag(one: Observed) -> str | None:
-    if not one.accepted:
+    if not one.is_success:
         return None
     return "shown" if "idempotent_replay" in one.answer else "left_out"
 
@@ -202,14 +202,14 @@ def key_in_flight(traffic: Traffic) -> Sightings:
             refused = [one for one in (first, *beside) if one.status in (409, 425)]
             if beside and refused:
                 yield "refused", refused[0]
-            elif beside and all(one.accepted for one in (first, *beside)):
+            elif beside and all(one.is_success for one in (first, *beside)):
                 yield "accepted", beside[0]
 
 
 def key_length(one: Observed) -> str | None:
     if not LONGEST_SAFE_KEY < len(_key(one)) <= LONGEST_TRIED_KEY:
         return None
-    if one.accepted:
+    if one.is_success:
         return "long"
     return "short" if one.code == "INVALID_IDEMPOTENCY_KEY" else None
 
@@ -218,7 +218,7 @@ def key_characters(one: Observed) -> str | None:
     key = _key(one)
     if not 0 < len(key) <= LONGEST_SAFE_KEY or (key.isascii() and " " not in key):
         return None
-    if one.accepted:
+    if one.is_success:
         return "any"
     return "plain" if one.code == "INVALID_IDEMPOTENCY_KEY" else None
 

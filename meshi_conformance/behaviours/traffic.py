@@ -55,7 +55,7 @@ class Observed:
         self.request_bytes: int = record["request_bytes"]
 
     @property
-    def accepted(self) -> bool:
+    def is_success(self) -> bool:
         """Return whether the answer is a success of any kind."""
         return 200 <= self.status < 300
 
@@ -102,12 +102,12 @@ class Observed:
     def code(self) -> str | None:
         """Return the error code of a refusal."""
         code = self.answer.get("code")
-        return code if isinstance(code, str) and not self.accepted else None
+        return code if isinstance(code, str) and not self.is_success else None
 
     @property
     def _page(self) -> Mapping[str, Any] | None:
         """What the record says of a page, also where its body was cut."""
-        page: Mapping[str, Any] | None = self._record.get("page") if self.accepted else None
+        page: Mapping[str, Any] | None = self._record.get("page") if self.is_success else None
         return page
 
     @property
@@ -225,8 +225,8 @@ class Traffic:
     @cached_property
     def events(self) -> set[str]:
         """Return the events that exist: those that an accepted exchange names."""
-        found = {str(one.body.get("event_id")) for one in self.of("createEvent") if one.accepted}
-        found |= {one.params["event_id"] for one in self.all if one.accepted and "event_id" in one.params}
+        found = {str(one.body.get("event_id")) for one in self.of("createEvent") if one.is_success}
+        found |= {one.params["event_id"] for one in self.all if one.is_success and "event_id" in one.params}
         return found
 
     @cached_property
@@ -237,7 +237,7 @@ class Traffic:
     @cached_property
     def run_reads(self) -> list[Observed]:
         """Return the accepted reads of one run each."""
-        return [one for one in self.of("getRun") if one.accepted]
+        return [one for one in self.of("getRun") if one.is_success]
 
     @cached_property
     def ended(self) -> dict[str, float]:
@@ -252,7 +252,7 @@ class Traffic:
         """Return the accepted writes that started or found a run, each with the ID of the run."""
         for one in self.of(*operations):
             run_id = one.answer.get("run_id")
-            if one.accepted and isinstance(run_id, str):
+            if one.is_success and isinstance(run_id, str):
                 yield one, run_id
 
     @cached_property

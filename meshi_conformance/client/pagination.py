@@ -40,7 +40,7 @@ def steps(
     size = 0
     for number in range(1, most_pages + 1):
         page = fetch(asked)
-        if not page.accepted:
+        if not page.is_success:
             raise CheckFailed(f"page {number} of the walk: {page.summary}")
         yield page
         size += len(page.body)

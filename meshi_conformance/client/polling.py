@@ -77,7 +77,7 @@ def poll_to_end(api: Api, run_id: str) -> list[Exchange]:
     while True:
         poll = api.get_run(run_id)
         waited = time.monotonic() - started
-        if not poll.accepted:
+        if not poll.is_success:
             raise SetupFailed(f"polling run {run_id}: {poll.summary}", f"getRun answered {poll.status}")
         polls.append(poll)
         status = poll["status"]

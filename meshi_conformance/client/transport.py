@@ -300,7 +300,7 @@ class Transport:
             self._breaker.answered(request.name)
             if self._was_renewed(request, exchange):
                 continue
-            if exchange.accepted and request.is_small:
+            if exchange.is_success and request.is_small:
                 self._twins[request.name] = request
             if exchange.status != 429:
                 self._exhausted = False

@@ -47,7 +47,7 @@ class Boundary:
     def look(self, exchange: Exchange) -> list[Crossing]:
         """Return what an exchange shows to have crossed, by itself or by an earlier one."""
         try:
-            body = exchange.parsed if exchange.accepted else None
+            body = exchange.parsed if exchange.is_success else None
         except NotJson:
             body = None
         sent = (exchange.path + (exchange.request_body or b"").decode("utf-8", "replace")).lower()

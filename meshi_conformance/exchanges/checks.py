@@ -62,7 +62,7 @@ def check(exchange: Exchange, contract: Contract) -> list[Violation]:
     if unreadable:
         return [*found, *_correlation(exchange, operation), Violation(f"json.{operation.id}", unreadable)]
     found += _correlation(exchange, operation, body)
-    if exchange.accepted:
+    if exchange.is_success:
         found += _success(exchange, body, operation)
     else:
         found += _refusal(exchange, body, operation)
@@ -100,7 +100,7 @@ def shown(exchange: Exchange, contract: Contract) -> Iterator[str]:
         return
     yield f"json.{name}"
     yield f"content_type.{name}"
-    if exchange.accepted:
+    if exchange.is_success:
         yield f"status.{name}.{exchange.status}"
     try:
         body = exchange.parsed
@@ -109,7 +109,7 @@ def shown(exchange: Exchange, contract: Contract) -> Iterator[str]:
     if not isinstance(body, dict):
         return
     yield f"correlation.{name}"
-    if not exchange.accepted:
+    if not exchange.is_success:
         yield f"envelope.{name}"
         if exchange.code:
             yield f"codes.{name}"

@@ -133,12 +133,12 @@ class Exchange:
         wanted = name.lower()
         return [value for key, value in self.headers if key.lower() == wanted]
 
-    def broken(self, requirement: str) -> list[str]:
+    def violations_of(self, requirement: str) -> list[str]:
         """Say how this exchange breaks a requirement, by the checks that run on every exchange."""
         return [message for name, message in self.violations if name == requirement]
 
     @property
-    def accepted(self) -> bool:
+    def is_success(self) -> bool:
         """Whether the answer is a success of any kind."""
         return 200 <= self.status < 300
 
@@ -183,9 +183,9 @@ class Exchange:
         return None if isinstance(value, dict) else self.answered_by
 
     @property
-    def refusal(self) -> tuple[int, str | None]:
+    def status_and_code(self) -> tuple[int, str | None]:
         """Status and error code: what a client branches on."""
-        return self.status, None if self.accepted else self.code
+        return self.status, None if self.is_success else self.code
 
     @property
     def correlation_id(self) -> str | None:
@@ -211,7 +211,7 @@ class Exchange:
         request = f"{self.called} ({self.method} {self.path[:160]})"
         if self.no_answer is not None:
             return f"{request} got no answer: {self.no_answer}"
-        code = "" if self.accepted else f" {self.code or '(no code)'}"
+        code = "" if self.is_success else f" {self.code or '(no code)'}"
         return f"{request} answered {self.status}{code}"
 
     def __repr__(self) -> str:

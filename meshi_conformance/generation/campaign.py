@@ -158,10 +158,10 @@ class Runner:
             result = self.result
             result.statuses[exchange.status] += 1
             result.real += call.path in self._reader.known.paths[result.operation] or not call.path
-            result.accepted += expected.kind == "good" and exchange.accepted
-            result.refused += expected.kind == "bad" and not exchange.accepted
+            result.accepted += expected.kind == "good" and exchange.is_success
+            result.refused += expected.kind == "bad" and not exchange.is_success
             found = self._judge(call, expected, exchange)
-            if exchange.accepted:
+            if exchange.is_success:
                 self._resources.used(call)
             elif found and expected.kind == "good" and not exchange.violations:
                 # A call that is refused whatever its data is, is for the scripted tests to judge.
@@ -174,17 +174,17 @@ class Runner:
         operation = call.operation
         if exchange.violations:
             return exchange.violations[0]
-        if expected.kind == "good" and not exchange.accepted:
+        if expected.kind == "good" and not exchange.is_success:
             return self._refused_good(call, exchange)
         if expected.kind == "bad":
             what = "; ".join(one.what for one in expected.faults)
             requirement = expected.faults[0].requirement
             if len(expected.faults) > 1 or expected.freedoms:
                 requirement = f"generated.refuses.{operation}"
-            if exchange.accepted:
+            if exchange.is_success:
                 return requirement, f"accepted, though {what}"
             answers = {pair for one in expected.faults for pair in one.answers}
-            fits = exchange.refusal in answers or (exchange.status, None) in answers
+            fits = exchange.status_and_code in answers or (exchange.status, None) in answers
             if not fits and not expected.freedoms:
                 wanted = ", ".join(sorted(f"{status} {code or 'with any code'}" for status, code in answers))
                 return requirement, f"refused with {exchange.status} {exchange.code}, not {wanted}, though {what}"
@@ -209,7 +209,7 @@ class Runner:
         """Find the smallest call that still breaks the same requirement; its requests are outside the budget."""
         sent = 0
         # An accepted decision uses up its review, and with it what later calls are judged on.
-        progress = not (self._resources.decides and exchange.accepted)
+        progress = not (self._resources.decides and exchange.is_success)
         while progress and sent < SHRINK_REQUESTS:
             progress = False
             for smaller in _smaller(call):
@@ -226,7 +226,7 @@ class Runner:
                 except ConnectionBroken:
                     continue
                 again = self._judge(candidate, expected, answer)
-                if self._resources.decides and answer.accepted:
+                if self._resources.decides and answer.is_success:
                     self._resources.used(candidate)
                     self._read_anew()
                     return Finding(found[0], found[1], call, exchange, sent)

@@ -138,7 +138,7 @@ class Histories:
         call = Call(operation, path={"event_id": event_id}, query={"limit": 100})
 
         def enough(page: Exchange) -> bool:
-            return not page.accepted or page.next_cursor is not None or holds(_ids(page))
+            return not page.is_success or page.next_cursor is not None or holds(_ids(page))
 
         return look_until(self._api, operation, partial(self._send, call), enough)
 
@@ -160,14 +160,14 @@ class Histories:
             for number in range(CLIENTS)
         ]
         answers = self._together(calls)
-        winners = [(call, answer) for call, answer in zip(calls, answers, strict=True) if answer.accepted]
+        winners = [(call, answer) for call, answer in zip(calls, answers, strict=True) if answer.is_success]
         self._one_of("events.create.once", answers)
         if len(winners) == 1:
             shown = self._send(Call("getEvent", path={"event_id": event_id}))
             title = winners[0][0].body["title"]
             self._judge(
                 "generated.histories.winner",
-                shown.accepted and shown.json.get("title") == title,
+                shown.is_success and shown.json.get("title") == title,
                 lambda: (
                     f"{shown.summary} with title {shown.json.get('title')!r}; the creation of {title!r} was accepted"
                 ),
@@ -189,7 +189,7 @@ class Histories:
         answers = self._together(calls)
         for event in events:
             own = [one for call, one in zip(calls, answers, strict=True) if call.path["event_id"] == event]
-            accepted = [one for one in own if one.accepted]
+            accepted = [one for one in own if one.is_success]
             self._judge(
                 "sessions.create.once",
                 len(accepted) < 2,
@@ -209,9 +209,9 @@ class Histories:
 
     def _some_accepted(self, answers: list[Exchange]) -> list[Exchange]:
         """Return the accepted ones. If there is none, the overlap may not be why: others judge plain calls."""
-        accepted = [one for one in answers if one.accepted]
+        accepted = [one for one in answers if one.is_success]
         if not accepted:
-            self._given.accepted(answers[0])
+            self._given.require_success(answers[0])
         return accepted
 
     # One run for a key
@@ -230,7 +230,7 @@ class Histories:
             # A key may be refused while its first call is worked on, with a code of the server's own.
             calls.append(Call(operation, path={"event_id": events[number % 2]}, body=body, any_code=True))
         answers = self._together(calls)
-        accepted = [(call, one) for call, one in zip(calls, answers, strict=True) if one.accepted]
+        accepted = [(call, one) for call, one in zip(calls, answers, strict=True) if one.is_success]
         self._some_accepted(answers)
         runs = {one.json.get("run_id") for _, one in accepted}
         meanings = {(call.operation, call.path["event_id"]) for call, _ in accepted}
@@ -260,7 +260,7 @@ class Histories:
                     with lock:
                         # Until it is answered the write may take effect at any moment.
                         writes.append(Moment(began, float("inf"), number, None))  # type: ignore[arg-type]
-                    answer = self._given.accepted(self._send(call))
+                    answer = self._given.require_success(self._send(call))
                     with lock:
                         writes[-1] = Moment(began, time.monotonic(), number, answer)
             finally:
@@ -297,8 +297,8 @@ class Histories:
         def write(name: str) -> None:
             for number in range(1, 5):
                 call = Call("updateEventContext", path=path, body={name: f"version {number}"})
-                self._given.accepted(self._send(call))
-                seen = self._given.accepted(self._send(Call("getEventContext", path=path)))
+                self._given.require_success(self._send(call))
+                seen = self._given.require_success(self._send(Call("getEventContext", path=path)))
                 context = seen.json["context"]
                 if isinstance(context, dict) and context.get(name) != f"version {number}":
                     lost.append((f"{name} is {context.get(name)!r}, its only writer had written {number}", seen))
@@ -306,7 +306,7 @@ class Histories:
         with ThreadPoolExecutor(2) as pool:
             for future in [pool.submit(write, name) for name in names]:
                 future.result()
-        last = self._given.accepted(self._send(Call("getEventContext", path=path)))
+        last = self._given.require_success(self._send(Call("getEventContext", path=path)))
         context = last.json["context"]
         lost += [
             (f"{name} is not what its only writer wrote last", last)
@@ -328,9 +328,9 @@ class Histories:
         missing: list[Exchange] = []
 
         def create(request: dict[str, Any]) -> None:
-            self._given.accepted(self._send(Call("createSession", path=path, body=request)))
+            self._given.require_success(self._send(Call("createSession", path=path, body=request)))
             seen = self._send(Call("getSession", path={**path, "session_id": request["session_id"]}))
-            if not seen.accepted:
+            if not seen.is_success:
                 missing.append(seen)
 
         with ThreadPoolExecutor(CLIENTS) as pool:
@@ -344,7 +344,7 @@ class Histories:
             lambda: f"{missing[0].summary} after its creation was acknowledged",
             missing[0] if missing else page,
         )
-        if page.accepted and page.next_cursor is None:
+        if page.is_success and page.next_cursor is None:
             listed = [row.get("session_id") for row in page.items]
             lost = sorted(ids - set(map(str, listed)))
             self._judge(
@@ -372,7 +372,7 @@ class Histories:
         later = self._send(Call("getRun", path={"run_id": self._given.run_id(answers[0])}))
         self._judge(
             "generated.histories.ended",
-            later.accepted and later.json.get("status") in TERMINAL,
+            later.is_success and later.json.get("status") in TERMINAL,
             lambda: f"{later.summary} with status {later.json.get('status')!r} of a run that had ended",
             later,
         )
@@ -383,7 +383,7 @@ class Histories:
             return everybody <= listed or any(listed & everybody == ids for ids in sent)
 
         page = self._listed("listAttendees", event_id, holds)
-        if page.accepted and page.next_cursor is None:
+        if page.is_success and page.next_cursor is None:
             listed = _ids(page)
             lost = sorted(everybody - listed)
             self._judge(
@@ -409,7 +409,7 @@ class Histories:
         ]
         answers = self._together(calls)
         # The same decision sent again may be answered as before.
-        taken = {call.body["decision"] for call, one in zip(calls, answers, strict=True) if one.accepted}
+        taken = {call.body["decision"] for call, one in zip(calls, answers, strict=True) if one.is_success}
         self._some_accepted(answers)
         self._judge(
             "generated.histories.one_decision",
@@ -430,7 +430,7 @@ def _too_many(number: int) -> str:
 
 def _version(exchange: Exchange) -> int:
     """Return the number that a read shows: 0 before the first write, UNWRITTEN for a text that we never wrote."""
-    if not exchange.accepted:
+    if not exchange.is_success:
         raise SetupFailed(f"could not read: {exchange.summary}", f"{exchange.operation} answered {exchange.status}")
     holder = exchange.json["context"] if exchange.operation == "getEventContext" else exchange.json
     text = holder.get("objectives") if isinstance(holder, dict) else None

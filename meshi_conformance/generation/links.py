@@ -190,7 +190,7 @@ class Walk:
     def _source(self, call: Call) -> Step:
         """Make an accepted exchange to start from. Raise SetupFailed where it is refused."""
         exchange = self._send(call)
-        self._given.accepted(exchange)
+        self._given.require_success(exchange)
         return Step(call, exchange)
 
     def _send(self, call: Call) -> Exchange:
@@ -225,14 +225,14 @@ class Walk:
             answer = self._merged(target) if link.target == "mergeReview" else self._send(target)
             if link.target in DECISIONS:
                 self._decided |= {link.target, exchange.id}
-            if answer.accepted:
+            if answer.is_success:
                 self.followed[link] = self.followed.get(link, 0) + 1
             problem = self._problem(link, target, answer)
-            if problem and not answer.accepted:
+            if problem and not answer.is_success:
                 check_baseline_call(self._api, self._calls, link.target)
             if problem:
                 self.broken.append(Broken(link, answer, problem))
-            elif answer.accepted and depth < 2 and link.target != "mergeReview":
+            elif answer.is_success and depth < 2 and link.target != "mergeReview":
                 if link.target in RUNS:
                     # Rows of an import are there, and matches can be read, once the run has ended.
                     self._wait(answer)
@@ -276,13 +276,13 @@ class Walk:
             }
             answer = self._send(call.replace(body=body))
             if answer.code not in MAY_BE_MISSING["mergeReview"]:
-                if answer.accepted:
+                if answer.is_success:
                     self._follow_from(Step(call.replace(body=body), answer), depth=1)
                 return answer
         return answer
 
     def _problem(self, link: Link, call: Call, answer: Exchange) -> str:
-        if not answer.accepted:
+        if not answer.is_success:
             if answer.status == 429 or answer.code in MAY_BE_MISSING.get(link.target, ()):
                 return ""
             if (link.source, link.target) == ("resolveReview", "getIdMapping"):

@@ -128,10 +128,10 @@ class Model:
     def accepted(self, call: Call, family: str) -> Exchange:
         """Make a call that must be accepted."""
         exchange = self.send(call, "2xx")
-        if not exchange.accepted:
+        if not exchange.is_success:
             check_baseline_call(self.api, self.calls, call.operation)
         self.expect(
-            exchange.accepted, f"generated.model.{family}", family, lambda: f"{exchange.summary}, it must be accepted"
+            exchange.is_success, f"generated.model.{family}", family, lambda: f"{exchange.summary}, it must be accepted"
         )
         return exchange
 
@@ -144,7 +144,10 @@ class Model:
         wanted = sorted(answers, key=str)
         exchange = self.send(call, " or ".join(f"{status} {code or ''}".strip() for status, code in wanted))
         self.expect(
-            exchange.refusal in wanted, requirement, family, lambda: f"{exchange.summary}, it must be refused: {wanted}"
+            exchange.status_and_code in wanted,
+            requirement,
+            family,
+            lambda: f"{exchange.summary}, it must be refused: {wanted}",
         )
         return exchange
 
@@ -488,7 +491,7 @@ class Model:
         exchange = self.send(call, "200")
         untouched = not any(event == self.reviews[review_id] for event in self.decided.values())
         self.expect(
-            exchange.accepted or not untouched,
+            exchange.is_success or not untouched,
             "generated.model.reviews",
             "reviews",
             lambda: f"{exchange.summary}, though the queue listed it as open",
@@ -516,7 +519,7 @@ def smoke_walk(model: Model) -> None:
     members = {"title": "Conformance Summit", "start_date": "2031-06-01", "end_date": "2031-07-01"}
     session = {"title": "Session", "start_timestamp": "2031-06-29T09:00:00Z", "end_timestamp": "2031-06-29T10:00:00Z"}
     # Where the first event is refused there is nothing to walk through: other tests say why.
-    first = model.given.accepted(model.api.create_event(given.event_request()))
+    first = model.given.require_success(model.api.create_event(given.event_request()))
     model.events[first["event_id"]] = Event(first["event_id"], {"event_id": first["event_id"]})
     model.create_event(dict(members))
     other, event = model.events.values()

@@ -154,7 +154,7 @@ class Given:
 
         def create() -> str:
             request = self.event_request(**members)
-            self.accepted(self.api.create_event(request))
+            self.require_success(self.api.create_event(request))
             return str(request["event_id"])
 
         with suppress(AnswerLost):
@@ -166,16 +166,16 @@ class Given:
 
         def create() -> str:
             request = self.session_request(**members)
-            self.accepted(self.api.create_session(event_id, request))
+            self.require_success(self.api.create_session(event_id, request))
             return str(request["session_id"])
 
         with suppress(AnswerLost):
             return create()
         return create()
 
-    def accepted(self, exchange: Exchange) -> Exchange:
+    def require_success(self, exchange: Exchange) -> Exchange:
         """Return the exchange itself, given that it was accepted."""
-        if not exchange.accepted:
+        if not exchange.is_success:
             raise SetupFailed(
                 f"could not arrange: {exchange.summary} (exchange {exchange.id})",
                 f"{exchange.called} answered {exchange.status} {exchange.code or ''}".strip(),
@@ -185,7 +185,7 @@ class Given:
     def run_id(self, exchange: Exchange) -> str:
         """Return the ID of the run that an accepted write started."""
         try:
-            run_id = self.accepted(exchange)["run_id"]
+            run_id = self.require_success(exchange)["run_id"]
         except AssertionError as problem:
             raise SetupFailed(str(problem), f"{exchange.called} names no run") from None
         if not isinstance(run_id, str) or not run_id:
@@ -228,7 +228,7 @@ class Given:
 
     def page(self, call: Call) -> Exchange:
         """Read a page of a list, with rows and a cursor that can be read."""
-        page = self.accepted(self.api.send(call))
+        page = self.require_success(self.api.send(call))
         try:
             _ = page.items, page.next_cursor
         except AssertionError as problem:
@@ -271,7 +271,7 @@ class Given:
 
         def shown() -> bool:
             page = self.api.list_event_matches(event_id, query={"limit": 1})
-            return page.accepted and page.json.get("run_id") == run_id
+            return page.is_success and page.json.get("run_id") == run_id
 
         with suppress(Inconclusive, AssertionError):
             look_until(self.api, "listEventMatches", shown, bool)
@@ -290,7 +290,7 @@ class Given:
         )
 
     def _reviews(self, event_id: str) -> list[str]:
-        page = self.accepted(self.api.list_event_reviews(event_id, query={"limit": 100}))
+        page = self.require_success(self.api.list_event_reviews(event_id, query={"limit": 100}))
         try:
             return [row["review_id"] for row in page.items if isinstance(row["review_id"], str)]
         except AssertionError as problem:

@@ -89,7 +89,7 @@ class Found:
 
 def _objects(page: Exchange) -> list[JsonObject]:
     """Return the rows of a page that are objects; none where it was refused."""
-    rows = page.json.get("items") if page.accepted else None
+    rows = page.json.get("items") if page.is_success else None
     return [row for row in rows if isinstance(row, JsonObject)] if isinstance(rows, list) else []
 
 

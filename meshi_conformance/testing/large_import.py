@@ -33,7 +33,7 @@ def largest_import(given: Given) -> dict[str, Any]:
         "base": base,
         "too_many": _short(too_many),
         "most": _short(most),
-        "run_id": given.run_id(most) if most.accepted else None,
+        "run_id": given.run_id(most) if most.is_success else None,
         "exchanges": [too_many.id, most.id],
     }
 
@@ -45,7 +45,7 @@ def largest_list(given: Given, largest: Any) -> dict[str, Any]:
     that the row too many is among them, `stopped` why the walk came to no end, if it did not.
     """
     run = given.wait_for(largest.run_id, "importAttendees")[-1]
-    given.accepted(given.api.list_attendees(largest.event_id, query={"limit": 1}))
+    given.require_success(given.api.list_attendees(largest.event_id, query={"limit": 1}))
     *ours, surplus = (row["attendee_id"] for row in plain_rows(largest.base, MOST_ROWS + 1))
     times: Counter[Any] = Counter()  # the IDs alone: hundreds of pages are too many to hold
     stopped, last = "", run
@@ -70,4 +70,4 @@ def largest_list(given: Given, largest: Any) -> dict[str, Any]:
 
 
 def _short(exchange: Exchange) -> dict[str, Any]:
-    return {"accepted": exchange.accepted, "refusal": list(exchange.refusal), "summary": exchange.summary}
+    return {"accepted": exchange.is_success, "refusal": list(exchange.status_and_code), "summary": exchange.summary}

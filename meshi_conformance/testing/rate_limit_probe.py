@@ -37,7 +37,7 @@ def exhausted_window(given: Given) -> dict[str, Any]:
     """
     api = given.api
     call = Call("getAuth", key="probe" if "probe" in api.transport.target.keys else "main")
-    given.accepted(api.send(call))
+    given.require_success(api.send(call))
     for _ in range(BURSTS):
         refused = later = _exhausted(api, call)
         writes = [] if api.transport.target.read_only else _writes(given, call)
@@ -56,7 +56,7 @@ def exhausted_window(given: Given) -> dict[str, Any]:
         if later.status != 429:
             break
     again = []
-    if later.accepted:
+    if later.is_success:
         again = [api.transport.call(one) for one in held_back]
         seen += again
     return {

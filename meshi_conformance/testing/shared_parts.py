@@ -45,7 +45,7 @@ LONGEST_ID = 128
 def _event(given: Given, world: World) -> dict[str, Any]:
     """Create an event with every member set."""
     request = given.event_request()
-    answer = given.accepted(given.api.create_event(request))
+    answer = given.require_success(given.api.create_event(request))
     return {"id": request["event_id"], "request": request, "created": answer.json}
 
 
@@ -57,7 +57,7 @@ def _sessions(given: Given, world: World) -> dict[str, Any]:
         request = given.session_request(
             start_timestamp=f"2031-03-10T{hour:02d}:00:00Z", end_timestamp=f"2031-03-10T{hour:02d}:45:00Z"
         )
-        given.accepted(given.api.create_session(event_id, request))
+        given.require_success(given.api.create_session(event_id, request))
         requests.append(request)
     ids = [one["session_id"] for one in requests]
     given.settle(Call("listSessions", path={"event_id": event_id}), "session_id", ids)
@@ -104,14 +104,14 @@ def _rematched(given: Given, world: World) -> dict[str, Any]:
 def _pair(given: Given, world: World) -> dict[str, Any]:
     """Find an ordered pair of attendees that has a score in the latest match run."""
     event_id = world.rematched.event_id
-    page = given.accepted(given.api.list_event_matches(event_id, query={"limit": 1}))
+    page = given.require_success(given.api.list_event_matches(event_id, query={"limit": 1}))
     rows = page.items
     if rows and {"principal_attendee_id", "target_attendee_id"} <= set(rows[0]):
         principal, target = rows[0]["principal_attendee_id"], rows[0]["target_attendee_id"]
         return {"event_id": event_id, "principal": principal, "target": target}
     # The members of a listed row are only implied: ask for the pairs themselves.
     for principal, target in itertools.permutations(world.people.ids, 2):
-        if given.api.get_match(event_id, principal, target).accepted:
+        if given.api.get_match(event_id, principal, target).is_success:
             return {"event_id": event_id, "principal": principal, "target": target}
     raise NothingThere("no pair of attendees has a match", "matching left no matches")
 
@@ -243,7 +243,9 @@ def _history(given: Given, world: World) -> dict[str, Any]:
     given.enrich_and_wait(event_id)
 
     def history_of(attendee_id: str) -> list[Any]:
-        return given.accepted(given.api.list_attendee_identity(event_id, attendee_id, query={"limit": 100})).items
+        return given.require_success(
+            given.api.list_attendee_identity(event_id, attendee_id, query={"limit": 100})
+        ).items
 
     def histories() -> dict[str, list[Any]]:
         return {one: history_of(one) for one in ids}

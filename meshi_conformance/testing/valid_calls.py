@@ -178,7 +178,7 @@ def check_baseline_call(api: Api, calls: Calls, operation: str) -> None:
     if operation in ("resolveReview", "mergeReview"):
         return  # the plain call would use up what other tests need
     exchange = api.send(calls.of(operation))
-    if not exchange.accepted:
+    if not exchange.is_success:
         raise SetupFailed(
             f"a plain call is refused as well: {exchange.summary}",
             f"{operation} answered {exchange.status} {exchange.code or ''}".strip(),

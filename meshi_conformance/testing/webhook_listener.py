@@ -56,7 +56,7 @@ def watched_webhook(given: Given) -> dict[str, Any]:
     event_id = given.event()
     with listening() as listener:
         answers = [
-            given.accepted(given.api.create_run(given.generic_run_request(kind, webhook_url=listener.url)))
+            given.require_success(given.api.create_run(given.generic_run_request(kind, webhook_url=listener.url)))
             for kind in ("import", "enrichment", "match")
         ]
         api, url = given.api, listener.url

@@ -178,7 +178,7 @@ class Watcher:
 
     def _learn_org(self, seen: Observation) -> None:
         """Learn the org of the key that asks `/auth`."""
-        org = seen.answer.get("org_id") if seen.exchange.operation == "getAuth" and seen.accepted else None
+        org = seen.answer.get("org_id") if seen.exchange.operation == "getAuth" and seen.is_success else None
         if isinstance(org, str) and seen.party is not None and seen.party not in SAME_ORG:
             self._orgs.setdefault(seen.party, org)
 

@@ -143,7 +143,7 @@ def _looks(target: Target, contract: Contract, redaction: Redaction) -> Iterator
 
 def _account(api: Api, role: str) -> str:
     answer = api.as_key(role).get_auth()
-    if not answer.accepted:
+    if not answer.is_success:
         return f"{answer.status} {answer.code or 'without a code'}"
     try:
         scopes = answer.json.get("scopes")

@@ -88,7 +88,7 @@ def require_the_api(target: Target, api: Api, contract: Contract, auth: Exchange
     is enough: what is odd about the other is for the tests to judge.
     """
     answers = [one for one in (auth, events) if one is not None]
-    if any(one.accepted and is_recognizable(one, contract) for one in answers):
+    if any(one.is_success and is_recognizable(one, contract) for one in answers):
         return
     shown = auth or events
     statuses = {one.status for one in answers}
@@ -123,7 +123,7 @@ def is_recognizable(exchange: Exchange, contract: Contract) -> bool:
         return False
     if not isinstance(body, dict):
         return False
-    if exchange.accepted:
+    if exchange.is_success:
         if exchange.operation == "getAuth":
             return any(name in body for name in AUTH_MEMBERS)
         return "items" in body and ("next_cursor" in body or "correlation_id" in body)

@@ -47,7 +47,7 @@ def _look(target: Target, contract: Contract, api: Api) -> Preflight:
     with suppress(TransportTrouble):
         # The route may be broken by itself; a target that answers nowhere is not reached.
         auth = api.get_auth()
-    if auth is None or not (auth.accepted and is_recognizable(auth, contract)):
+    if auth is None or not (auth.is_success and is_recognizable(auth, contract)):
         require_the_api(target, api, contract, auth, api.list_events())
     if auth is None:
         return Preflight(None, (), ("GET /auth has no usable answer.",))
@@ -65,7 +65,7 @@ def _may_write(target: Target, api: Api, scopes: tuple[str, ...]) -> None:
     with suppress(TransportTrouble):
         # An empty body is refused by any server; only the reason tells whether the key may write.
         probe = api.send(Call("createEvent", body={}))
-        if probe.refusal == (403, "INSUFFICIENT_SCOPE"):
+        if probe.status_and_code == (403, "INSUFFICIENT_SCOPE"):
             raise UsageError(
                 f"The key in {target.variable('main')} may not write on {target.base} (scopes: "
                 f"{', '.join(scopes) or 'none'}). A run creates events of its own: give a key with "
@@ -120,6 +120,6 @@ def announcement(target: Target, preflight: Preflight, contract: Contract, selec
 
 def _said(auth: Exchange) -> dict[str, Any]:
     try:
-        return auth.json if auth.accepted else {}
+        return auth.json if auth.is_success else {}
     except (MissingMember, NotAJsonObject):
         return {}

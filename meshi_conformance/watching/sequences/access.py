@@ -43,9 +43,9 @@ class Access(Rule):
         if operation is None or not seen.coverage.party_known:
             return
         if seen.party is None:
-            if seen.accepted:
+            if seen.is_success:
                 self.judge(False, f"auth.{operation.id}", seen, "accepted without a bearer header")
-            elif seen.exchange.refusal == (401, "UNAUTHORIZED"):
+            elif seen.exchange.status_and_code == (401, "UNAUTHORIZED"):
                 self.tally.hold(f"auth.{operation.id}")
             elif seen.status in (401, 403) or (seen.status in (400, 422) and _is_good(seen)):
                 message = f"refused with {seen.status} {seen.exchange.code} without a bearer header"
@@ -55,7 +55,7 @@ class Access(Rule):
         family = FAMILIES.get((seen.status, seen.exchange.code or ""))
         if family and self.known(f"{family}.{operation.id}"):
             self._was_refused(seen, family, reads)
-        elif seen.accepted:
+        elif seen.is_success:
             between = self._between.get((seen.party, reads)) or []
             self._between.put((seen.party, reads), [*between[-KEPT:], (operation.id, seen.status, seen.trace)])
 

@@ -74,7 +74,7 @@ class Attendees(Rule):
         name = seen.operation.id
         if name == "importAttendees":
             self._imported(seen)
-        elif name == "listAttendees" and seen.accepted:
+        elif name == "listAttendees" and seen.is_success:
             for row in seen.rows:
                 self._listed(seen, row)
         elif name == "getIdMapping" and seen.parameters["kind"] == "attendee":
@@ -90,10 +90,10 @@ class Attendees(Rule):
         self.memory.rosters.put(key, roster)
         rows, run_id = seen.sent("attendees"), seen.answer.get("run_id")
         if not isinstance(rows, list):
-            roster.unknown = roster.unknown or seen.accepted or seen.status >= 500
+            roster.unknown = roster.unknown or seen.is_success or seen.status >= 500
             return
         named = {str(row["attendee_id"]) for row in rows if isinstance(row, dict) and "attendee_id" in row}
-        if not seen.accepted or seen.status == 200:
+        if not seen.is_success or seen.status == 200:
             self._imports_nothing(seen, roster, named)
             return
         if len(rows) > MOST_ROWS or len(roster.named) > MOST_NAMED or not isinstance(run_id, str):
@@ -117,7 +117,7 @@ class Attendees(Rule):
             requirement = "imports.refused.changes_nothing"
             if seen.status == 200:
                 requirement = "imports.replay.imports_nothing"
-            elif seen.exchange.refusal == CONFLICT:
+            elif seen.exchange.status_and_code == CONFLICT:
                 requirement = "refused.leaves_nothing.importAttendees"
             roster.refused |= {id: (requirement, seen.trace) for id in named}
 
@@ -127,7 +127,7 @@ class Attendees(Rule):
         id, answer = seen.parameters["partner_id"], seen.answer
         event_id = self.memory.events_of.get((seen.org or "", id))
         since = there(self.memory, seen.org or "", event_id, id, seen.trace) if event_id is not None else None
-        if seen.accepted and answer:
+        if seen.is_success and answer:
             said, kind = answer.get("partner_id"), answer.get("kind")
             self.names(seen, narrowed("attendees", id, str(said), "id_map.attendee.echo"), "ID", id, said)
             self.names(seen, "id_map.attendee.echo", "kind", "attendee", kind)
@@ -149,7 +149,7 @@ class Attendees(Rule):
 
     def _history(self, seen: Observation) -> None:
         event_id, id = seen.parameters["event_id"], seen.parameters["attendee_id"]
-        if seen.accepted and seen.answer:
+        if seen.is_success and seen.answer:
             self.names(seen, "identity.history.asked_for", "event_id", event_id, seen.answer.get("event_id"))
             said = seen.answer.get("attendee_id")
             requirement = narrowed("attendees", id, str(said), "identity.history.asked_for")

@@ -22,7 +22,7 @@ class Changes(Rule):
 
     def see(self, seen: Observation) -> None:
         name = seen.exchange.operation or ""
-        if seen.org is None or not (seen.accepted or seen.status >= 500):
+        if seen.org is None or not (seen.is_success or seen.status >= 500):
             return
         began, ended = seen.trace.began, seen.trace.ended
         event_id = seen.parameters.get("event_id")

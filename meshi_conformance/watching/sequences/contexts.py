@@ -24,7 +24,7 @@ class Contexts(Rule):
         event = self.memory.events.get((seen.org, seen.parameters.get("event_id", "")))
         if name == "updateEventContext":
             self._update(seen, event)
-        elif not seen.accepted or not seen.coverage.answer_body:
+        elif not seen.is_success or not seen.coverage.answer_body:
             return
         elif name == "getEventContext":
             self._names_event(seen)
@@ -42,7 +42,7 @@ class Contexts(Rule):
     def _update(self, seen: Observation, event: EventRow | None) -> None:
         request = seen.request if isinstance(seen.request, dict) else {}
         lost = not seen.coverage.request_body
-        maybe = seen.accepted or seen.status >= 500
+        maybe = seen.is_success or seen.status >= 500
         if event is not None and not maybe and not lost and any(isinstance(request.get(name), str) for name in CONTEXT):
             event.refused_update = (dict(request), seen.trace)
         if event is not None and maybe:
@@ -54,9 +54,11 @@ class Contexts(Rule):
                 if name in request or lost:
                     writes = event.contexts.setdefault(name, [])
                     # A write that cannot be read may have been any value.
-                    writes.append((request.get(name, ANYTHING) if seen.accepted and not lost else ANYTHING, seen.trace))
+                    writes.append(
+                        (request.get(name, ANYTHING) if seen.is_success and not lost else ANYTHING, seen.trace)
+                    )
                     del writes[:-KEPT]
-        if not seen.accepted or not seen.coverage.answer_body:
+        if not seen.is_success or not seen.coverage.answer_body:
             return
         if request and not {name.strip().lower() for name in request} & set(CONTEXT):
             message = f"{seen.exchange.summary} to an update of {sorted(request)[:3]} alone"

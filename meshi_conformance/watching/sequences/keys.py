@@ -37,7 +37,7 @@ class Keys(Rule):
         if operation is None or seen.org is None or not seen.coverage.answer_body:
             return
         if operation.id == "listRuns":
-            for row in seen.rows if seen.accepted else ():
+            for row in seen.rows if seen.is_success else ():
                 self._listed(seen, row)
         if not operation.creates_run:
             return
@@ -48,7 +48,7 @@ class Keys(Rule):
         doubtful = self._doubtful.get((seen.org, key))
         if doubtful is not None and not doubtful[1].trace.before(seen.trace):
             del self._doubtful[seen.org, key]  # the first call was under way, and ended later
-        if seen.accepted:
+        if seen.is_success:
             self._flag(seen, operation.id)
         uses = [
             one
@@ -62,12 +62,12 @@ class Keys(Rule):
             self._replay(seen, operation.id, mine[0])
         elif uses and settled and event_id is not None:
             self._elsewhere(seen, operation.id, event_id, uses)
-        elif mine and seen.accepted:
+        elif mine and seen.is_success:
             self._at_once(seen, operation.id, mine[0])
         if not uses:
             self._after_refusal(seen, operation.id, (seen.org, key))
         run_id = seen.answer.get("run_id")
-        if seen.accepted and isinstance(run_id, str):
+        if seen.is_success and isinstance(run_id, str):
             if not mine:
                 self._new_run(seen, operation.id, run_id)
             use = KeyUse(operation.id, event_id, _digest(seen.request), run_id, seen.trace, seen.sent("kind"))
@@ -91,7 +91,7 @@ class Keys(Rule):
             if good and seen.status in (400, 404) and code == refused[0]:
                 message = f"{seen.exchange.summary}, as another call with this key was refused before"
                 self.judge(False, requirement, seen, message, refused[1])
-            elif seen.accepted and seen.status == self._first(operation):
+            elif seen.is_success and seen.status == self._first(operation):
                 self.tally.hold(requirement)
             elif seen.status == 200 and self.memory.complete and event is not None:
                 message = f"{seen.exchange.summary} to a key that only a refused call had carried"
@@ -103,7 +103,7 @@ class Keys(Rule):
                 requirement = f"status.{operation}.{self._first(operation)}"  # a first call by its own account
             if len(self._doubtful) < MOST_DOUBTFUL:
                 self._doubtful[key] = (requirement, seen, message, event.trace)
-        if not seen.accepted and code is not None and seen.status in (400, 404):
+        if not seen.is_success and code is not None and seen.status in (400, 404):
             self._refused.put(key, (code, seen.trace))
 
     def _flag(self, seen: Observation, operation: str) -> None:
@@ -122,7 +122,7 @@ class Keys(Rule):
             return  # whether one key can serve two kinds is open
         same = use.body == _digest(seen.request)
         requirement = f"idempotency.replay.{'same_run' if same else 'other_body'}.{operation}"
-        if not seen.accepted:
+        if not seen.is_success:
             # A body with a mistake in it, a key without the scope or an exhausted window may win over the replay.
             good = seen.expected is not None and not seen.expected.faults and not seen.expected.freedoms
             if good and seen.status in (400, 404, 409, 422):
@@ -158,8 +158,8 @@ class Keys(Rule):
         else:
             return  # another event and another operation at once: either names the conflict
         good = seen.expected is not None and not seen.expected.faults and not seen.expected.freedoms
-        holds = seen.exchange.refusal == (409, "IDEMPOTENCY_KEY_CONFLICT")
-        if holds or seen.accepted or (good and seen.status in (400, 404, 409, 422)):
+        holds = seen.exchange.status_and_code == (409, "IDEMPOTENCY_KEY_CONFLICT")
+        if holds or seen.is_success or (good and seen.status in (400, 404, 409, 422)):
             message = f"{seen.exchange.summary} to a key that {use.operation} used for event {use.event_id!r}"
             for name in (requirement, f"error.{operation}.IDEMPOTENCY_KEY_CONFLICT"):
                 self.judge(holds, name, seen, message, use.trace)

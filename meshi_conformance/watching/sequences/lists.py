@@ -139,7 +139,7 @@ class Lists(Rule):
         if listing is None or not seen.coverage.answer_body:
             return
         self._odd(seen, listing)
-        if not seen.accepted or not isinstance(seen.answer.get("items"), list):
+        if not seen.is_success or not isinstance(seen.answer.get("items"), list):
             return
         rows = seen.rows
         self._size(seen, listing, rows)
@@ -159,7 +159,7 @@ class Lists(Rule):
             return
         if not (seen.status in (401, 403, 404, 429) or seen.status >= 500):
             rows = seen.answer.get("items")
-            holds = not seen.accepted or not isinstance(rows, list) or len(rows) <= 100
+            holds = not seen.is_success or not isinstance(rows, list) or len(rows) <= 100
             message = f"limit={limit} is answered with {len(rows) if isinstance(rows, list) else 0} rows"
             self.judge(holds, f"lists.{listing.family}.odd_limit", seen, message)
 

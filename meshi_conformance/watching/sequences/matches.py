@@ -32,7 +32,7 @@ class Matches(Rule):
 
     def see(self, seen: Observation) -> None:
         name = seen.exchange.operation or ""
-        if name not in READS or not seen.accepted or not seen.coverage.answer_body or not seen.answer:
+        if name not in READS or not seen.is_success or not seen.coverage.answer_body or not seen.answer:
             return
         alone = name == "getMatch"
         rows = [seen.answer] if alone else seen.rows

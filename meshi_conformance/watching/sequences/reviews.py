@@ -29,7 +29,7 @@ class Reviews(Rule):
         name = seen.exchange.operation or ""
         if seen.org is None or not seen.coverage.answer_body or not seen.answer:
             return
-        if not seen.accepted:
+        if not seen.is_success:
             if name in ("resolveReview", "mergeReview"):
                 self._refused(seen, name)
         elif name in QUEUES:
@@ -53,7 +53,7 @@ class Reviews(Rule):
             if holds or well_formed:
                 self.judge(holds, "identity.merge.into_itself", seen, message)
         good = seen.expected is not None and not seen.expected.faults and not seen.expected.freedoms
-        if decision in DECISIONS and good and seen.exchange.refusal == (404, "REVIEW_NOT_FOUND"):
+        if decision in DECISIONS and good and seen.exchange.status_and_code == (404, "REVIEW_NOT_FOUND"):
             message = f"{seen.exchange.summary}, and the review is open"
             since = self.memory.open_reviews.get(key)
             self.judge(False, f"identity.decision.{decision}", seen, message, *([since] if since else []))

@@ -43,7 +43,7 @@ class CreatedRows(Rule):
             self._session_created(seen)
         elif name == "getIdMapping":
             self._mapping(seen)
-        elif not seen.accepted:
+        elif not seen.is_success:
             return
         elif name == "getEvent":
             self._event_read(seen)
@@ -62,7 +62,7 @@ class CreatedRows(Rule):
         """Judge a refusal that calls something missing whose creation was acknowledged before."""
         code = seen.exchange.code
         event, event_id = self._event(seen), seen.parameters.get("event_id", "")
-        if event is not None and seen.accepted:
+        if event is not None and seen.is_success:
             self.tally.hold("acknowledged.event" if name in READ_ALONE else "acknowledged.elsewhere")
             if event.found is not None and event.found.before(seen.trace):
                 self.tally.hold("generated.model.events")
@@ -78,7 +78,7 @@ class CreatedRows(Rule):
         session = self.memory.sessions.get((seen.org or "", event_id, seen.parameters["session_id"]))
         if session is None or not session.trace.before(seen.trace):
             return
-        if seen.accepted:
+        if seen.is_success:
             self.tally.hold("acknowledged.session")
             session.found = session.found or seen.trace
         elif seen.status == 404 and code != "EVENT_NOT_FOUND":
@@ -99,7 +99,7 @@ class CreatedRows(Rule):
             return
         trace = self._created(seen.org or "", kind, id)
         mapped = trace is not None and trace.before(seen.trace)
-        if seen.accepted and seen.answer:
+        if seen.is_success and seen.answer:
             self.names(seen, f"id_map.{kind}.echo", "ID", id, seen.answer.get("partner_id"))
             self.names(seen, f"id_map.{kind}.echo", "kind", kind, seen.answer.get("kind"))
             says = seen.answer.get("mapped")
@@ -153,15 +153,19 @@ class CreatedRows(Rule):
         before = self.memory.events.get(key)
         well_formed = seen.expected is not None and not seen.expected.faults and not seen.expected.freedoms
         if before is not None and before.trace.before(seen.trace):
-            if seen.accepted or (well_formed and seen.status in (400, 404)):
+            if seen.is_success or (well_formed and seen.status in (400, 404)):
                 message = f"{seen.exchange.summary}, and the event ID was used before"
                 self.judge(False, "error.createEvent.PARTNER_ID_CONFLICT", seen, message, before.trace)
         elif before is not None and (seen.status in (201, 500)):
             message = f"{seen.exchange.summary}, and so was another creation of {id!r} at the same time"
             self.judge(False, "events.create.once", seen, message, before.trace)
-        if before is not None and seen.exchange.refusal == (409, "PARTNER_ID_CONFLICT") and isinstance(request, dict):
+        if (
+            before is not None
+            and seen.exchange.status_and_code == (409, "PARTNER_ID_CONFLICT")
+            and isinstance(request, dict)
+        ):
             before.refused_again = (dict(request), seen.trace)
-        if not seen.accepted or before is not None:
+        if not seen.is_success or before is not None:
             return
         answer = seen.answer
         self._times(seen, answer)
@@ -318,19 +322,19 @@ class CreatedRows(Rule):
         elsewhere = self.memory.sessions.get((org, "", id))
         well_formed = seen.expected is not None and not seen.expected.faults and not seen.expected.freedoms
         if before is not None and before.trace.before(seen.trace):
-            if seen.accepted or (well_formed and seen.status in (400, 404)):
+            if seen.is_success or (well_formed and seen.status in (400, 404)):
                 message = f"{seen.exchange.summary}, and the event has a session of that ID"
                 self.judge(False, "error.createSession.PARTNER_ID_CONFLICT", seen, message, before.trace)
         elif before is not None and seen.status in (201, 500):
             message = f"{seen.exchange.summary}, and so was another creation of {id!r} at the same time"
             self.judge(False, "sessions.create.once", seen, message, before.trace)
-        elif elsewhere is not None and elsewhere.trace.before(seen.trace) and (seen.accepted or well_formed):
-            holds = seen.exchange.refusal == (409, "PARTNER_ID_CONFLICT") or seen.status in (401, 403, 429)
+        elif elsewhere is not None and elsewhere.trace.before(seen.trace) and (seen.is_success or well_formed):
+            holds = seen.exchange.status_and_code == (409, "PARTNER_ID_CONFLICT") or seen.status in (401, 403, 429)
             message = f"{seen.exchange.summary}, and event {elsewhere.event_id!r} has a session of that ID"
             self.judge(holds, "sessions.conflict.org_wide", seen, message, elsewhere.trace)
-        if before is not None and seen.exchange.refusal == (409, "PARTNER_ID_CONFLICT"):
+        if before is not None and seen.exchange.status_and_code == (409, "PARTNER_ID_CONFLICT"):
             before.refused_again = (dict(seen.request), seen.trace)
-        if not seen.accepted or before is not None:
+        if not seen.is_success or before is not None:
             return
         row = SessionRow(event_id, dict(seen.request), seen.trace)
         self._session_members(seen, row, seen.answer)

@@ -36,11 +36,11 @@ class Runs(Rule):
             return
         name = seen.operation.id
         if name == "listRuns":
-            if seen.accepted:
+            if seen.is_success:
                 self._listed(seen)
         elif name == "getRun":
             self._polled(seen)
-        elif seen.operation.creates_run and seen.accepted:
+        elif seen.operation.creates_run and seen.is_success:
             self._started(seen, name)
 
     # The answer that starts a run
@@ -131,9 +131,13 @@ class Runs(Rule):
     def _polled(self, seen: Observation) -> None:
         id = seen.parameters["run_id"]
         known = self.memory.runs.get((seen.org or "", id))
-        if not seen.accepted:
+        if not seen.is_success:
             start = known.started_by or (known.shown[1] if known.shown else None) if known else None
-            if seen.exchange.refusal == (404, "RUN_NOT_FOUND") and start is not None and start.before(seen.trace):
+            if (
+                seen.exchange.status_and_code == (404, "RUN_NOT_FOUND")
+                and start is not None
+                and start.before(seen.trace)
+            ):
                 message = f"{seen.exchange.summary}, and the run was answered before"
                 polled = known.shown is not None and known.shown[1].before(seen.trace) if known else False
                 self.judge(False, "runs.poll.same_run" if polled else "acknowledged.run", seen, message, start)

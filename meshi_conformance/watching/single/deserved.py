@@ -156,15 +156,15 @@ class Deserved(Rule):
         self._malformed(seen, operation)
         expected = self._expected(seen, operation)
         seen.expected = expected
-        if seen.accepted and isinstance(seen.request, dict):
+        if seen.is_success and isinstance(seen.request, dict):
             self._witnessed.take(operation.id, seen.request)
         if expected is None or seen.status >= 500 or expected.freedoms & UNSENT:
             return
-        if not seen.accepted and not seen.coverage.answer_body:
+        if not seen.is_success and not seen.coverage.answer_body:
             return
         if expected.faults:
             self._bad(seen, operation, expected)
-        elif seen.accepted:
+        elif seen.is_success:
             if not expected.freedoms - {EXISTENCE}:
                 self.tally.hold(f"generated.accepts.{operation.id}")
         else:
@@ -188,8 +188,8 @@ class Deserved(Rule):
         if kind is None:
             return
         message = f"{seen.exchange.summary} to a body that is no JSON ({kind})"
-        if seen.accepted or seen.status in (400, 409, 422):
-            holds = seen.exchange.refusal == (400, "INVALID_JSON")
+        if seen.is_success or seen.status in (400, 409, 422):
+            holds = seen.exchange.status_and_code == (400, "INVALID_JSON")
             self.judge(holds, f"limits.json.{kind}", seen, message)
 
     def _expected(self, seen: Observation, operation: Operation) -> Expectation | None:
@@ -224,13 +224,13 @@ class Deserved(Rule):
         requirement = expected.faults[0].requirement
         if len(expected.faults) > 1 or freedoms:
             requirement = f"generated.refuses.{operation.id}"
-        if seen.accepted:
+        if seen.is_success:
             # Whether a replay is answered before its body is looked at is open, and so is a decision sent again.
             if not (operation.creates_run and seen.status == 200) and operation.id != "resolveReview":
                 self.judge(False, requirement, seen, f"accepted with {seen.status}, though {what}")
             return
         answers = {pair for one in expected.faults for pair in one.answers}
-        if seen.exchange.refusal in answers or (seen.status, None) in answers:
+        if seen.exchange.status_and_code in answers or (seen.status, None) in answers:
             self.tally.hold(requirement)
         elif seen.status not in OTHER_REASONS and not freedoms and not _for_what_it_names(seen, operation, expected):
             wanted = ", ".join(sorted(f"{status} {code or 'with any code'}" for status, code in answers))
@@ -291,7 +291,7 @@ class Deserved(Rule):
         """Judge the refusal of a call without a mistake: for what it names, for another reason, or wrongly."""
         if seen.party is None and seen.coverage.party_known:
             return  # access.py judges calls without a key
-        status, code = seen.exchange.refusal
+        status, code = seen.exchange.status_and_code
         listed = {one for errors in operation.errors.values() for one in errors}
         if code in operation.errors.get(status, ()):
             name = f"error.{operation.id}.{code}"

@@ -85,7 +85,7 @@ def at_stake(status: int, seen: Observation, operation: Operation) -> Iterator[s
     if not seen.answer:
         return
     yield f"correlation.{name}"
-    if not seen.accepted:
+    if not seen.is_success:
         yield f"envelope.{name}"
         if status < 500 and status != 429:
             yield f"codes.{name}"
@@ -119,7 +119,7 @@ class CorrelationIds(Rule):
             )
             self._unique(seen, member)
         elif USABLE_CORRELATION_ID.match(sent):
-            kind = "success" if seen.accepted else ECHOES.get(seen.status)
+            kind = "success" if seen.is_success else ECHOES.get(seen.status)
             holds = header == sent == member
             message = f"{sent!r} was sent, the answer carries {header!r} and {member!r}"
             for name in ([f"correlation.echo.{kind}"] if kind else []) + ["correlation.echo.forms"]:
@@ -145,7 +145,7 @@ class UnnamedRoutes(Rule):
         if seen.operation is not None:
             return
         if seen.nearly_named:
-            if not seen.accepted:
+            if not seen.is_success:
                 self._answered(seen, "variant")
         else:
             self._answered(seen, "method" if seen.route_named else "unknown")
@@ -153,7 +153,7 @@ class UnnamedRoutes(Rule):
     def _answered(self, seen: Observation, family: str) -> None:
         status = seen.status
         answer = seen.answer
-        if seen.coverage.answer_body and not seen.accepted:
+        if seen.coverage.answer_body and not seen.is_success:
             holds = all(isinstance(answer.get(name), str) for name in ("code", "message"))
             self.judge(holds, f"routes.{family}.envelope", seen, f"a {status} without the error envelope")
         if seen.coverage.answer_body and seen.coverage.answer_headers:
@@ -178,7 +178,7 @@ class BareMethods(Rule):
 
     def see(self, seen: Observation) -> None:
         sent_headers = {name.lower(): value for name, value in seen.exchange.request_headers.items()}
-        if not seen.accepted or not seen.route_named or not seen.coverage.answer_headers or PREFLIGHT in sent_headers:
+        if not seen.is_success or not seen.route_named or not seen.coverage.answer_headers or PREFLIGHT in sent_headers:
             return
         sent = sent_headers.get("x-correlation-id", "")
         carried = set(seen.exchange.header_values("x-correlation-id"))

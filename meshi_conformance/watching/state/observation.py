@@ -93,8 +93,8 @@ class Observation:
         return self.exchange.status
 
     @property
-    def accepted(self) -> bool:
-        return self.exchange.accepted
+    def is_success(self) -> bool:
+        return self.exchange.is_success
 
     @cached_property
     def trace(self) -> Trace:

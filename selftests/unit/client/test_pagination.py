@@ -141,7 +141,11 @@ class Endless:
         self._now += self._seconds
         self._page += 1
         return SimpleNamespace(
-            accepted=True, body=bytes(self._size), next_cursor=str(self._page), items=[], summary="listEvents answered"
+            is_success=True,
+            body=bytes(self._size),
+            next_cursor=str(self._page),
+            items=[],
+            summary="listEvents answered",
         )
 
 

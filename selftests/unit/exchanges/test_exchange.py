@@ -55,9 +55,9 @@ def test_a_cursor_is_a_string_or_a_number_or_null(cursor: object) -> None:
 
 
 def test_a_refusal_is_status_and_code() -> None:
-    assert refusal("getEvent", 404, "EVENT_NOT_FOUND").refusal == (404, "EVENT_NOT_FOUND")
-    assert exchange("getEvent", 500, raw=b"<h1>").refusal == (500, None)
-    assert exchange("getEvent", 200, {"code": "X"}).refusal == (200, None)
+    assert refusal("getEvent", 404, "EVENT_NOT_FOUND").status_and_code == (404, "EVENT_NOT_FOUND")
+    assert exchange("getEvent", 500, raw=b"<h1>").status_and_code == (500, None)
+    assert exchange("getEvent", 200, {"code": "X"}).status_and_code == (200, None)
 
 
 def test_the_curl_line_names_the_key_and_quotes_for_the_shell() -> None:

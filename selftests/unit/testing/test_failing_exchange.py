@@ -25,7 +25,7 @@ def in_a_loop() -> None:
 
 def named_on_the_line() -> None:
     first, second = numbered(7), numbered(8)
-    assert second.accepted
+    assert second.is_success
     assert first.status == 201, "never created"
 
 
@@ -39,7 +39,7 @@ def in_a_helper() -> None:
     kept = numbered(20)
 
     def refused(answer: Exchange) -> None:
-        assert not answer.accepted
+        assert not answer.is_success
 
     refused(numbered(21))
     assert kept
