@@ -15,8 +15,8 @@ OTHERS = [name for name in GOOD_CLIENTS if name != "httpx"]
 
 @pytest.fixture(scope="module")
 def trials() -> dict[str, Trial]:
-    """Every client in every scenario, three clients at a time: a client mostly waits."""
-    found = asyncio.run(tried_all([(GOOD_CLIENTS[name], ()) for name in OTHERS], at_once=3))
+    """Every client in every scenario, three clients at a time: a client mostly waits, longer where others are busy."""
+    found = asyncio.run(tried_all([(GOOD_CLIENTS[name], ()) for name in OTHERS], at_once=3, deadline=300))
     return dict(zip(OTHERS, found, strict=True))
 
 
