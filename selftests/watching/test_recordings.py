@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -347,3 +349,36 @@ def test_traffic_with_two_servers_is_not_mixed(tmp_path: Path, capsys: pytest.Ca
 def test_a_missing_file_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["judge", str(tmp_path / "nowhere.har")]) == 4
     assert "cannot be read: No such file" in capsys.readouterr().err
+
+
+def test_a_pipe_is_one_message_and_no_wait(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "traffic.har")
+    assert main(["judge", str(tmp_path / "traffic.har"), "--report-dir", str(tmp_path / "report")]) == 4
+    assert "is not a file" in capsys.readouterr().err
+
+
+def test_a_folder_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["judge", str(tmp_path), "--report-dir", str(tmp_path / "report")]) == 4
+    assert "Is a directory" in capsys.readouterr().err
+
+
+def test_a_compressed_file_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "traffic.har.gz"
+    file.write_bytes(gzip.compress(write(tmp_path, *traffic()).read_bytes()))
+    assert main(["judge", str(file), "--report-dir", str(tmp_path / "report")]) == 4
+    assert "gunzip" in capsys.readouterr().err
+
+
+def test_a_base_that_nothing_was_sent_to_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--base", "https://elsewhere.example.com/api", "--report-dir", str(tmp_path / "report")]
+    assert main(["judge", str(write(tmp_path, *traffic())), *options]) == 4
+    assert "Nothing in the recording was sent to https://elsewhere.example.com/api" in capsys.readouterr().err
+
+
+def test_a_recording_judged_twice_gives_the_same_result(tmp_path: Path) -> None:
+    broken = refused("getEvent", 404, "EVENT_NOT_FOUND", path="/events/summit-2026", at=5)
+    file = write(tmp_path, *traffic(), broken)
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    (first, one), (second, other) = judged(tmp_path / "one", file), judged(tmp_path / "other", file)
+    assert (first, one["requirements"], held(one)) == (second, other["requirements"], held(other))
+    assert failed(one) == ["generated.model.events"]

@@ -25,6 +25,9 @@ from .json_spans import MOST_ENTRY, Cut, NoArchive, Span, entries
 BEARERS = frozenset({"Bearer ", "bearer ", "BEARER "})
 """What stands before a key in a bearer header; RFC 9110 has schemes in any case, and one space behind them."""
 
+GZIP = b"\x1f\x8b"
+"""How a file begins that gzip has compressed."""
+
 MOST_KEYS = 10_000
 """Keys that are told apart."""
 
@@ -124,6 +127,8 @@ def survey(paths: Sequence[Path], base: str | None) -> Recording:
         file = _File(path, len(found.files))
         found.files.append(file)
         try:
+            if not path.is_file() and not path.is_dir() and path.exists():
+                raise UsageError(f"{path} is not a file, and a recording is read twice. Save it to a file first.")
             with path.open("rb") as stream:
                 _survey(stream, file, found, bases, hosts, base)
         except OSError as problem:
@@ -186,6 +191,8 @@ def _spans(stream: BinaryIO, file: _File, found: Recording) -> Iterator[Span]:
     stream.seek(0)
     if not start.strip():
         raise UsageError(f"{file.path} is empty. Give a HAR file, or a spool file of a run of this suite.")
+    if start.startswith(GZIP):
+        raise UsageError(f"{file.path} is compressed with gzip. Unpack it first: gunzip FILE.")
     kind = _kind_of_lines(start)
     if kind:
         file.spool = kind == "spool"
