@@ -14,9 +14,20 @@ from typing import NoReturn
 from . import __version__
 from .commands import NAMES, command
 from .commands.completion import complete
+from .contract.contract import root
 from .errors import UsageError
 from .plugin.console.output import Output, open_streams
 from .verdicts.gate import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE
+
+EXAMPLES = """\
+examples:
+  meshi-conformance run                                judge the embedded reference server
+  MESHI_KEY=… meshi-conformance run --target staging   judge staging, with the key from the environment
+  meshi-conformance client -- python my_client.py      judge a client
+
+Each command has its own --help; that of run names the environment variables and the exit codes.
+The docs that messages name are in {docs}.
+"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -38,7 +49,8 @@ def parser(names: Sequence[str] = NAMES) -> argparse.ArgumentParser:
     made = _Parser(
         prog="meshi-conformance",
         description="Decides whether a server keeps the Meshi Partner API contract.",
-        epilog="Exit codes: docs/exit-codes.md.",
+        epilog=EXAMPLES.format(docs=root() / "docs"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = made.add_subparsers(metavar="COMMAND", required=True)

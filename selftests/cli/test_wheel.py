@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -71,6 +72,8 @@ def test_the_wheel_carries_suite_contract_and_reference(wheel: Path) -> None:
         pattern = {"openapi": "*.yaml", "schemas": "*.json", "requirements": "*.yaml", "tests": "*.py"}[folder]
         for file in (ROOT / folder).glob(pattern):
             assert f"{packed}{folder}/{file.name}" in held
+    for file in (ROOT / "docs").rglob("*.md"):
+        assert f"{packed}{file.relative_to(ROOT).as_posix()}" in held
     for name in ("conftest.py", "pyproject.toml"):
         assert packed + name in held
     for package in ("meshi_conformance", "meshi_reference"):
@@ -80,6 +83,18 @@ def test_the_wheel_carries_suite_contract_and_reference(wheel: Path) -> None:
     assert not [
         name for name in held if "__pycache__" in name or "node_modules" in name or name.startswith("selftests")
     ]
+
+
+def test_messages_name_docs_that_the_installed_suite_has(installed: Path, tmp_path: Path) -> None:
+    for words in ([], ["run"]):
+        (said,) = re.findall(
+            r"The docs that \w+ name are in (\S+)\.$", succeed([str(installed), *words, "--help"], tmp_path), re.M
+        )
+        assert Path(said).is_relative_to(installed.parents[1])
+        for package in ("meshi_conformance", "meshi_reference"):
+            for file in (ROOT / package).rglob("*.py"):
+                for named in re.findall(r"\bdocs/([a-z-]+\.md)", file.read_text(encoding="utf-8")):
+                    assert (Path(said) / named).is_file(), f"{file.name} names docs/{named}"
 
 
 def test_the_wheel_is_small_and_says_what_it_is(wheel: Path) -> None:

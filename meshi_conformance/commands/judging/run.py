@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 
+from ...contract.contract import root
 from ...plugin.options import add_to
 from ...plugin.start import launch
 from ...target.keys import KEY_VARIABLES
@@ -26,14 +27,13 @@ environment:
   {roles}
                           further keys, each for some requirements (docs/targets.md)
   MESHI_ALLOWED_HOSTS     where it is set: the hosts that may get keys, beside staging and production
-  HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE, REQUESTS_CA_BUNDLE
-                          the way to the target
+  HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE, REQUESTS_CA_BUNDLE: the way to the target
 
-Options of pytest work too (-k, -x, -v, --junitxml): pytest --help lists them. -p NAME loads a
-further plugin of pytest; what is merely installed takes no part.
+Options of pytest work too (-k, -x, -v; pytest --help). No plugin of pytest takes part but those named by -p NAME.
 Exit codes: 0 nothing documented fails, 1 something does, 2 interrupted, 3 the suite or the target broke down,
 4 it could not start, 5 nothing was judged, 6 the gate (--fail-on, --waivers),
 7 the target kept documented requirements from being judged (--allow-undecided).
+The docs that options name are in {docs}.
 """
 
 
@@ -52,7 +52,9 @@ def help_text() -> str:
         usage="%(prog)s [--target NAME|URL] [option ...] [test ...]",
         description="Judge a server by the Meshi Partner API contract and write a report.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=EXAMPLES.format(roles=", ".join(name for role, name in KEY_VARIABLES.items() if role != "main")),
+        epilog=EXAMPLES.format(
+            roles=", ".join(name for role, name in KEY_VARIABLES.items() if role != "main"), docs=root() / "docs"
+        ),
     )
     add_to(parser.add_argument_group("options of the suite").add_argument)
     return parser.format_help()
