@@ -35,6 +35,7 @@ PROFILES = {
     "quick": Profile(calls=32, walks=180, model=500, histories=150, examples=5, seconds=10.0),
     "nightly": Profile(calls=600, walks=1500, model=9000, histories=3000, examples=150, seconds=240.0),
     "none": Profile(0, 0, 0, 0, 0, 0.0),
+    "smoke": Profile(0, 0, 0, 0, 0, 0.0),
 }
 """Profile by name; `quick` is the default."""
 

@@ -11,6 +11,9 @@ from ..target import targets_file
 from ..target.reference_process import Embedded
 from ..target.target import Target, resolve, restricted
 
+SMOKE_REQUESTS, SMOKE_CREATED = 400, 300
+"""The ceilings of `--profile smoke`."""
+
 
 def chosen_target(option: argparse.Namespace) -> tuple[Target, Embedded | None, list[str]]:
     """Return the target, the embedded server where it is that one, and notes for people.
@@ -18,6 +21,7 @@ def chosen_target(option: argparse.Namespace) -> tuple[Target, Embedded | None, 
     Raise UsageError for a target that cannot be judged. The caller stops the embedded server.
     """
     capabilities = {name for name, on in (("large", option.large), ("rate_limit", option.rate_limit_probe)) if on}
+    is_smoke = getattr(option, "profile", None) == "smoke"
     entries = targets_file.load(Path(option.targets_file) if option.targets_file else None)
     found = resolve(option.target, os.environ, frozenset(capabilities), entries)
     embedded = Embedded() if found is None else None
@@ -27,8 +31,8 @@ def chosen_target(option: argparse.Namespace) -> tuple[Target, Embedded | None, 
             read_only=option.read_only,
             allow_writes=option.allow_writes,
             rate=option.rate,
-            most_requests=option.max_requests,
-            most_created=option.max_created,
+            most_requests=option.max_requests or (SMOKE_REQUESTS if is_smoke else None),
+            most_created=option.max_created or (SMOKE_CREATED if is_smoke else None),
         )
     except UsageError:
         if embedded is not None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import gc
 import json
+import time
 from collections.abc import Generator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from textwrap import indent
 from typing import Any
@@ -19,7 +21,7 @@ from _pytest._io.saferepr import saferepr
 
 from ..contract import contract as contracts
 from ..contract.requirements import Requirement
-from ..errors import UsageError
+from ..errors import CeilingReached, UsageError
 from ..generation.budget import Plan
 from ..report.files import terminal
 from ..report.folder import NoRoom
@@ -33,7 +35,8 @@ from . import allure as allure_results
 from .console.output import Output, without_commands
 from .judging import PROPERTY, cited_by, judged_property, judgements_of, verdict_of
 from .planning import costs, workers
-from .planning.expected import expected, spread
+from .planning.choice import Budget, choose, more
+from .planning.expected import expected, generated_share, left_out_for, spread
 from .run import Controller
 from .session import RunSession
 from .start import surroundings
@@ -89,6 +92,8 @@ class Suite:
         self.session: RunSession | None = None
         self.controller: Controller | None = None
         self.total = 0
+        self.left_out: list[str] = []
+        self.why = ""
         reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
         self.output = Output(getattr(getattr(reporter, "_tw", None), "_file", None))
         if self.output.stream is not None:
@@ -101,7 +106,13 @@ class Suite:
             said = self.config.workerinput["meshi"]  # type: ignore[attr-defined]
             worker = self.config.workerinput["workerid"]  # type: ignore[attr-defined]
             self.session = RunSession(
-                self.contract, Target.from_data(said["target"]), said["run"], Path(said["spool"]), worker
+                self.contract,
+                Target.from_data(said["target"]),
+                said["run"],
+                Path(said["spool"]),
+                worker,
+                Budget(**said["budget"]),
+                said["ends"],
             )
         elif not self.config.option.collectonly:
             try:
@@ -130,12 +141,45 @@ class Suite:
             if error:
                 self.controller.problems.append(f"Worker {node.gateway.id} died: {str(error)[:200]}")
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)  # what -k and -m leave is chosen from, after all others
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> Generator[None, None, None]:
         self._select(config, items)
         if self.is_worker:
             number = self.config.workerinput["workercount"]  # type: ignore[attr-defined]
             items[:] = [items[place] for place in spread([one.nodeid for one in items], costs.load(), number)]
+        yield
+        if self.session is not None and (self.session.budget.is_limited or self.session.target.rate):
+            self._choose(config, items)
+
+    def _choose(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Keep the tests that the budget buys, those that judge most for a request first."""
+        assert self.session is not None
+        asked = {one.nodeid: cited_by(one) for one in items if self._is_asked(one)}
+        wanted = [self.contract.requirements[name] for name in self.contract.select(config.option.requirements)]
+        share = generated_share(Plan.of(config.option))
+        budget = self.session.budget
+        chosen = choose(asked, wanted, costs.load(), budget, share)
+        testable = {name for cited in asked.values() for name in cited}
+        self.left_out = [one.id for one in wanted if one.id in testable and one.id not in chosen.judged]
+        if self.left_out:
+            whole = choose(asked, wanted, costs.load(), Budget(), share)
+            twice = choose(asked, wanted, costs.load(), more(budget), share)
+            self.why = left_out_for(budget, chosen, twice, whole)
+        dropped = [one for one in items if one.nodeid in asked and one.nodeid not in chosen.tests]
+        places = {name: place for place, name in enumerate(chosen.tests)}
+        items[:] = sorted(
+            (one for one in items if one.nodeid not in asked or one.nodeid in places),
+            key=lambda one: places.get(one.nodeid, len(places)),
+        )
+        if dropped:
+            config.hook.pytest_deselected(items=dropped)
+
+    def _is_asked(self, item: pytest.Item) -> bool:
+        """Return whether a test will send anything: nothing is asked that the target lacks, or that is switched off."""
+        is_generated = "plan" in getattr(item, "fixturenames", ())
+        return self._lacking(item) is None and not (is_generated and not Plan.of(self.config.option).profile.requests)
 
     def _select(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Keep the tests that judge a selected requirement, and mark each with what it judges."""
@@ -181,10 +225,13 @@ class Suite:
             return
         # The whole suite needs every part of the world, so their asynchronous runs start at once and overlap.
         # A selection builds what it asks for and no more: nothing can be deleted from a target.
+        asked = [one.nodeid for one in session.items if self._is_asked(one)]
         is_whole = not self.config.option.requirements and len(session.items) >= PREFETCHED_FROM
         ahead = self._parts() if is_whole else []
-        asked = [one.nodeid for one in session.items if self._lacking(one) is None]
-        expected(costs.load(), asked, Plan.of(self.config.option), ahead).write(self.session.spool)
+        if self.session.budget.is_limited:
+            ahead = sorted(costs.load().with_parts(name for test in asked for name in costs.load().of(test).parts))
+        found = expected(costs.load(), asked, Plan.of(self.config.option), ahead)
+        replace(found, left_out=self.left_out, why=self.why).write(self.session.spool)
         if self.controller is not None:
             self.controller.announce_expected()
         self.session.world.prefetch(ahead)
@@ -194,7 +241,7 @@ class Suite:
         assert self.session is not None
         lacks = self.session.target.lacks
         left = {name for name, needs in NEEDS.items() if any(map(lacks, needs))}
-        if self.config.option.profile == "none":
+        if not Plan.of(self.config.option).profile.requests:
             left |= set(GENERATED_PARTS)
         return [name for name in PARTS if name not in left]
 
@@ -213,6 +260,9 @@ class Suite:
         lacking = self._lacking(item)
         if lacking:
             pytest.skip(lacking)
+        ends = self.session.ends
+        if ends is not None and time.time() > ends:
+            raise CeilingReached("the time of the run is over (--time)", "the time of the run is over")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(

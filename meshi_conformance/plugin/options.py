@@ -18,7 +18,7 @@ import pytest
 from ..report import FILES
 from ..verdicts.gate import FAIL_ON
 
-PROFILES = ("quick", "nightly", "none")
+PROFILES = ("quick", "nightly", "none", "smoke")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,13 +46,19 @@ def add_to(add: Callable[..., Any]) -> None:
         "--max-requests",
         metavar="N",
         type=_value(_positive(int), "a whole number above 0"),
-        help="send at most N requests in all",
+        help="send at most N requests in all: the tests are chosen that judge most with them",
     )
     add(
         "--max-created",
         metavar="N",
         type=_value(_positive(int), "a whole number above 0"),
         help="create at most N rows in all",
+    )
+    add(
+        "--time",
+        metavar="SECONDS",
+        type=_value(_seconds, "seconds or minutes, such as 60s or 5m"),
+        help="end within about so long, such as 60s or 5m: the tests are chosen that judge most in it",
     )
     add("--report-dir", metavar="DIR", help="where the report is written (default: a folder of its own below reports/)")
     add(
@@ -98,7 +104,8 @@ def add_to(add: Callable[..., Any]) -> None:
         "--profile",
         type=_value(_one_of(PROFILES), ", ".join(PROFILES)),
         default="quick",
-        help="how much is generated: quick (seconds, the default), nightly (minutes) or none",
+        help="how much is generated: quick (seconds, the default), nightly (minutes) or none; smoke "
+        "generates nothing and judges what 400 requests and 300 created rows can show",
     )
     add(
         "--budget",
@@ -200,6 +207,11 @@ def add_links(add: Callable[..., Any], value: Callable[[Callable[[str], Any], st
         type=value(_place, "a URL, or a path that begins with / or ."),
         help="where the site that `make docs` builds is: the report links to its page of each requirement",
     )
+
+
+def _seconds(text: str) -> float:
+    number, unit = (text[:-1], text[-1]) if text[-1:] in ("s", "m") else (text, "s")
+    return _positive(float)(number) * (60 if unit == "m" else 1)
 
 
 def _address(text: str) -> str:

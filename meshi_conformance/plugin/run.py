@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from .console.progress import Progress
 from .cross_check import Count
 from .judging import verdict_of
 from .options import unknown_marker, unusable
+from .planning.choice import Budget
 from .planning.expected import Expected, told
 from .planning.workers import adapt
 from .session import RunSession
@@ -45,6 +47,9 @@ from .start.preflight import announcement, look
 
 _ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
 """The signals that end a run with a report."""
+
+REPORT_SECONDS = 2.0
+"""What the report takes of the time that `--time` gives."""
 
 PATIENCE = 30.0
 """Seconds after a first signal before another one ends the process at once, report or not."""
@@ -73,6 +78,7 @@ class Controller:
         self._interrupted_at: float | None = None
         self._is_finishing = False
         self._is_expected = False
+        self.budget = Budget()
         self._embedded: Embedded | None = None
         self.older: comparison.Document | None = None
         unusable_older = self._read_older()  # before the report folder is emptied: it may be the older report
@@ -162,6 +168,9 @@ class Controller:
         """Set how many workers there are, where the command line leaves it open, and say so."""
         seconds = self.preflight.answer_seconds
         number = adapt(self.config, seconds, self.target.rate)
+        self.budget = Budget.of(
+            self.config.option, self.target, seconds, number or self.config.getoption("numprocesses", 0) or 1
+        )
         if number and self._embedded is None:
             self._say([f"workers   {number}, as one answer takes {seconds * 1000:.0f} ms (-n N sets their number)"])
 
@@ -185,11 +194,23 @@ class Controller:
 
     def session(self) -> RunSession:
         """Make the tools of the tests, where they run in this process."""
-        return RunSession(self.contract, self.target, self.run, self._spool, "main")
+        return RunSession(self.contract, self.target, self.run, self._spool, "main", self.budget, self.ends)
 
     def for_worker(self) -> dict[str, Any]:
         """Return what a worker needs to make its own tools."""
-        return {"target": self.target.as_data(), "run": self.run, "spool": str(self._spool)}
+        return {
+            "target": self.target.as_data(),
+            "run": self.run,
+            "spool": str(self._spool),
+            "budget": asdict(self.budget),
+            "ends": self.ends,
+        }
+
+    @property
+    def ends(self) -> float | None:
+        """When no further test is begun, in seconds since the epoch; None where no time is given."""
+        time_given = self.config.option.time
+        return self.started + time_given - REPORT_SECONDS if time_given else None
 
     def is_waived(self, judgements: Sequence[Mapping[str, Any]]) -> bool:
         """Return whether a waiver accepts every failure that a test found."""
@@ -221,6 +242,9 @@ class Controller:
     def finish(self, exitstatus: int, collected: int, failed: int) -> int:
         """Write the report and return how the process is to end; `collected` and `failed` are pytest's counts."""
         self._is_finishing = True
+        found = Expected.read(self._spool)
+        if found is not None:
+            self.left_out = dict.fromkeys(found.left_out, found.why)
         if self.uncollected:  # pytest calls it an interruption; it is the suite's own error
             exitstatus = gate.EXIT_INTERNAL
             names = ", ".join(dict.fromkeys(self.uncollected))
@@ -272,7 +296,7 @@ class Controller:
 
         Every requirement has a test: where none spoke, pytest left it out or was stopped.
         """
-        judged = {one.requirement for one in self.judgements}
+        judged = {one.requirement for one in self.judgements} | self.left_out.keys()
         silent = [name for name in self.selected if name not in judged]
         if not silent:
             return
@@ -284,7 +308,7 @@ class Controller:
                 f"The run was stopped early by {' '.join(stopped)}: {len(silent)} requirements were not judged."
             )
         elif words:
-            self.left_out = dict.fromkeys(silent, f"deselected by {' '.join(words)}")
+            self.left_out |= dict.fromkeys(silent, f"deselected by {' '.join(words)}")
         else:
             self.problems.append(
                 f"No test of {len(silent)} requirements was run, such as {silent[0]}, and nothing on the command line "

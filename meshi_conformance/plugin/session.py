@@ -19,14 +19,29 @@ from ..testing.shared_data import World
 from ..testing.shared_parts import PARTS
 from ..testing.valid_calls import Calls
 from .console.output import clean_logs
+from .planning.choice import Budget
 
 
 class RunSession:
-    """What tests in this process use: the client, the world, the recorder."""
+    """What tests in this process use: the client, the world, the recorder.
 
-    def __init__(self, contract: contracts.Contract, target: Target, run: str, spool: Path, worker: str) -> None:
+    No test is begun after `ends`, in seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        contract: contracts.Contract,
+        target: Target,
+        run: str,
+        spool: Path,
+        worker: str,
+        budget: Budget,
+        ends: float | None,
+    ) -> None:
         self.contract = contract
         self.target = target
+        self.budget = budget
+        self.ends = ends
         self.spool = spool
         self.redaction = Redaction(target.secrets, target.access.headers)
         self._restore_logs = clean_logs(self.redaction.text)

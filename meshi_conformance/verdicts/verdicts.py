@@ -16,7 +16,16 @@ DESELECTED = "deselected by --requirements"
 
 def is_deselected(reason: str) -> bool:
     """Tell whether a reason says that an option of the run left the requirement out."""
-    return reason.startswith("deselected by ")
+    return reason.startswith("deselected by ") or is_left_out(reason)
+
+
+def is_left_out(reason: str) -> bool:
+    """Tell whether a reason says that the run's budget did not reach the requirement."""
+    return reason.startswith(LEFT_OUT)
+
+
+LEFT_OUT = "left out for "
+"""Begins the reason of a requirement that the run's budget did not reach."""
 
 
 UNTESTED = "no test of it ran"
@@ -114,6 +123,8 @@ def _verdict(
 ) -> RequirementVerdict:
     found = RequirementVerdict(requirement, Verdict.NOT_RUN, unselected or UNTESTED)
     found.judgements, found.violations = judgements, violations
+    if is_left_out(unselected):
+        found.cause_class = CauseClass.LIMIT
     if violations:
         found.verdict, found.reason = Verdict.FAIL, violation_reason(*violations[0], len(violations))
     elif judgements:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ...generation.budget import PROFILES, Plan
 from ...target.target import Target
+from ...verdicts.verdicts import LEFT_OUT
+from .choice import Budget, Choice
 from .costs import Costs
 
 FILE = "plan.json"
@@ -18,11 +20,16 @@ FILE = "plan.json"
 
 @dataclass(frozen=True)
 class Expected:
-    """How many requests a run will make, and how many rows it will create."""
+    """How many requests a run will make, and how many rows it will create.
+
+    `left_out` are the requirements that a budget does not reach, and `why` says so.
+    """
 
     requests: int
     created: int
     tests: int = 0
+    left_out: list[str] = field(default_factory=list)
+    why: str = ""
 
     def write(self, folder: Path) -> None:
         """Leave it where the controlling process reads it; all processes come to the same."""
@@ -49,14 +56,24 @@ def expected(costs: Costs, tests: Collection[str], plan: Plan, ahead: Collection
     return Expected(requests, created, len(tests))
 
 
+def left_out_for(budget: Budget, chosen: Choice, twice: Choice, whole: Choice) -> str:
+    """Return why requirements are left out, and what a larger budget would buy."""
+    gained = len(twice.judged) - len(chosen.judged)
+    return (
+        f"{LEFT_OUT}{budget.said}: twice as much judges {gained} of them, and about {rounded(round(whole.requests))} "
+        f"requests with {rounded(round(whole.created))} created rows judge all"
+    )
+
+
 def told(found: Expected | None, target: Target) -> list[str]:
     """Return what people are told of it."""
     if found is None or not found.tests:
         return []
     requests = rounded(found.requests)
+    lines = [f"expected  about {requests} requests and {rounded(found.created)} created rows (nothing can be deleted)"]
     if target.read_only:
-        return [f"expected  at most {requests} requests; read only: no write is sent"]
-    return [f"expected  about {requests} requests and {rounded(found.created)} created rows (nothing can be deleted)"]
+        lines = [f"expected  at most {requests} requests; read only: no write is sent"]
+    return lines + ([f"budget    {len(found.left_out)} requirements are {found.why}"] if found.left_out else [])
 
 
 def rounded(number: int) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...contract.requirements import CLIENT, NEEDS
 from ...target.target import Target
+from ...verdicts.verdicts import is_left_out
 
 SCENARIO_LEFT_OUT = "no scenario that shows it was run"
 """The reason of a duty that a selection of scenarios left out."""
@@ -53,7 +54,9 @@ def advice(document: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> It
     reason = rows[0]["reason"]
     needs = {need for row in rows for need in row["needs"]}
     named = [one["advice"] for one in document.get("lacking", ()) if one["reason"] == reason and one["need"] in needs]
-    if reason.startswith("deselected"):
+    if is_left_out(reason):
+        yield "Give the run more: another --profile, or a larger --max-requests, --max-created or --time."
+    elif reason.startswith("deselected"):
         yield "Run without that selection, or with one that holds them too."
     elif named:
         yield from dict.fromkeys(named)

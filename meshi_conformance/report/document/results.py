@@ -25,7 +25,7 @@ from ...exchanges.redaction import Redaction
 from ...target.keys import KEY_VARIABLES
 from ...target.target import Preflight, Target
 from ...verdicts import gate, waivers
-from ...verdicts.verdicts import DESELECTED, Judgement, RequirementVerdict, causes, judge, outcome
+from ...verdicts.verdicts import DESELECTED, Judgement, RequirementVerdict, causes, is_left_out, judge, outcome
 from ...vocabulary import CauseClass, Level, Outcome, Verdict
 from .. import write_parts
 from .advice import lacking
@@ -83,7 +83,7 @@ def build(
     }
     verdicts = judge(
         catalogue.values(),
-        [one for one in judgements if one.requirement not in unselected],
+        [one for one in judgements if _counts(one, unselected.get(one.requirement))],
         violations,
         unselected,
         _unseen(contract, {one["requirement"] for one in by_type["shown"]}, {name for name, _, _ in violations}),
@@ -149,6 +149,11 @@ def _scripted(events: Iterable[dict[str, Any]], tests: Sequence[Mapping[str, Any
         if test["requirements"] and all(name.startswith("generated.") for name in test["requirements"])
     }
     return (one for one in events if one["type"] == "exchange" and one["test"] not in made_up)
+
+
+def _counts(judgement: Judgement, unselected: str | None) -> bool:
+    """Tell whether a judgement counts: of what a budget leaves out a part may run, which can show a failure alone."""
+    return unselected is None or (is_left_out(unselected) and judgement.verdict == Verdict.FAIL)
 
 
 def _unseen(contract: Contract, shown: set[str], broken: set[str]) -> dict[str, tuple[str, CauseClass]]:

@@ -61,7 +61,7 @@ def write(reporter: Any, document: dict[str, Any], folder: Path, unwritten: Sequ
     for problem in unwritten:
         reporter.write_line(visible(f"report    not written: {problem}"), red=True)
     options = document.get("options") or {}
-    if options.get("profile", "none") != "none":
+    if options.get("profile", "none") not in ("none", "smoke"):
         budget = f" --budget {options['budget']}" if options.get("budget") else ""
         reporter.write_line(f"generated --profile {options['profile']}{budget} --seed {options['seed']}")
     if any(row["verdict"] == "fail" for row in document["requirements"]):
