@@ -191,8 +191,8 @@ class Lists(Rule):
         name = f"lists.{family}.full_page"
         if not rows or asked is None or not re.fullmatch(r"[1-9][0-9]?|100", asked) or not self.known(name):
             return
-        if set(seen.query) - {"limit", "cursor"}:
-            return
+        if set(seen.query) - {"limit", "cursor"} or not walk.whole:
+            return  # a cursor may keep the page size that it was given with
         grows_behind = not listing.descending  # a new row may have come to stand behind a page that was the last one
         if grows_behind and (
             not self.memory.complete
