@@ -37,6 +37,8 @@ def test_the_example_passes_in_every_scenario_and_every_duty_is_judged(tmp_path:
     assert done.returncode == 0, done.stdout + done.stderr
     assert document["links"] == {"pages": "https://docs.example", "site": "https://site.example"}
     assert "https://site.example/requirements/" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "(org None)" not in done.stdout
+    assert '<a href="#scenarios">' in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert document["subject"] == "client"
     assert document["outcome"] == "conformant"
     assert {row["id"]: row["verdict"] for row in document["requirements"] if row["verdict"] != "pass"} == {}

@@ -21,7 +21,8 @@ def write(reporter: Any, document: dict[str, Any], folder: Path, unwritten: Sequ
     reporter.write_sep("=", f"conformance: {document['outcome']}", **color)
     target = document["target"]
     named = " ".join(dict.fromkeys((target["name"], target["base"])))  # a target may be known by its URL alone
-    reporter.write_line(visible(f"target    {named} (org {target['org_id']})"))
+    org = f" (org {target['org_id']})" if target["org_id"] else ""
+    reporter.write_line(visible(f"target    {named}{org}"))
     reporter.write_line(visible(f"outcome   {document['outcome']}: {document['outcome_reason']}"), **color)
     exchanges = document["exchanges"]
     reporter.write_line(
