@@ -24,7 +24,7 @@ SHOWN_BY: tuple[str, ...] = (
     "tests/test_events.py::test_ids_that_differ_in_case_are_two_events",
     "tests/test_correlation.py::test_an_unusual_id_is_the_same_in_header_and_body",
     "tests/test_attendees.py::test_every_imported_attendee_is_listed",
-    "tests/test_matching.py::test_a_run_that_is_no_match_run_is_not_found",
+    "tests/test_matching.py::test_a_missing_match_run_earns_its_code",
     "tests/test_matching.py::test_a_match_with_oneself_is_no_server_error",
     "tests/test_paging.py::test_an_odd_limit_is_refused_or_served_with_a_page",
     "tests/test_paging.py::test_a_cursor_never_issued_is_refused_or_served_with_a_page",
