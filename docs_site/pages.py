@@ -123,7 +123,7 @@ def _page(
     if len(one.operations) == len(catalogue.operations):
         yield "All operations.\n"
     elif not one.operations:
-        yield "None of its own: it is about paths that are no operation.\n"
+        yield "None of its own: it is about paths that no operation has.\n"
     else:
         for name in one.operations:
             yield f"- `{name}`: `{catalogue.operations[name].method} {catalogue.operations[name].path}`"

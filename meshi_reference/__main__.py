@@ -227,7 +227,7 @@ def _settings(broken: Sequence[faults.Fault]) -> dict[str, Any]:
 
 
 def _sandbox(options: argparse.Namespace) -> Sandbox:
-    """Return what is to stand around the API. Raise _Unusable where a file cannot be used."""
+    """Return what the server offers besides the API. Raise _Unusable where a file cannot be used."""
     try:
         description = None
         if options.openapi is not None:
@@ -238,7 +238,7 @@ def _sandbox(options: argparse.Namespace) -> Sandbox:
     except OSError as problem:
         raise _Unusable(f"{problem.filename}: {problem.strerror}") from None
     except ValueError as problem:
-        raise _Unusable(f"{options.openapi} is no OpenAPI description as JSON: {problem}") from None
+        raise _Unusable(f"{options.openapi} is not an OpenAPI description as JSON: {problem}") from None
     return Sandbox(tuple(options.cors), sys.stderr if options.log else None, har, description)
 
 

@@ -54,7 +54,7 @@ class RetryAfter(retries.RetryAfter):
 
 
 class NoBurst(pauses.NoBurst):
-    """Judges the polls of a run that never overlap: those of two processes are no burst of one."""
+    """Judges the polls of a run that never overlap: two processes that poll make no burst."""
 
     def __init__(self, scenario: str) -> None:
         super().__init__(scenario)

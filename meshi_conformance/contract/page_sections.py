@@ -16,7 +16,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 WHOLE = ""
-"""The title of what stands before the first heading but the page's own: the whole page, where it has no other."""
+"""The title of what comes before the first heading but the page's own: the whole page, where it has no other."""
 
 DIGITS = 16
 """Hexadecimal digits of a fingerprint."""

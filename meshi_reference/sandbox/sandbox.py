@@ -1,4 +1,4 @@
-"""What stands around the API for those who develop against it: health, description, a page, CORS, a log of requests.
+"""What the server offers developers besides the API: health, description, a page, CORS, a log of requests.
 
 All of it lies outside the API's base paths, and nothing of it changes an answer of the API but the CORS headers that
 were asked for.
@@ -58,7 +58,7 @@ class Sandbox:
     _names: dict[str, str] = field(default_factory=dict, repr=False)
 
     def around(self, services: Services) -> Sandbox:
-        """Stand around the API of one server."""
+        """Wrap the API of one server."""
         self._services = services
         self._api = Application(services)
         return self

@@ -1,4 +1,4 @@
-"""What stands around the API of the reference server: page, health, description, CORS, log, faults together, keys."""
+"""What the reference server offers besides the API: page, health, description, CORS, log, faults together, keys."""
 
 from __future__ import annotations
 

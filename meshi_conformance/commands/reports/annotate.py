@@ -30,7 +30,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the annotations and write the outputs. Raise UsageError for what is no report."""
+    """Print the annotations and write the outputs. Raise UsageError for anything but a report."""
     document = comparison.load(options.report)
     # Output in CI is kept free of commands, and these are meant to be some.
     stream = getattr(sys.stdout, "stream", sys.stdout)

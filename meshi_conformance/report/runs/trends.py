@@ -103,7 +103,7 @@ def _histories(documents: Sequence[Document], page: Path, patterns: Sequence[str
     for document in shown:
         by_id = {row["id"]: row for row in document["requirements"]}
         rows.update(by_id)
-        # An invalid run proves nothing: what it left unjudged is no news of a requirement.
+        # An invalid run proves nothing: what it left unjudged says nothing of a requirement.
         verdicts.append(
             {} if document["outcome"] == Outcome.INVALID else {name: by_id[name]["verdict"] for name in by_id}
         )

@@ -1,4 +1,4 @@
-"""Bodies that are no JSON in a way that lenient readers pass over, by the name that `limits.json.*` has for it."""
+"""Malformed JSON that lenient readers accept, by the name that `limits.json.*` has for it."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ class Suspicion:
 
 
 QUEUES = {"event_reviews": "identity.queue.event", "reviews": "identity.queue.org"}
-"""That an open review stands in a list until it is resolved."""
+"""That a list holds an open review until it is resolved."""
 
 MOST_SUSPICIONS = 200
 

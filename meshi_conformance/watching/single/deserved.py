@@ -187,7 +187,7 @@ class Deserved(Rule):
         kind = malformed(content)
         if kind is None:
             return
-        message = f"{seen.exchange.summary} to a body that is no JSON ({kind})"
+        message = f"{seen.exchange.summary} to a body that is not JSON ({kind})"
         if seen.is_success or seen.status in (400, 409, 422):
             holds = seen.exchange.status_and_code == (400, "INVALID_JSON")
             self.judge(holds, f"limits.json.{kind}", seen, message)

@@ -147,7 +147,7 @@ class Observation:
 class Router:
     """Finds the operation of a method and a path.
 
-    A path with a doubled slash, or with one at its end, is no documented one: a server may still take it for one.
+    A path with a doubled slash, or with one at its end, is not documented: a server may still serve it.
     """
 
     def __init__(self, contract: Contract) -> None:

@@ -23,7 +23,7 @@ from . import har_entry
 from .json_spans import MOST_ENTRY, Cut, NoArchive, Span, entries
 
 BEARERS = frozenset({"Bearer ", "bearer ", "BEARER "})
-"""What stands before a key in a bearer header; RFC 9110 has schemes in any case, and one space behind them."""
+"""What comes before a key in a bearer header; RFC 9110 has schemes in any case, and one space behind them."""
 
 GZIP = b"\x1f\x8b"
 """How a file begins that gzip has compressed."""

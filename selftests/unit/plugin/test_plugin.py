@@ -155,7 +155,7 @@ def test_reads_what_is_not_there(api):
 
 @pytest.fixture
 def broken():
-    raise SetupFailed("nothing to stand on")
+    raise SetupFailed("nothing to begin with")
 
 
 @requirement("auth.getMatch")
@@ -173,7 +173,7 @@ VERDICTS = {
     "auth.getRun": ("fail", "one is not two"),
     "auth.listRuns": ("pass", ""),
     "auth.listReviews": ("fail", "the answer has no member 'reviews'"),
-    "auth.getMatch": ("inconclusive", "nothing to stand on"),
+    "auth.getMatch": ("inconclusive", "nothing to begin with"),
     "auth.createEvent": ("not_run", "deselected by test_tiny.py"),
 }
 
@@ -194,7 +194,7 @@ def test_how_a_test_ends_is_the_verdict(run: Run, workers: tuple[str, ...]) -> N
     assert causes == {
         ("deadline", "no event in time"),
         ("setup", "no session"),
-        ("setup", "nothing to stand on"),
+        ("setup", "nothing to begin with"),
     }
 
 
