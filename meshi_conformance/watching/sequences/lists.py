@@ -326,7 +326,10 @@ class Lists(Rule):
         for one in self._suspicions:
             if not self.memory.complete:
                 break
-            changed = self.memory.changed(one.scope, one.since.began, one.seen.trace.ended)
+            scopes = [one.scope]
+            if one.family == "attendees":
+                scopes.append((one.seen.org, "decisions", None))  # whom a decision takes off the list is open
+            changed = any(self.memory.changed(scope, one.since.began, one.seen.trace.ended) for scope in scopes)
             name = f"lists.{one.family}.stable" if changed else one.narrower or f"lists.{one.family}.complete"
             if self.known(name) and not (changed and one.family in ("attendees", "event_reviews", "reviews")):
                 self.judge(False, name, one.seen, one.message, one.earlier)
