@@ -248,7 +248,8 @@ class Suite:
     def _lacking(self, item: pytest.Item) -> str | None:
         """Return why this target is not asked what a test asks; None where it is."""
         assert self.session is not None
-        needs = (need for name in cited_by(item) for need in self.contract.requirements[name].needs)
+        known = self.contract.requirements  # what it lacks stops the run, but pytest ends the collection first
+        needs = (need for name in cited_by(item) if name in known for need in known[name].needs)
         return next(filter(None, map(self.session.target.lacks, needs)), None)
 
     @pytest.hookimpl(tryfirst=True)

@@ -144,7 +144,7 @@ def test_a_private_authority_comes_from_the_environment(
         with pytest.raises(TransportTrouble, match="CERTIFICATE_VERIFY_FAILED"):
             connect(server.base, access=access(server.base, {})).get_auth()
         way = access(server.base, {variable: str(files["ca"])})
-        assert connect(server.base, access=way).get_auth().accepted
+        assert connect(server.base, access=way).get_auth().is_success
 
 
 def test_a_client_certificate_comes_from_the_targets_file(files: dict[str, Path], tmp_path: Path) -> None:

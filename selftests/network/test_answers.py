@@ -204,7 +204,7 @@ HARMLESS = {
 def test_what_is_odd_and_valid_passes(case: str, connect: Connect) -> None:
     with serving(says(HARMLESS[case])) as server:
         exchange = connect(server.base).get_auth()
-        assert exchange.accepted
+        assert exchange.is_success
         assert not [one for one in exchange.violations if one[0] != "correlation.getAuth"]
 
 

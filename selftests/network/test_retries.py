@@ -44,7 +44,7 @@ FAULTS = {"reset": resets, "closed": says(), "gateway": GATEWAY, "truncated": sa
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_read_is_repeated(fault: str, connect: Connect, events: Events) -> None:
     with serving(first_fails(FAULTS[fault], says(answer(auth()), keep=True))) as server:
-        assert connect(server.base).get_auth().accepted
+        assert connect(server.base).get_auth().is_success
         assert len(server.requests) == 2
     assert [one["what"] for one in events() if one["type"] == "trouble"]
 
@@ -75,7 +75,7 @@ def test_a_replay_after_a_lost_answer_is_not_judged(connect: Connect) -> None:
     with serving(first_fails(resets, replay)) as server:
         api = connect(server.base)
         with api.transport.recorder.outside_test():
-            assert api.create_match_run("e", RUN).accepted, "to prepare the world a replay is good enough"
+            assert api.create_match_run("e", RUN).is_success, "to prepare the world a replay is good enough"
 
 
 def test_what_was_not_sent_is_sent_again_whatever_it_is(connect: Connect) -> None:
@@ -157,7 +157,7 @@ def test_a_silent_operation_does_not_cost_its_time_limit_again_and_again(connect
         api = connect(server.base)
         started = time.monotonic()
         for _ in range(20):
-            assert api.get_auth().accepted
+            assert api.get_auth().is_success
             with pytest.raises(TransportTrouble):
                 api.list_events()
         assert time.monotonic() - started < 4
@@ -210,7 +210,7 @@ def limited(pause: str, refusals: int) -> Script:
 def test_a_429_is_waited_out_as_retry_after_says(connect: Connect, events: Events) -> None:
     with serving(limited("1", 2)) as server:
         started = time.monotonic()
-        assert connect(server.base).get_auth().accepted
+        assert connect(server.base).get_auth().is_success
         assert 2.0 <= time.monotonic() - started < 3.5
     assert [one["status"] for one in events() if one["type"] == "exchange"] == [429, 429, 200]
 
@@ -218,7 +218,7 @@ def test_a_429_is_waited_out_as_retry_after_says(connect: Connect, events: Event
 @pytest.mark.parametrize("said", ["", "²", "Thu, 99 Foo 2030", "Wed, 21 Oct 2015 07:28:00 GMT"])
 def test_a_useless_retry_after_stops_nothing(said: str, connect: Connect) -> None:
     with serving(limited(said, 1)) as server:
-        assert connect(server.base).get_auth().accepted
+        assert connect(server.base).get_auth().is_success
 
 
 def test_a_limit_that_does_not_lift_is_inconclusive_and_waited_for_once(connect: Connect) -> None:
@@ -241,7 +241,7 @@ def test_one_429_pauses_every_worker(connect: Connect, tmp_path: Path) -> None:
             time.sleep(0.01)
         time.sleep(0.1)
         started = time.monotonic()
-        assert second.get_auth().accepted
+        assert second.get_auth().is_success
         assert time.monotonic() - started > 0.7
         waiting.join()
 
@@ -290,7 +290,7 @@ def test_refused_rows_do_not_count_as_created(connect: Connect, tmp_path: Path) 
 def test_a_read_only_run_sends_no_write(connect: Connect) -> None:
     with serving(says(answer(auth()), keep=True)) as server:
         api = connect(server.base, read_only=True, read_only_reason="it needs writes")
-        assert api.get_auth().accepted
+        assert api.get_auth().is_success
         writes: list[Callable[[], object]] = [
             lambda: api.create_event(EVENT),
             lambda: api.as_key(None).create_event(EVENT),
@@ -311,9 +311,9 @@ def test_the_ledger_holds_what_was_created_and_what_may_exist(
 
     with serving(Proxy(reference.base, breaks)) as server:
         api = connect(server.base, keys={"main": reference.env["MESHI_KEY"]}, answer_seconds=5.0)
-        assert api.create_event({"event_id": "kept", "title": "T"}).accepted
-        assert not api.create_event({"event_id": "kept", "title": "T"}).accepted
-        assert not api.create_event({"event_id": "refused"}).accepted
+        assert api.create_event({"event_id": "kept", "title": "T"}).is_success
+        assert not api.create_event({"event_id": "kept", "title": "T"}).is_success
+        assert not api.create_event({"event_id": "refused"}).is_success
         with pytest.raises(ConnectionBroken):
             api.create_event({"event_id": "lost", "title": "T"})
         rows = [{"attendee_id": f"a{number}", "name": "A"} for number in range(3)]
@@ -362,7 +362,7 @@ def test_a_creation_whose_answer_is_lost_is_made_again_under_another_name(
         api = connect(server.base, keys={"main": reference.env["MESHI_KEY"]})
         given = Given(api, "run", "w")
         event_id = given.event()
-        assert api.get_event(event_id).accepted
+        assert api.get_event(event_id).is_success
     assert json.loads(lost[0])["event_id"] != event_id
     confirmed = {one["id"]: one["confirmed"] for one in listed(events(), Redaction({}))}
     assert confirmed == {json.loads(lost[0])["event_id"]: False, event_id: True}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -87,6 +88,12 @@ def run(report: Path, *arguments: str, timeout: float = LONGEST_SECONDS, **how: 
 def exchanges(report: Path, worker: str = "*") -> int:
     """Return how many exchanges a run, or one worker of it, has written down so far."""
     return sum(file.read_bytes().count(b'{"type": "exchange"') for file in report.glob(f"spool/{worker}.jsonl"))
+
+
+def begun_tests(report: Path) -> int:
+    """Return how many tests have sent something that is written down so far."""
+    spooled = b"".join(file.read_bytes() for file in report.glob("spool/*.jsonl"))
+    return len(set(re.findall(rb'"test": "tests/[^"]+"', spooled)))
 
 
 def wait_for(holds: Callable[[], bool]) -> None:

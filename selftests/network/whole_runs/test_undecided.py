@@ -53,7 +53,7 @@ def breaks_on(word: bytes, how: str = "closed") -> Script:
 def test_an_input_that_breaks_every_connection_is_the_targets_fault(how: str, connect: Connect, events: Events) -> None:
     with serving(breaks_on(b"crash", how)) as server:
         api = connect(server.base)
-        assert api.create_event(EVENT).accepted
+        assert api.create_event(EVENT).is_success
         with pytest.raises(ConnectionBroken, match="createEvent"):
             api.create_event({"event_id": "crash", "title": "T"})
         connections = [one.on_connection for one in server.requests if b"crash" in one.body]
@@ -76,7 +76,7 @@ def test_a_connection_that_breaks_once_is_nobodys_fault(connect: Connect, events
 
     with serving(script) as server:
         api = connect(server.base)
-        assert api.create_event(EVENT).accepted
+        assert api.create_event(EVENT).is_success
         with pytest.raises(TransportTrouble):
             api.create_event({"event_id": "unlucky", "title": "T"})
     assert not blamed(events)
@@ -99,7 +99,7 @@ def test_a_target_that_went_away_is_not_charged(connect: Connect, events: Events
 
     with serving(script) as server:
         api = connect(server.base)
-        assert api.create_event(EVENT).accepted
+        assert api.create_event(EVENT).is_success
         gone.set()
         with pytest.raises(TransportTrouble):
             api.create_event({"event_id": "f", "title": "T"})
@@ -155,9 +155,9 @@ def test_a_read_that_misses_an_acknowledged_row_is_charged_and_waited_for(connec
     with serving(lagging(0.2)) as server:
         api = connect(server.base)
         assert api.get_event("e").status == 404, "nothing was acknowledged"
-        assert api.create_event(EVENT).accepted
-        assert api.get_event("e").accepted
-        assert api.get_event("e").accepted
+        assert api.create_event(EVENT).is_success
+        assert api.get_event("e").is_success
+        assert api.get_event("e").is_success
     assert charged(events) == ["acknowledged.event"]
 
 
@@ -216,7 +216,7 @@ def revoked_after(number: int) -> Script:
 def test_a_key_that_ends_is_no_failure_and_nothing_more_is_asked_with_it(connect: Connect, events: Events) -> None:
     with serving(revoked_after(1)) as server:
         api = connect(server.base)
-        assert api.get_auth().accepted
+        assert api.get_auth().is_success
         for _ in range(3):
             with pytest.raises(KeyRefused, match="stopped accepting the key in main: listEvents") as raised:
                 api.list_events()
@@ -234,7 +234,7 @@ def test_an_operation_that_refuses_a_good_key_is_answered_as_it_is(connect: Conn
     with serving(script) as server:
         api = connect(server.base)
         assert api.list_runs().status == 401
-        assert api.get_auth().accepted
+        assert api.get_auth().is_success
     assert not [one for one in events() if one["type"] == "key_refused"]
 
 
@@ -242,9 +242,9 @@ def test_a_fresh_key_takes_the_place_of_one_that_ended(connect: Connect, events:
     command = f"{sys.executable} -c 'print(\"conf-fresh-key-0123456789\")'"
     with serving(revoked_after(1)) as server:
         api = connect(server.base, key_commands={"main": command})
-        assert api.get_auth().accepted
-        assert api.list_events().accepted
-        assert api.list_runs().accepted
+        assert api.get_auth().is_success
+        assert api.list_events().is_success
+        assert api.list_runs().is_success
     assert not [one for one in events() if one["type"] == "key_refused"]
     for file in tmp_path.glob("*.jsonl"):
         assert b"conf-fresh-key" not in file.read_bytes()

@@ -250,7 +250,7 @@ def test_a_violation_fails_its_requirement_though_every_test_passes(run: Run) ->
     ended = run("""
 @requirement("error.getEvent.EVENT_NOT_FOUND")
 def test_holds(api):
-    assert api.get_event("rude").refusal == (404, "EVENT_NOT_FOUND")
+    assert api.get_event("rude").status_and_code == (404, "EVENT_NOT_FOUND")
 """)
     assert ended.code == 1
     assert ended.verdict("error.getEvent.EVENT_NOT_FOUND") == "pass"
