@@ -79,8 +79,10 @@ def test_what_is_not_the_api_is_named_with_the_mend(case: str) -> None:
 def routes(**answers: bytes) -> Script:
     """A server that answers each route in its way; `rest` is for all others."""
 
-    def script(request: Request, connection: socket.socket) -> None:
-        connection.sendall(answers.get(request.path.strip("/"), answers["rest"]))
+    def script(request: Request, connection: socket.socket) -> bool:
+        said = answers.get(request.path.strip("/"), answers["rest"])
+        connection.sendall(said)
+        return bool(said)  # a connection that closes after an answer may take the next request with it
 
     return script
 
