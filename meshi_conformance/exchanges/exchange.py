@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import MissingMember, NotAJsonObject
 from ..target.keys import BEARER, KEY_VARIABLES
 from .redaction import Redaction
-from .strict_json import JsonObject, NotJson, holds_half_pair, parse_json
+from .strict_json import HalfPair, JsonObject, NotJson, holds_half_pair, parse_json
 
 STORED_BODY_BYTES = 16_384
 """How much of a body is kept in a record; what a test reads is whole."""
@@ -79,7 +79,12 @@ class Exchange:
 
         Half a surrogate pair is the server's mistake, but not where it gives back what the request held.
         """
-        return parse_json(self.body, half_pairs=holds_half_pair(self.request_body))
+        try:
+            return parse_json(self.body)
+        except HalfPair:
+            if not holds_half_pair(self.request_body):
+                raise
+            return parse_json(self.body, half_pairs=True)
 
     @property
     def json(self) -> JsonObject:

@@ -30,6 +30,10 @@ class NotJson(ValueError):
     """A body that is not a valid JSON document, with the reason."""
 
 
+class HalfPair(NotJson):
+    """A body whose only fault is half a surrogate pair."""
+
+
 def _object(pairs: list[tuple[str, Any]]) -> JsonObject:
     found = JsonObject(pairs)
     if len(found) != len(pairs):
@@ -79,16 +83,14 @@ def _whole_pairs(value: Any) -> None:
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise NotJson("a text holds half a surrogate pair, which no Unicode text can") from None
+        raise HalfPair("a text holds half a surrogate pair, which no Unicode text can") from None
 
 
 def holds_half_pair(body: bytes | None) -> bool:
     """Return whether a JSON document escapes half a surrogate pair without the other half."""
-    if not body or not _HALF_PAIR.search(body):
-        return False
     try:
-        _whole_pairs(json.loads(body))
-    except NotJson:
+        _whole_pairs(json.loads(body or b""))
+    except HalfPair:
         return True
     except (ValueError, RecursionError):
         return False
