@@ -186,11 +186,14 @@ def end(traffic: Traffic) -> Sightings:
             yield ("with_last_row" if one.row_count else "empty_page"), one
 
 
-def _first_pages(traffic: Traffic) -> Iterator[tuple[Observed, bool]]:
-    """Return first pages with a cursor, each with whether an earlier page has shown that more rows follow."""
-    most: dict[tuple[str, str | None, str | None], int] = {}
+def _first_pages(traffic: Traffic, *, by_test: bool = False) -> Iterator[tuple[Observed, bool]]:
+    """Return first pages with a cursor, each with whether an earlier page has shown that more rows follow.
+
+    Only pages of the same filters are compared, and with `by_test` those of the same test.
+    """
+    most: dict[tuple[str | None, ...], int] = {}
     for one in traffic.pages:
-        rows = one.path, one.asked("kind"), one.asked("run_id")
+        rows = one.test if by_test else None, one.path, one.asked("kind"), one.asked("run_id")
         if one.asked("cursor") is None and one.is_page and one.next_cursor is not None:
             yield one, most.get(rows, 0) > one.row_count
         most[rows] = max(most.get(rows, 0), one.row_count)
@@ -214,20 +217,16 @@ def full_pages(traffic: Traffic) -> Sightings:
 
 
 def default_size(traffic: Traffic) -> Sightings:
-    """Look for a page of no given size that more rows follow: an earlier page of the same test shows them.
+    """Look for a page of no given size that more rows follow.
 
-    Only an earlier page does, and only of the same filters: a later one may show rows that were added since.
+    An earlier page of the same test shows them: a later one may show rows that were added since.
     """
-    most: dict[tuple[str, str, str | None, str | None], int] = defaultdict(int)
-    for one in traffic.pages:
-        rows = one.test, one.path, one.asked("kind"), one.asked("run_id")
-        is_first = one.asked("cursor") is None and one.is_page and one.next_cursor is not None
-        if is_first and one.operation != "listEvents" and one.asked("limit") is None:
+    for one, more in _first_pages(traffic, by_test=True):
+        if one.operation != "listEvents" and one.asked("limit") is None:
             if one.row_count == DEFAULT:
                 yield "fifty", one
-            elif one.row_count < most[rows]:
+            elif more:
                 yield "another", one
-        most[rows] = max(most[rows], one.row_count)
 
 
 def collation(one: Observed) -> str | None:
