@@ -6,26 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..client.call import NOTHING, Call
-from ..watching.expectations.expectation import Known, Reader
+from ..watching.expectations.expectation import Reader
 
 AMBIGUOUS = frozenset({"media", "route", "padded"})
 """Freedoms under which a server may read a request otherwise than we do, so that a fault in it is not certain."""
-
-
-class Unknown(Known):
-    """Whether what a request names exists is the server's state, not a bound of the request."""
-
-    def names(self, operation: str, path: Mapping[str, str]) -> bool | None:
-        return None
-
-    def has_match_run(self, id: str) -> bool | None:
-        return None
-
-    def has_session(self, id: str) -> bool | None:
-        return None
-
-    def can_merge(self, source: str, target: str) -> bool | None:
-        return None
 
 
 def faults_of(

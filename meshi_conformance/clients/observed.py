@@ -14,9 +14,9 @@ from ..contract.contract import Contract
 from ..exchanges.checks import retry_after_seconds
 from ..exchanges.exchange import Exchange
 from ..verdicts.verdicts import Judgement, RequirementVerdict, judge
-from ..watching.expectations.expectation import Reader
+from ..watching.expectations.expectation import Reader, Unknown
 from ..watching.state.observation import UNREADABLE, Coverage, Observation, Router
-from .bounds import Unknown, faults_of
+from .bounds import faults_of
 from .duties import idempotency, pages, pauses, requests, retries, runs, watch
 from .duties.judge import Finding, Judge, Watch
 from .duties.runs import Followed
@@ -281,13 +281,10 @@ class Clients:
             step.faults = tuple(found or ())
         read_answer(step, seen.answer, operation)
         if exchange.status == 429:
-            headers = {name.lower(): value for name, value in exchange.headers}
-            said = headers.get("retry-after")
+            said, date = exchange.header("retry-after"), exchange.header("date")
             step.retry_after_is_date = bool(said) and not str(said).strip().isdigit()
-            if not step.retry_after_is_date or "date" in headers:
-                step.retry_after = retry_after_seconds(said, headers.get("date"))
-        replayed = exchange.status == 200 and step.starts_run
-        step.effect = step.is_write and 200 <= exchange.status < 300 and not replayed
+            if not step.retry_after_is_date or date is not None:
+                step.retry_after = retry_after_seconds(said, date)
         return step
 
 

@@ -23,8 +23,8 @@ from ..exchanges.redaction import Redaction
 from ..target.keys import BEARER
 from ..target.reference_process import Embedded
 from ..target.target import CURRENT_BASE, LEGACY_BASE, Target
-from ..watching.expectations.expectation import Reader
-from .bounds import Unknown, faults_of
+from ..watching.expectations.expectation import Reader, Unknown
+from .bounds import faults_of
 from .disturbances import Disturbance, Visit
 from .front import Asked, Front, Reply
 from .scenarios import Scenario
@@ -270,8 +270,6 @@ class Sandbox:
             said = headers.get("retry-after")
             step.retry_after = retry_after_seconds(said)
             step.retry_after_is_date = bool(said) and not str(said).isdigit()
-        replayed = reply.status == 200 and step.starts_run
-        step.effect = step.is_write and 200 <= reply.status < 300 and not replayed
 
     def _correlation_id(self, asked: Asked) -> str:
         sent = asked.header("x-correlation-id")

@@ -81,7 +81,6 @@ class Step:
     delivered: bool = False
     status: int = 0
     code: str | None = None
-    effect: bool = False
     disturbance: str | None = None
     correlation_id: str | None = None
     retry_after: float | None = None
@@ -105,6 +104,12 @@ class Step:
     @property
     def starts_run(self) -> bool:
         return self.operation in RUN_KINDS
+
+    @property
+    def effect(self) -> bool:
+        """Whether the request changed the server's data: a replay of a run-creating write did not."""
+        replayed = self.status == 200 and self.starts_run
+        return self.is_write and 200 <= self.status < 300 and not replayed
 
     @property
     def is_success(self) -> bool:

@@ -34,7 +34,6 @@ class Story:
             "answered": self.now + 0.01,
             "delivered": True,
             "correlation_id": f"cor_{number}",
-            "effect": method != "GET" and 200 <= status < 300 and not (status == 200 and "key" in changes),
             "facts": Facts(
                 key=changes.pop("key", None), content=changes.pop("content", operation), rows=changes.pop("people", "")
             ),

@@ -138,6 +138,22 @@ class Known:
         return False
 
 
+class Unknown(Known):
+    """Whether what a call names exists is not known."""
+
+    def names(self, operation: str, path: Mapping[str, str]) -> bool | None:
+        return None
+
+    def has_match_run(self, id: str) -> bool | None:
+        return None
+
+    def has_session(self, id: str) -> bool | None:
+        return None
+
+    def can_merge(self, source: str, target: str) -> bool | None:
+        return None
+
+
 class Reader:
     """Reads calls by the rules, for one run."""
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from ...client.call import NOTHING, Call
 from ...contract.contract import Contract
 from ...contract.operations import Operation
-from ..expectations.expectation import EXISTENCE, UNSENT, Expectation, Known, Reader
+from ..expectations.expectation import EXISTENCE, UNSENT, Expectation, Reader, Unknown
 from ..expectations.malformed import malformed
 from ..expectations.unusual import form_of_id, lost
 from ..rule import Rule, limits_of
@@ -63,7 +63,7 @@ OPEN_REFUSALS = {
 """Codes that a good call may earn: a session outside its event's dates, a merge that the review does not allow."""
 
 
-class Witnessed(Known):
+class Witnessed(Unknown):
     """What the watcher saw being created exists; of everything else it knows nothing."""
 
     def __init__(self, memory: Memory) -> None:
@@ -123,18 +123,6 @@ class Witnessed(Known):
                         self.take(operation, row)
             elif name not in DEPENDENT and isinstance(value, str | dict | bool | int | None):
                 self._taken.put(_value(operation, name, value), True)
-
-    def has_match_run(self, id: str) -> bool | None:
-        """Leave open: what was seen of a run does not tell where it can be read."""
-        return None
-
-    def has_session(self, id: str) -> bool | None:
-        """Leave open."""
-        return None
-
-    def can_merge(self, source: str, target: str) -> bool | None:
-        """Leave open."""
-        return None
 
 
 class Deserved(Rule):
