@@ -17,6 +17,7 @@ import pytest
 from meshi_conformance.exchanges.created_rows import Row
 from meshi_conformance.exchanges.exchange import Exchange
 from meshi_conformance.exchanges.recorder import Recorder
+from meshi_conformance.plugin.judging import is_generated
 from meshi_conformance.plugin.planning.costs import Cost, Costs, write
 from meshi_conformance.plugin.start.launch import pytest_main
 from meshi_conformance.testing.shared_data import World
@@ -69,7 +70,7 @@ class Measure:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
         self._now = [item.nodeid]
-        self.tests[item.nodeid] = "plan" in getattr(item, "fixturenames", ())
+        self.tests[item.nodeid] = is_generated(item)
         try:
             return (yield)
         finally:

@@ -20,6 +20,7 @@ import pytest
 from meshi_conformance.client.call import Padded
 from meshi_conformance.client.transport import Transport
 from meshi_conformance.exchanges.exchange import Exchange
+from meshi_conformance.plugin.judging import is_generated
 from meshi_conformance.testing.shared_data import World
 
 FILE = "MESHI_BENCH_RECORD"
@@ -71,8 +72,8 @@ class Recording:
         try:
             return (yield)
         finally:
-            generated = "plan" in getattr(item, "fixturenames", ())
-            self.tests.append({"name": item.nodeid, "generated": generated, "started": started, "ended": time.time()})
+            test = {"name": item.nodeid, "generated": is_generated(item), "started": started, "ended": time.time()}
+            self.tests.append(test)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionfinish(self) -> Generator[None, Any, Any]:

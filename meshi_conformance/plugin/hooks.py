@@ -33,7 +33,7 @@ from ..verdicts.gate import EXIT_INTERNAL
 from ..vocabulary import Verdict
 from . import allure as allure_results
 from .console.output import Output, without_commands
-from .judging import PROPERTY, cited_by, judged_property, judgements_of, verdict_of
+from .judging import PROPERTY, cited_by, is_generated, judged_property, judgements_of, verdict_of
 from .planning import costs, workers
 from .planning.choice import Budget, choose, more
 from .planning.expected import expected, generated_share, left_out_for, spread
@@ -178,8 +178,8 @@ class Suite:
 
     def _is_asked(self, item: pytest.Item) -> bool:
         """Return whether a test will send anything: nothing is asked that the target lacks, or that is switched off."""
-        is_generated = "plan" in getattr(item, "fixturenames", ())
-        return self._lacking(item) is None and not (is_generated and not Plan.of(self.config.option).profile.requests)
+        is_off = is_generated(item) and not Plan.of(self.config.option).profile.requests
+        return self._lacking(item) is None and not is_off
 
     def _select(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Keep the tests that judge a selected requirement, and mark each with what it judges."""
@@ -248,7 +248,7 @@ class Suite:
     def _lacking(self, item: pytest.Item) -> str | None:
         """Return why this target is not asked what a test asks; None where it is."""
         assert self.session is not None
-        known = self.contract.requirements  # what it lacks stops the run, but pytest ends the collection first
+        known = self.contract.requirements  # an unknown one stops the run, but pytest ends the collection first
         needs = (need for name in cited_by(item) if name in known for need in known[name].needs)
         return next(filter(None, map(self.session.target.lacks, needs)), None)
 

@@ -24,6 +24,11 @@ def cited_by(item: pytest.Item) -> list[str]:
     return list(dict.fromkeys(str(name) for mark in item.iter_markers("requirement") for name in mark.args))
 
 
+def is_generated(item: pytest.Item) -> bool:
+    """Return whether the calls of a test are made up, as much of them as the profile says."""
+    return "plan" in getattr(item, "fixturenames", ())
+
+
 def judged_property(report: pytest.TestReport) -> dict[str, Any] | None:
     for name, value in getattr(report, "user_properties", ()):  # reports of collecting have none
         if name == PROPERTY:

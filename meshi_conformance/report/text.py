@@ -34,6 +34,11 @@ def one_line(text: str, most: int = 300) -> str:
     return line if len(line) <= most else line[: most - 1] + "\u2026"
 
 
+def target_line(name: str, base: str) -> str:
+    """Return how a target is named to people: once, where it is known by its URL alone."""
+    return name if name == base else f"{name} {base}"
+
+
 def gist(reason: str) -> str:
     """Return what a failure says in one sentence: without the comparison that pytest prints below the message."""
     first = reason.split("\n", 1)[0]

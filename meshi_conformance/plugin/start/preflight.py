@@ -16,6 +16,7 @@ from ...errors import MissingMember, NotAJsonObject, TransportTrouble, UsageErro
 from ...exchanges.exchange import Exchange
 from ...exchanges.recorder import Recorder
 from ...exchanges.redaction import Redaction
+from ...report.text import target_line
 from ...target.target import Preflight, Target
 from ...vocabulary import Level
 from .identification import is_recognizable, require_the_api, unreachable
@@ -99,7 +100,7 @@ def announcement(target: Target, preflight: Preflight, contract: Contract, selec
     judged = [name for name in selected if not any(target.lacks(need) for need in contract.requirements[name].needs)]
     levels = Counter(contract.requirements[name].level for name in judged)
     lines = [
-        "target    " + " ".join(dict.fromkeys((target.name, target.base))),
+        f"target    {target_line(target.name, target.base)}",
         f"org       {preflight.org_id or 'not named by /auth'}, scopes {', '.join(preflight.scopes) or 'not listed'}",
         "judging   " + ", ".join(f"{levels[level]} {level}" for level in Level) + " requirements",
     ]

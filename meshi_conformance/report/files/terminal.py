@@ -8,7 +8,7 @@ from typing import Any
 
 from ..document.origins import groups
 from ..document.queries import behaviour_line, failed, troubles
-from ..text import counted, gist, visible
+from ..text import counted, gist, target_line, visible
 
 COLORS = {"conformant": "green", "partial": "yellow", "undecided": "red", "nonconformant": "red", "invalid": "red"}
 LISTED = 40
@@ -20,7 +20,7 @@ def write(reporter: Any, document: dict[str, Any], folder: Path, unwritten: Sequ
     color = {COLORS[document["outcome"]]: True}
     reporter.write_sep("=", f"conformance: {document['outcome']}", **color)
     target = document["target"]
-    named = " ".join(dict.fromkeys((target["name"], target["base"])))  # a target may be known by its URL alone
+    named = target_line(target["name"], target["base"])
     org = f" (org {target['org_id']})" if target["org_id"] else ""
     reporter.write_line(visible(f"target    {named}{org}"))
     reporter.write_line(visible(f"outcome   {document['outcome']}: {document['outcome_reason']}"), **color)
