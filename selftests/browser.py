@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, Locator, Page
+from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -32,6 +33,15 @@ class Opened:
 
     def rows(self) -> Locator:
         return self.page.locator(".req:visible")
+
+
+def look_at(browser: Browser, file: Path, scheme: Any) -> tuple[list[tuple[Any, ...]], list[str]]:
+    """What axe finds wrong on a page that is a file, in a color scheme, and what the page asked for."""
+    context = browser.new_context(color_scheme=scheme, bypass_csp=True)
+    opened = Opened(context, file.as_uri())
+    found = axe_finds(opened.page)
+    context.close()
+    return found, opened.requests
 
 
 def axe_finds(page: Page) -> list[tuple[Any, ...]]:

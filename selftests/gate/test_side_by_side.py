@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 
 from meshi_conformance.__main__ import main
 
-from ..browser import Opened, axe_finds
+from ..browser import look_at
 from .test_trend import Page
 
 Make = Callable[..., dict[str, Any]]
@@ -73,9 +73,6 @@ def test_what_cannot_be_compared(runs: list[str], tmp_path: Path, capsys: pytest
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_on_the_page(runs: list[str], tmp_path: Path, browser: Browser, scheme: Any) -> None:
     main(["compare", *runs, "--output", str(tmp_path / "page.html")])
-    context = browser.new_context(color_scheme=scheme, bypass_csp=True)
-    opened = Opened(context, (tmp_path / "page.html").as_uri())
-    found = axe_finds(opened.page)
-    context.close()
+    found, requests = look_at(browser, tmp_path / "page.html", scheme)
     assert found == []
-    assert len(opened.requests) == 1
+    assert len(requests) == 1

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser
 from meshi_conformance.__main__ import main
 from meshi_conformance.report.runs import trends
 
-from ..browser import Opened, axe_finds
+from ..browser import look_at
 
 Make = Callable[..., dict[str, Any]]
 Put = Callable[[str, dict[str, Any]], Path]
@@ -155,9 +155,6 @@ def test_the_history_of_a_requirement(with_reports: Path, capsys: pytest.Capture
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_on_the_page(nights: Path, browser: Browser, scheme: Any) -> None:
     main(["trend", str(nights)])
-    context = browser.new_context(color_scheme=scheme, bypass_csp=True)
-    opened = Opened(context, (nights / "trend.html").as_uri())
-    found = axe_finds(opened.page)
-    context.close()
+    found, requests = look_at(browser, nights / "trend.html", scheme)
     assert found == []
-    assert len(opened.requests) == 1
+    assert len(requests) == 1

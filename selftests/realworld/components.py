@@ -39,12 +39,6 @@ class Place:
     description: Path
 
 
-def free_port() -> int:
-    """Return a TCP port on 127.0.0.1 that is free at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 def missing(component: str) -> str | None:
     """Return why a component cannot be started here; None where it can."""
     if component in ("nginx", "haproxy"):

@@ -10,9 +10,10 @@ from pathlib import Path
 from meshi_reference.server import Address
 
 from ..network.whole_runs.suite import ROOT, Run, run
+from ..ports import free_port
 from .cases import GUARD, PATH, Case
 from .certificates import issue
-from .components import Place, free_port, serving
+from .components import Place, serving
 
 DESCRIPTION = ROOT / "openapi" / "meshi-partner-v0.bundled.json"
 

@@ -29,8 +29,9 @@ import httpx
 from meshi_reference import server
 from meshi_reference.settings import Settings
 
+from ..ports import free_port
 from .hars import created, entry, event
-from .test_proxy import MITMDUMP, ROOT, ended, free_port, proxied
+from .test_proxy import MITMDUMP, ROOT, ended, proxied
 from .test_recordings import failed
 
 MOST_MEGABYTES = 300

@@ -26,6 +26,7 @@ from meshi_conformance.watching.traffic.proxy import find
 from meshi_reference import faults, server
 from meshi_reference.settings import Settings
 
+from ..ports import free_port
 from .test_recordings import failed, held, judged
 
 ROOT = Path(__file__).parents[2]
@@ -37,12 +38,6 @@ MITMDUMP = os.environ.get("MITMDUMP") or (str(OWN) if OWN.exists() else find())
 def mitmproxy_is_there() -> None:
     if MITMDUMP is None:
         pytest.fail("mitmproxy is not installed, and the proxy needs it: make .venv-proxy/.ready")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

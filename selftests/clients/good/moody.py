@@ -240,18 +240,15 @@ def decide() -> None:
     for review in list(rows(f"/events/{EVENT}/review-queue")):
         path = "/review-queue/" + quote(review["review_id"], safe="") + "/resolve"
         try:
-            call("POST", path, {"decision": DECISION, "reason": "Looked at."}, looks=ON_LOST == "look")
+            resolve(path, looks=ON_LOST == "look")
         except Lost:
             if any(one["review_id"] == review["review_id"] for one in rows(f"/events/{EVENT}/review-queue")):
-                resolve_again(path)
-        except Refused as refusal:
-            if refusal.code != "REVIEW_NOT_FOUND":
-                raise
+                resolve(path)
 
 
-def resolve_again(path: str) -> None:
+def resolve(path: str, *, looks: bool = False) -> None:
     try:
-        call("POST", path, {"decision": DECISION, "reason": "Looked at."})
+        call("POST", path, {"decision": DECISION, "reason": "Looked at."}, looks=looks)
     except Refused as refusal:
         if refusal.code != "REVIEW_NOT_FOUND":
             raise
